@@ -1,0 +1,48 @@
+"""Generative deep learning in Keras 3 on TensorFlow, taught and done right.
+
+Public names are imported when first used, so that `import keras_genai` costs
+milliseconds, prints nothing, seeds nothing and configures nothing.
+"""
+
+import importlib
+
+from keras_genai.version import __version__
+
+_HOME = {
+    "GAN": "keras_genai.models.gan",
+    "DCGAN": "keras_genai.models.dcgan",
+    "image_dataset": "keras_genai.data.images",
+    "load_images": "keras_genai.data.sources",
+    "load_model": "keras_genai.models",
+    "undo_scaling": "keras_genai.data.images",
+    "SampleImages": "keras_genai.callbacks",
+    "RECIPES": "keras_genai.recipes",
+}
+_MODULES = (
+    "callbacks",
+    "data",
+    "evaluation",
+    "export",
+    "losses",
+    "models",
+    "plotting",
+    "recipes",
+    "sampling",
+)
+
+__all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
+
+
+def __getattr__(name):
+    if name in _HOME:
+        value = getattr(importlib.import_module(_HOME[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"keras_genai.{name}")
+    else:
+        raise AttributeError(f"module 'keras_genai' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

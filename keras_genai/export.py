@@ -1,0 +1,106 @@
+"""Artefacts for others to load, and the check that they can be loaded."""
+
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+
+def write_saved_model(signatures, filepath, overwrite=True):
+    """Writes functions as a SavedModel that TensorFlow alone can run.
+
+    The folder is written aside and moved in place when it is complete.
+
+    Args:
+        signatures: Dictionary: name -> (function of tensors that returns a
+            dictionary of tensors, list of `tf.TensorSpec`). The first is also
+            `serving_default`.
+        filepath: Path of the folder to write.
+        overwrite: Boolean. Whether a SavedModel that stands there already is
+            replaced; a folder of anything else never is. Defaults to `True`.
+
+    Returns:
+        `pathlib.Path` of the folder.
+
+    Raises:
+        ValueError: If `filepath` exists and may not be replaced.
+    """
+    import keras
+
+    path = Path(filepath)
+    if path.exists():
+        if not (path / "saved_model.pb").is_file() and not _is_empty(path):
+            raise ValueError(
+                "Only a SavedModel is ever replaced by an export. "
+                f"Received: filepath={str(path)!r}, which is something else"
+            )
+        if not overwrite:
+            raise ValueError(
+                "There is a SavedModel already, and `overwrite=False`. "
+                f"Received: filepath={str(path)!r}"
+            )
+    archive = keras.export.ExportArchive()
+    for name, (function, input_signature) in signatures.items():
+        archive.add_endpoint(name, function, input_signature)
+    with complete_or_absent(path) as partial:
+        archive.write_out(partial, verbose=False)
+    return path
+
+
+@contextmanager
+def complete_or_absent(path):
+    """Gives a path beside `path` to write to, and moves it there at the end.
+
+    Args:
+        path: `pathlib.Path` of a file or a folder. What stands there is
+            replaced in one move, or stays if writing fails.
+
+    Yields:
+        `pathlib.Path` that does not exist yet, in a folder of its own that is
+        removed whatever happens.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        partial = aside / path.name
+        yield partial
+        if path.is_dir():
+            path.rename(aside / "replaced")
+        partial.rename(path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def check_saved_model(filepath, model, num_samples=4, tolerance=1e-5):
+    """Loads an export with TensorFlow and compares it with its model.
+
+    Args:
+        filepath: Path of the SavedModel.
+        model: The model that it was exported from.
+        num_samples: Integer >= 1, images to compare. Defaults to `4`.
+        tolerance: Float, greatest difference allowed. Defaults to `1e-5`.
+
+    Returns:
+        Float, the greatest absolute difference of the images.
+
+    Raises:
+        ValueError: If it is greater than `tolerance`.
+    """
+    import tensorflow as tf
+
+    served = tf.saved_model.load(str(filepath)).signatures["serving_default"]
+    images = served(num_samples=tf.constant(num_samples), seed=tf.constant(0))
+    expected = model.generate(num_samples, seed=0)
+    difference = float(np.abs(images["images"].numpy() - expected).max())
+    if not difference <= tolerance:
+        raise ValueError(
+            f"The export differs from its model by {difference:.2g}, more "
+            f"than {tolerance:.2g}. Received: filepath={str(filepath)!r}"
+        )
+    return difference
+
+
+def _is_empty(path):
+    return path.is_dir() and not any(path.iterdir())

@@ -1,0 +1,242 @@
+"""Formulas that score tensors: one value an example, no state, no weights."""
+
+from keras import ops
+
+# --- Adversarial losses ------------------------------------------------------
+#
+# A discriminator gives each image one logit: positive for "real", negative for
+# "generated". Each game below is a pair, what the discriminator minimises and
+# what the generator minimises; both take logits, never probabilities.
+
+
+def minimax_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
+    """Cross-entropy of telling real images from generated ones.
+
+    Computes `-log D(x) - log(1 - D(G(z)))` with `D = sigmoid(logit)`, in the
+    form that neither overflows nor loses precision. Smoothing is one-sided:
+    the target of real images becomes `1 - label_smoothing`, that of generated
+    images stays 0 (smoothing it too would reward a generator for standing
+    still).
+
+    Args:
+        real_logits: Float tensor `(batch, 1)` or `(batch, ...)`, the
+            discriminator's logits of real images.
+        fake_logits: Float tensor like `real_logits`, of generated images.
+        label_smoothing: Float in [0, 0.5]. Defaults to `0.0`.
+
+    Returns:
+        Float tensor `(batch,)`, nats an example: the sum of the two terms
+        (`2 ln 2` where every logit is 0).
+
+    Example:
+        >>> zeros = ops.zeros((2, 1))
+        >>> minimax_discriminator_loss(zeros, zeros).numpy().round(4)
+        array([1.3863, 1.3863], dtype=float32)
+
+    Reference:
+        Goodfellow et al., 2014, equation 1; Salimans et al., 2016, section
+        3.4, for one-sided smoothing.
+    """
+    # -t log s(x) - (1 - t) log(1 - s(x)) = softplus(x) - t x
+    target = 1.0 - label_smoothing
+    real_term = ops.softplus(real_logits) - target * real_logits
+    fake_term = ops.softplus(fake_logits)
+    return _per_example(real_term + fake_term)
+
+
+def minimax_generator_loss(fake_logits):
+    """The generator's side of the original zero-sum game.
+
+    Computes `log(1 - D(G(z)))`. Its gradient vanishes where the discriminator
+    wins, which is why `non_saturating_generator_loss` is the usual choice.
+
+    Args:
+        fake_logits: Float tensor `(batch, 1)` or `(batch, ...)`, the
+            discriminator's logits of generated images.
+
+    Returns:
+        Float tensor `(batch,)`, nats an example, at most 0.
+
+    Example:
+        >>> minimax_generator_loss(ops.zeros((1, 1))).numpy().round(4)
+        array([-0.6931], dtype=float32)
+
+    Reference:
+        Goodfellow et al., 2014, equation 1.
+    """
+    return _per_example(-ops.softplus(fake_logits))
+
+
+def non_saturating_generator_loss(fake_logits):
+    """The generator's loss that keeps its gradient when it is losing.
+
+    Computes `-log D(G(z))`: the same fixed point as the minimax game, with
+    the strongest gradient where generated images are told apart most easily.
+
+    Args:
+        fake_logits: Float tensor `(batch, 1)` or `(batch, ...)`, the
+            discriminator's logits of generated images.
+
+    Returns:
+        Float tensor `(batch,)`, nats an example, at least 0.
+
+    Example:
+        >>> non_saturating_generator_loss(ops.zeros((1, 1))).numpy().round(4)
+        array([0.6931], dtype=float32)
+
+    Reference:
+        Goodfellow et al., 2014, section 3.
+    """
+    return _per_example(ops.softplus(-fake_logits))
+
+
+def least_squares_discriminator_loss(
+    real_logits, fake_logits, label_smoothing=0.0
+):
+    """Half the squared distance of logits from 1 (real) and 0 (generated).
+
+    Args:
+        real_logits: Float tensor `(batch, 1)` or `(batch, ...)`, the
+            discriminator's unbounded scores of real images.
+        fake_logits: Float tensor like `real_logits`, of generated images.
+        label_smoothing: Float in [0, 0.5]; the target of real images becomes
+            `1 - label_smoothing`. Defaults to `0.0`.
+
+    Returns:
+        Float tensor `(batch,)`, the sum of the two terms, at least 0.
+
+    Example:
+        >>> least_squares_discriminator_loss(
+        ...     ops.ones((1, 1)), ops.zeros((1, 1))
+        ... ).numpy()
+        array([0.], dtype=float32)
+
+    Reference:
+        Mao et al., 2017, equation 9.
+    """
+    target = 1.0 - label_smoothing
+    real_term = ops.square(real_logits - target)
+    fake_term = ops.square(fake_logits)
+    return _per_example(0.5 * (real_term + fake_term))
+
+
+def least_squares_generator_loss(fake_logits):
+    """Half the squared distance of generated images' logits from 1.
+
+    Args:
+        fake_logits: Float tensor `(batch, 1)` or `(batch, ...)`, the
+            discriminator's unbounded scores of generated images.
+
+    Returns:
+        Float tensor `(batch,)`, at least 0.
+
+    Example:
+        >>> least_squares_generator_loss(ops.zeros((1, 1))).numpy()
+        array([0.5], dtype=float32)
+
+    Reference:
+        Mao et al., 2017, equation 9.
+    """
+    return _per_example(0.5 * ops.square(fake_logits - 1.0))
+
+
+def hinge_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
+    """Penalty for real logits below 1 and generated logits above -1.
+
+    Args:
+        real_logits: Float tensor `(batch, 1)` or `(batch, ...)`, the
+            discriminator's unbounded scores of real images.
+        fake_logits: Float tensor like `real_logits`, of generated images.
+        label_smoothing: Must be 0: the hinge has margins, not targets.
+
+    Returns:
+        Float tensor `(batch,)`, the sum of the two terms, at least 0.
+
+    Raises:
+        ValueError: If `label_smoothing` is not 0.
+
+    Example:
+        >>> hinge_discriminator_loss(
+        ...     ops.zeros((1, 1)), ops.zeros((1, 1))
+        ... ).numpy()
+        array([2.], dtype=float32)
+
+    Reference:
+        Lim and Ye, 2017; Miyato et al., 2018, equation 16.
+    """
+    if label_smoothing:
+        raise ValueError(
+            "The hinge loss has margins, not targets that could be smoothed. "
+            "Expected: label_smoothing=0. "
+            f"Received: label_smoothing={label_smoothing}"
+        )
+    real_term = ops.relu(1.0 - real_logits)
+    fake_term = ops.relu(1.0 + fake_logits)
+    return _per_example(real_term + fake_term)
+
+
+def hinge_generator_loss(fake_logits):
+    """The negative logit of generated images.
+
+    Args:
+        fake_logits: Float tensor `(batch, 1)` or `(batch, ...)`, the
+            discriminator's unbounded scores of generated images.
+
+    Returns:
+        Float tensor `(batch,)`, unbounded on both sides.
+
+    Example:
+        >>> hinge_generator_loss(ops.ones((1, 1))).numpy()
+        array([-1.], dtype=float32)
+
+    Reference:
+        Lim and Ye, 2017; Miyato et al., 2018, equation 17.
+    """
+    return _per_example(-fake_logits)
+
+
+ADVERSARIAL_LOSSES = {
+    "non_saturating": (
+        minimax_discriminator_loss,
+        non_saturating_generator_loss,
+    ),
+    "minimax": (minimax_discriminator_loss, minimax_generator_loss),
+    "least_squares": (
+        least_squares_discriminator_loss,
+        least_squares_generator_loss,
+    ),
+    "hinge": (hinge_discriminator_loss, hinge_generator_loss),
+}
+
+
+def get_adversarial_loss(name):
+    """Looks up the pair of losses of an adversarial game.
+
+    Args:
+        name: One of `"non_saturating"`, `"minimax"`, `"least_squares"` and
+            `"hinge"`.
+
+    Returns:
+        Pair of functions: `discriminator_loss(real_logits, fake_logits,
+        label_smoothing)` and `generator_loss(fake_logits)`.
+
+    Raises:
+        ValueError: If there is no game of that name.
+
+    Example:
+        >>> get_adversarial_loss("hinge")[1].__name__
+        'hinge_generator_loss'
+    """
+    try:
+        return ADVERSARIAL_LOSSES[name]
+    except (KeyError, TypeError):
+        names = ", ".join(repr(known) for known in ADVERSARIAL_LOSSES)
+        raise ValueError(
+            f"`loss` names an adversarial game. Expected one of {names}. "
+            f"Received: loss={name!r}"
+        ) from None
+
+
+def _per_example(values):
+    """Averages all but the batch axis: a patch's logits are one verdict."""
+    return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)

@@ -1,0 +1,201 @@
+"""DCGAN: the convolutional networks that made GANs train."""
+
+import keras
+from keras import layers
+
+from keras_genai.models.gan import GAN, check_image_shape, layer_seeds
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class DCGAN(GAN):
+    """Deep convolutional GAN: the game of `GAN` between two pyramids.
+
+    Strided convolutions in place of pooling, BatchNorm in all but the layers
+    that touch pixels, ReLU in the generator, LeakyReLU in the discriminator.
+    The pyramid halves the image at least twice, and on while its sides are
+    even and at least 8: 28 -> 14 -> 7, 64 -> 32 -> 16 -> 8 -> 4.
+
+    Args:
+        image_shape: `(height, width, channels)`; both sides a multiple of 4,
+            1 or 3 channels. Defaults to `(28, 28, 1)`.
+        latent_dim: Integer >= 1, width of the noise. Defaults to `64`.
+        width: Integer >= 1, channels of the layers next to the pixels; they
+            double at each halving. Defaults to `32`.
+        discriminator_steps: Integer >= 1, as in `GAN`. Defaults to `1`.
+        ema_decay: Float in [0, 1), as in `GAN`. Defaults to `0.999`.
+        seed: Integer, or `None` for one drawn at random.
+        **kwargs: `name` and the like, for `keras.Model`.
+
+    Call arguments:
+        noise: Float tensor `(batch, latent_dim)`, standard normal.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> model = DCGAN(image_shape=(12, 8, 3), width=4, seed=0)
+        >>> model.generate(2, seed=0).shape
+        (2, 12, 8, 3)
+
+    Reference:
+        Radford et al., Unsupervised representation learning with deep
+        convolutional generative adversarial networks, 2016.
+    """
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        latent_dim=64,
+        width=32,
+        discriminator_steps=1,
+        ema_decay=0.999,
+        seed=None,
+        **kwargs,
+    ):
+        if width < 1:
+            raise ValueError(
+                f"`width` must be at least 1. Received: width={width}"
+            )
+        check_image_shape(image_shape)
+        if image_shape[0] % 4 or image_shape[1] % 4:
+            raise ValueError(
+                "The sides of images must be multiples of 4, because the "
+                "networks halve them twice or more; "
+                "image_dataset(..., image_size=(32, 32)) resizes. "
+                f"Received: image_shape={tuple(image_shape)}"
+            )
+        super().__init__(
+            image_shape=image_shape,
+            latent_dim=latent_dim,
+            generator=dcgan_generator(image_shape, latent_dim, width, seed),
+            discriminator=dcgan_discriminator(image_shape, width, seed),
+            discriminator_steps=discriminator_steps,
+            ema_decay=ema_decay,
+            seed=seed,
+            **kwargs,
+        )
+        self.width = width
+
+    def get_config(self):
+        config = super().get_config()
+        del config["generator"], config["discriminator"]
+        return {**config, "width": self.width}
+
+
+def dcgan_generator(image_shape, latent_dim, width=32, seed=None):
+    """Builds the generator: a projection, then transposed convolutions.
+
+    For 28x28 digits and `width=32`: noise -> 7x7x128 -> 14x14x64 -> 28x28x32
+    -> 28x28x1.
+
+    Args:
+        image_shape: `(height, width, channels)`, sides multiples of 4.
+        latent_dim: Integer, width of the noise.
+        width: Integer, channels of the last layer but one.
+        seed: Integer, or `None` for weights drawn at random.
+
+    Returns:
+        `keras.Sequential` from `(batch, latent_dim)` to `(batch, height,
+        width, channels)` in [-1, 1].
+    """
+    seeds = layer_seeds(seed, "generator")
+    halvings = count_halvings(image_shape)
+    height, breadth = (side // 2**halvings for side in image_shape[:2])
+
+    network = keras.Sequential(name="generator")
+    network.add(layers.Input((latent_dim,)))
+    channels = width * 2**halvings
+    network.add(
+        layers.Dense(
+            height * breadth * channels,
+            use_bias=False,
+            kernel_initializer=_normal(seeds),
+        )
+    )
+    network.add(layers.Reshape((height, breadth, channels)))
+    network.add(layers.BatchNormalization(momentum=0.9))
+    network.add(layers.ReLU())
+    for _ in range(halvings):
+        channels //= 2
+        network.add(
+            layers.Conv2DTranspose(
+                channels,
+                kernel_size=4,
+                strides=2,
+                padding="same",
+                use_bias=False,
+                kernel_initializer=_normal(seeds),
+            )
+        )
+        network.add(layers.BatchNormalization(momentum=0.9))
+        network.add(layers.ReLU())
+    network.add(
+        layers.Conv2D(
+            image_shape[2],
+            kernel_size=3,
+            padding="same",
+            activation="tanh",
+            kernel_initializer=_normal(seeds),
+        )
+    )
+    return network
+
+
+def dcgan_discriminator(image_shape, width=32, seed=None):
+    """Builds the discriminator: strided convolutions down to one logit.
+
+    For 28x28 digits and `width=32`: 28x28x1 -> 14x14x32 -> 7x7x64 -> 1.
+
+    Args:
+        image_shape: `(height, width, channels)`, sides multiples of 4.
+        width: Integer, channels of the first layer.
+        seed: Integer, or `None` for weights drawn at random.
+
+    Returns:
+        `keras.Sequential` from `(batch, height, width, channels)` to
+        `(batch, 1)`, unbounded.
+    """
+    seeds = layer_seeds(seed, "discriminator")
+    network = keras.Sequential(name="discriminator")
+    network.add(layers.Input(image_shape))
+    for level in range(count_halvings(image_shape)):
+        network.add(
+            layers.Conv2D(
+                width * 2**level,
+                kernel_size=4,
+                strides=2,
+                padding="same",
+                use_bias=level == 0,
+                kernel_initializer=_normal(seeds),
+            )
+        )
+        if level > 0:  # not on pixels
+            network.add(layers.BatchNormalization(momentum=0.9))
+        network.add(layers.LeakyReLU(0.2))
+    network.add(layers.Flatten())
+    network.add(layers.Dense(1, kernel_initializer=_normal(seeds)))
+    return network
+
+
+def count_halvings(image_shape):
+    """How often the pyramid halves an image: at least twice, never below 4.
+
+    Args:
+        image_shape: `(height, width, channels)`, sides multiples of 4.
+
+    Returns:
+        Integer >= 2.
+
+    Example:
+        >>> count_halvings((28, 28, 1)), count_halvings((64, 64, 3))
+        (2, 4)
+    """
+    height, width = image_shape[0] // 4, image_shape[1] // 4
+    halvings = 2
+    while height % 2 == width % 2 == 0 and min(height, width) >= 8:
+        height, width, halvings = height // 2, width // 2, halvings + 1
+    return halvings
+
+
+def _normal(seeds):
+    return keras.initializers.RandomNormal(stddev=0.02, seed=next(seeds))
