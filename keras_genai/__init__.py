@@ -16,7 +16,10 @@ _HOME = {
     "load_model": "keras_genai.models",
     "undo_scaling": "keras_genai.data.images",
     "SampleImages": "keras_genai.callbacks",
+    "Recipe": "keras_genai.recipes",
     "RECIPES": "keras_genai.recipes",
+    "get_recipe": "keras_genai.recipes",
+    "prepare_tensorflow": "keras_genai.startup",
 }
 _MODULES = (
     "callbacks",

@@ -123,13 +123,13 @@ class GenerativeModel(keras.Model):
         names = [f"random_state_{index}" for index in range(len(states))]
         for name, state in zip(names, states, strict=True):
             state.assign(store[name])
-        weights = {key: store[key] for key in store.keys() if key not in names}
+        keys = set(store.keys()) - set(names)
+        weights = {key: store[key] for key in keys}
         super().load_own_variables(weights)
 
     def _random_states(self):
         weights = {id(weight) for weight in self.weights}
         return [state for state in self.variables if id(state) not in weights]
-
 
 
 def check_finite_range(images, low, high):

@@ -99,8 +99,12 @@ class GAN(GenerativeModel):
 
         self.d_loss_tracker = keras.metrics.Mean(name="d_loss")
         self.g_loss_tracker = keras.metrics.Mean(name="g_loss")
-        self.d_real_accuracy_tracker = keras.metrics.Mean(name="d_real_accuracy")
-        self.d_fake_accuracy_tracker = keras.metrics.Mean(name="d_fake_accuracy")
+        self.d_real_accuracy_tracker = keras.metrics.Mean(
+            name="d_real_accuracy"
+        )
+        self.d_fake_accuracy_tracker = keras.metrics.Mean(
+            name="d_fake_accuracy"
+        )
 
     def compile(
         self,
@@ -249,12 +253,14 @@ class GAN(GenerativeModel):
 
     def _report_discriminator(self, d_losses, real_logits, fake_logits):
         self.d_loss_tracker.update_state(d_losses)
-        self.d_real_accuracy_tracker.update_state(ops.cast(real_logits > 0, "float32"))
-        self.d_fake_accuracy_tracker.update_state(ops.cast(fake_logits < 0, "float32"))
+        self.d_real_accuracy_tracker.update_state(
+            ops.cast(real_logits > 0, "float32")
+        )
+        self.d_fake_accuracy_tracker.update_state(
+            ops.cast(fake_logits < 0, "float32")
+        )
 
-    def generate(
-        self, num_samples=None, seed=None, noise=None, averaged=True
-    ):
+    def generate(self, num_samples=None, seed=None, noise=None, averaged=True):
         """Generates images.
 
         Args:

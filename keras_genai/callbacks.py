@@ -1,0 +1,120 @@
+"""What `fit` calls on a schedule."""
+
+import sys
+from pathlib import Path
+
+import keras
+
+from keras_genai.plotting import image_grid
+
+
+class SampleImages(keras.callbacks.Callback):
+    """Shows what a model makes of the same noise, epoch after epoch.
+
+    Writes a picture of a grid of samples, makes a GIF of all of them at the
+    end, and in a notebook shows the newest one in place.
+
+    Args:
+        directory: Path of a folder for `epoch_000.png` (before training),
+            `epoch_001.png`, ..., or `None` to write none.
+        gif: Path of the GIF to write when training ends, or `None`. Needs
+            `directory`.
+        num_samples: Integer >= 1, images on a picture. Defaults to `64`.
+        period: Integer >= 1, epochs from one picture to the next.
+        seed: Integer, seed of the noise. Defaults to `0`.
+        inline: Boolean, whether to show pictures in a notebook, or `None` to
+            find out whether there is one.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> callback = SampleImages(num_samples=16, period=5)
+    """
+
+    def __init__(
+        self,
+        directory=None,
+        gif=None,
+        num_samples=64,
+        period=1,
+        seed=0,
+        inline=None,
+    ):
+        super().__init__()
+        if num_samples < 1 or period < 1:
+            raise ValueError(
+                "`num_samples` and `period` must be at least 1. Received: "
+                f"num_samples={num_samples}, period={period}"
+            )
+        if gif is not None and directory is None:
+            raise ValueError(
+                "A GIF is made of the pictures in `directory`. "
+                f"Received: gif={str(gif)!r}, directory=None"
+            )
+        self.directory = None if directory is None else Path(directory)
+        self.gif = gif
+        self.num_samples = num_samples
+        self.period = period
+        self.seed = seed
+        self.inline = "ipykernel" in sys.modules if inline is None else inline
+        self._display = None
+
+    def on_train_begin(self, logs=None):
+        if self.directory is not None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            if not any(self.directory.glob("epoch_*.png")):
+                self._sample(0)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.period == 0:
+            self._sample(epoch + 1)
+
+    def on_train_end(self, logs=None):
+        if self.gif is not None:
+            write_gif(sorted(self.directory.glob("epoch_*.png")), self.gif)
+
+    def _sample(self, epoch):
+        images = self.model.generate(self.num_samples, seed=self.seed)
+        picture = keras.utils.array_to_img(
+            image_grid(images, zoom=max(1, 56 // images.shape[1])),
+            scale=False,
+        )
+        if self.directory is not None:
+            picture.save(self.directory / f"epoch_{epoch:03d}.png")
+        if self.inline:
+            self._show(picture)
+
+    def _show(self, picture):
+        from IPython.display import display
+
+        if self._display is None:
+            self._display = display(picture, display_id=True)
+        else:
+            self._display.update(picture)
+
+
+def write_gif(pictures, path, seconds=6.0):
+    """Makes a GIF of pictures, which rests on the last one.
+
+    Args:
+        pictures: Paths of pictures of one size, in order; at least one.
+        path: Path of the GIF to write.
+        seconds: Float, how long the pictures before the last take together.
+
+    Raises:
+        ValueError: If there are no pictures.
+    """
+    from PIL import Image
+
+    if not pictures:
+        raise ValueError(f"Expected pictures. Received: {pictures=}")
+    frames = [Image.open(picture).convert("P") for picture in pictures]
+    each = max(40, round(1000 * seconds / len(frames)))
+    frames[0].save(
+        path,
+        save_all=True,
+        append_images=frames[1:],
+        duration=[each] * (len(frames) - 1) + [2000],
+        loop=0,
+    )

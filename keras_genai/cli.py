@@ -1,0 +1,347 @@
+"""`keras-genai`: train, generate, export, list."""
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import random
+import sys
+from pathlib import Path
+
+from keras_genai import recipes
+from keras_genai.startup import prepare_tensorflow
+from keras_genai.version import __version__
+
+
+def main(arguments=None):
+    """Runs the command line.
+
+    Args:
+        arguments: Strings, or `None` for those of the process.
+
+    Returns:
+        Integer, the exit status: 0, 2 for input that was refused, 130 for an
+        interrupted training.
+    """
+    parser = _parser()
+    options, extra = parser.parse_known_args(arguments)
+    if extra and options.run is not _train:
+        parser.error(f"unrecognized arguments: {' '.join(extra)}")
+    try:
+        return options.run(options, extra) or 0
+    except (ValueError, OSError, ImportError) as error:
+        print(f"keras-genai: {error}", file=sys.stderr)
+        return 2
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="keras-genai",
+        description="Train generative models, look at their samples, ship "
+        "them.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    train = commands.add_parser(
+        "train",
+        help="train a model into a run folder",
+        description="Trains a model into a run folder. Any argument of the "
+        "model or its recipe may be given by its own name: --width 48 "
+        "--latent-dim 32 --loss hinge.",
+        allow_abbrev=False,
+    )
+    train.add_argument("model", nargs="?", help=" or ".join(recipes.RECIPES))
+    data = train.add_mutually_exclusive_group()
+    data.add_argument("--dataset", help="a TFDS set, or an offline set")
+    data.add_argument("--data", help="a folder of images, or a .npz file")
+    train.add_argument("--split", help="a split, such as 'train[:10%%]'")
+    train.add_argument(
+        "--image-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH")
+    )
+    train.add_argument("--preset", help="default, or quick (a minute)")
+    train.add_argument("--epochs", type=_positive)
+    train.add_argument("--batch-size", type=_positive)
+    train.add_argument("--seed", type=int)
+    train.add_argument(
+        "--deterministic", action="store_true", help="repeat bit for bit"
+    )
+    train.add_argument(
+        "--offline", action="store_true", help="leave the network alone"
+    )
+    train.add_argument("--output", help="run folder (runs/MODEL-NNN)")
+    train.add_argument(
+        "--overwrite", action="store_true", help="delete the run that is there"
+    )
+    train.add_argument("--resume", metavar="RUN", help="continue a run")
+    train.set_defaults(run=_train)
+
+    generate = commands.add_parser(
+        "generate", help="sample from a run or an export"
+    )
+    generate.add_argument("source", metavar="RUN_OR_EXPORT")
+    generate.add_argument("--num-samples", type=int, default=64)
+    generate.add_argument("--seed", type=int, default=0)
+    generate.add_argument(
+        "--output", default="generated.png", help=".png, or .npz for the array"
+    )
+    generate.add_argument("--overwrite", action="store_true")
+    generate.set_defaults(run=_generate)
+
+    export = commands.add_parser("export", help="export a run's model")
+    export.add_argument("source", metavar="RUN")
+    export.add_argument("--output", help="folder (RUN/export)")
+    export.add_argument("--format", default="saved_model")
+    export.set_defaults(run=_export)
+
+    listing = commands.add_parser("list", help="models, presets, data sets")
+    listing.set_defaults(run=_list)
+    return parser
+
+
+# --- Commands ----------------------------------------------------------------
+
+
+def _train(options, extra):
+    from keras_genai.runs import Run, next_folder
+
+    if options.resume:
+        run, epochs = _resumed(options, extra), options.epochs
+    else:
+        recipe, epochs = _chosen_recipe(options), None
+        prepare_tensorflow()
+        recipe = _with_own_arguments(recipe, extra)
+        seed = random.randrange(2**31) if options.seed is None else options.seed
+        folder = options.output or next_folder("runs", options.model)
+        run = Run.create(
+            folder, recipe, seed, options.offline, options.overwrite
+        )
+    prepare_tensorflow()
+    if options.deterministic:
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    try:
+        model = run.train(epochs)
+    except KeyboardInterrupt:
+        print(
+            "\nInterrupted. Every finished epoch is kept; go on with\n"
+            f"    keras-genai train --resume {run.folder}"
+        )
+        return 130
+    final = run.finish(model)
+    seconds = run.record()["seconds"]
+    print(
+        f"\n{final['epoch']} epochs in {seconds / 60:.1f} minutes: {run.folder}"
+        f"\n    samples/, samples.gif   the same noise, epoch after epoch"
+        f"\n    history.png             losses and accuracies"
+        f"\n    model.keras             to load and train on"
+        f"\n    export/                 SavedModel, runs without keras_genai"
+        f"\nNext:\n    keras-genai generate {run.folder} --seed 1"
+    )
+    return 0
+
+
+def _generate(options, _):
+    from keras_genai.export import complete_or_absent
+    from keras_genai.runs import Run
+
+    output = Path(options.output)
+    if output.suffix not in (".png", ".npz"):
+        raise ValueError(
+            f"Expected an output .png or .npz. Received: {str(output)!r}"
+        )
+    if output.exists() and not options.overwrite:
+        raise ValueError(
+            "The file exists; choose another with --output, or add "
+            f"--overwrite. Received: {str(output)!r}"
+        )
+    prepare_tensorflow()
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_genai.models import load_model
+    from keras_genai.plotting import image_grid
+
+    if (Path(options.source) / "saved_model.pb").is_file():
+        if options.num_samples < 0:
+            raise ValueError(
+                "`num_samples` must be 0 or more. "
+                f"Received: {options.num_samples}"
+            )
+        served = tf.saved_model.load(options.source).signatures
+        images = served["serving_default"](
+            num_samples=tf.constant(options.num_samples),
+            seed=tf.constant(options.seed),
+        )["images"].numpy()
+    else:
+        model = load_model(Run.open(options.source).model_path)
+        images = model.generate(options.num_samples, seed=options.seed)
+    with complete_or_absent(output) as partial:
+        if output.suffix == ".npz":
+            np.savez_compressed(partial, images=images)
+        else:
+            picture = image_grid(images, zoom=max(1, 56 // images.shape[1]))
+            keras.utils.array_to_img(picture, scale=False).save(partial)
+    print(f"{len(images)} images, seed {options.seed}: {output}")
+
+
+def _export(options, _):
+    from keras_genai.runs import Run
+
+    if options.format != "saved_model":
+        raise ValueError(
+            "Expected --format saved_model. "
+            f"Received: --format {options.format}"
+        )
+    run = Run.open(options.source)
+    prepare_tensorflow()
+    from keras_genai.export import check_saved_model
+    from keras_genai.models import load_model
+
+    model = load_model(run.model_path)
+    path = model.export(options.output or run.export_path)
+    difference = check_saved_model(path, model)
+    print(f"{path}: loaded again, differs from the model by {difference:.1g}")
+
+
+def _list(options, _):
+    from keras_genai.data.sources import OFFLINE_SETS
+
+    print("Models and presets (keras-genai train MODEL --preset PRESET):")
+    for model, presets in recipes.RECIPES.items():
+        for preset, recipe in presets.items():
+            print(
+                f"    {model:8} {preset:8} {recipe.source}[{recipe.split}], "
+                f"{recipe.epochs} epochs of batches of {recipe.batch_size}"
+            )
+    print("Offline data sets (--dataset NAME):")
+    for name, text in OFFLINE_SETS.items():
+        print(f"    {name:17} {text}")
+    prepare_tensorflow()
+    import tensorflow_datasets as tfds
+
+    data_dir = Path(tfds.core.constants.DATA_DIR)
+    print(f"TFDS data sets prepared in {data_dir} (any other TFDS image set")
+    print("is downloaded by its name):")
+    folders = sorted(data_dir.iterdir()) if data_dir.is_dir() else []
+    for folder in folders:
+        if any(folder.glob("**/dataset_info.json")):
+            print(f"    {folder.name}")
+
+
+# --- Options -> recipe -------------------------------------------------------
+
+
+def _chosen_recipe(options):
+    if options.model is None:
+        raise ValueError(
+            f"Name a model: {', '.join(recipes.RECIPES)}, or --resume a run."
+        )
+    recipe = recipes.get_recipe(options.model, options.preset or "default")
+    chosen = {
+        "source": options.dataset or options.data,
+        "split": options.split,
+        "image_size": options.image_size,
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+    }
+    if chosen["source"] and recipe.split != "train" and not options.split:
+        chosen["split"] = recipe.split
+    return dataclasses.replace(
+        recipe,
+        **{name: value for name, value in chosen.items() if value is not None},
+    )
+
+
+def _with_own_arguments(recipe, extra):
+    """Adds `--name value` pairs that are arguments of the model or recipe."""
+    import keras_genai
+
+    family = getattr(keras_genai, recipe.family)
+    own = [
+        name
+        for name, parameter in inspect.signature(family).parameters.items()
+        if name not in ("image_shape", "seed", "generator", "discriminator")
+        and parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    of_recipe = (
+        "augment",
+        "d_learning_rate",
+        "g_learning_rate",
+        "beta_1",
+        "loss",
+        "label_smoothing",
+    )
+    names = [text.removeprefix("--").replace("-", "_") for text in extra[::2]]
+    for name, text in zip(names, extra[::2], strict=True):
+        if name not in (*own, *of_recipe) or not text.startswith("--"):
+            raise ValueError(
+                f"{recipe.family} has no argument {text!r}. It has: "
+                + ", ".join(f"--{name.replace('_', '-')}" for name in own)
+                + "; the recipe has: "
+                + ", ".join(f"--{n.replace('_', '-')}" for n in of_recipe)
+            )
+    if len(extra) % 2:
+        raise ValueError(f"Expected a value. Received: {extra[-1]!r} alone")
+    values = {
+        name: _value(text)
+        for name, text in zip(names, extra[1::2], strict=True)
+    }
+    changes = {name: values.pop(name) for name in of_recipe if name in values}
+    changes["model_arguments"] = {**recipe.model_arguments, **values}
+    return dataclasses.replace(recipe, **changes)
+
+
+def _resumed(options, extra):
+    from keras_genai.runs import Run
+
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in (
+            "dataset",
+            "data",
+            "split",
+            "image_size",
+            "preset",
+            "batch_size",
+            "seed",
+            "output",
+        )
+        if getattr(options, name) is not None
+    ]
+    given += ["--overwrite"] * options.overwrite + extra[:1]
+    if given:
+        raise ValueError(
+            "A run is resumed with the arguments it was started with; only "
+            f"--epochs may change. Received: {', '.join(given)}"
+        )
+    run = Run.open(options.resume)
+    record = run.record()
+    family = record["recipe"]["family"]
+    if options.model not in (None, family.lower()):
+        raise ValueError(
+            f"The run trains {family}. Received: model={options.model!r}"
+        )
+    epochs = options.epochs or record["recipe"]["epochs"]
+    if record["status"] == "complete" and epochs <= record["final"]["epoch"]:
+        raise ValueError(
+            f"The run is complete, with {record['final']['epoch']} epochs; "
+            f"train on with --epochs. Received: --resume {options.resume}"
+        )
+    return run
+
+
+def _value(text):
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
+    return value

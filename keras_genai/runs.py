@@ -1,0 +1,313 @@
+"""A run: a recipe, trained into a folder that holds all that came of it."""
+
+import csv
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from keras_genai.export import check_saved_model, complete_or_absent
+from keras_genai.recipes import Recipe
+from keras_genai.version import __version__
+
+
+class Run:
+    """The folder of a run.
+
+    It holds `run.json` (every argument, the data's source and digest,
+    versions, seconds, final numbers), `history.csv` and `history.png`,
+    `samples/` and `samples.gif`, `checkpoints/`, `model.keras` and `export/`.
+
+    Args:
+        folder: Path of the folder.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.record_path = self.folder / "run.json"
+        self.history_path = self.folder / "history.csv"
+        self.checkpoints = self.folder / "checkpoints"
+        self.model_path = self.folder / "model.keras"
+        self.export_path = self.folder / "export"
+
+    @classmethod
+    def create(cls, folder, recipe, seed, offline=False, overwrite=False):
+        """Makes the folder of a new run.
+
+        Args:
+            folder: Path of the folder to make.
+            recipe: `Recipe` to train.
+            seed: Integer, seed of the weights, the data and the noise.
+            offline: Boolean. Whether the network is left alone.
+            overwrite: Boolean. Whether a run that stands there is deleted.
+
+        Returns:
+            `Run`.
+
+        Raises:
+            ValueError: If the folder exists and may not be replaced, or
+                cannot be written to.
+        """
+        run = cls(folder)
+        _make_room(run.folder, run.record_path, overwrite)
+        try:
+            run.folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=run.folder):
+                pass
+        except OSError as error:
+            raise ValueError(
+                f"The output folder cannot be written to: {error}. Choose "
+                f"another with --output. Received: {str(folder)!r}"
+            ) from error
+        run.write_record(
+            {
+                "status": "started",
+                "recipe": dataclasses.asdict(recipe),
+                "seed": seed,
+                "offline": offline,
+                "seconds": 0.0,
+                "versions": versions(),
+            }
+        )
+        return run
+
+    @classmethod
+    def open(cls, folder):
+        """Opens the folder of a run that was started before.
+
+        Args:
+            folder: Path of the folder.
+
+        Returns:
+            `Run`.
+
+        Raises:
+            ValueError: If it is not the folder of a run.
+        """
+        run = cls(folder)
+        if not run.record_path.is_file():
+            raise ValueError(
+                "Expected the folder of a run, with a run.json in it. "
+                f"Received: {str(folder)!r}"
+            )
+        return run
+
+    def record(self):
+        """Reads `run.json`.
+
+        Returns:
+            Dictionary.
+
+        Raises:
+            ValueError: If the file is broken.
+        """
+        try:
+            return json.loads(self.record_path.read_text())
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f"The record is broken: {error}. "
+                f"Received: {str(self.record_path)!r}"
+            ) from error
+
+    def write_record(self, record):
+        """Writes `run.json`, whole or not at all.
+
+        Args:
+            record: Dictionary that JSON can hold.
+        """
+        with complete_or_absent(self.record_path) as partial:
+            partial.write_text(json.dumps(record, indent=2) + "\n")
+
+    def history(self):
+        """Reads `history.csv`.
+
+        Returns:
+            Dictionary: name -> list of floats, one an epoch.
+        """
+        if not self.history_path.is_file():
+            return {}
+        with self.history_path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        return (
+            {name: [float(row[name]) for row in rows] for name in rows[:1][0]}
+            if rows
+            else {}
+        )
+
+    def train(self, epochs=None):
+        """Trains, from the start or from the last epoch that was finished.
+
+        Args:
+            epochs: Integer, epochs in all, or `None` for the recipe's.
+
+        Returns:
+            The trained model.
+
+        Raises:
+            KeyboardInterrupt: If it was interrupted; `train` goes on from the
+                last epoch that was finished.
+        """
+        import keras
+
+        from keras_genai.callbacks import SampleImages
+
+        record = self.record()
+        recipe = Recipe(**record["recipe"])
+        if epochs is not None:
+            recipe = dataclasses.replace(recipe, epochs=epochs)
+        dataset = recipe.dataset(record["seed"], record["offline"])
+        _same_data(record, dataset.examples)
+        model = recipe.model(dataset.examples.image_shape, record["seed"])
+
+        record |= {
+            "status": "training",
+            "recipe": dataclasses.asdict(recipe),
+            "data": {
+                "source": dataset.examples.source,
+                "images": len(dataset.examples.images),
+                "digest": dataset.examples.digest,
+            },
+        }
+        self.write_record(record)
+        self._forget_unfinished_epochs()
+        started, earlier = time.monotonic(), record["seconds"]
+        try:
+            model.fit(
+                dataset,
+                epochs=recipe.epochs,
+                callbacks=[
+                    keras.callbacks.CSVLogger(self.history_path, append=True),
+                    SampleImages(
+                        self.folder / "samples", self.folder / "samples.gif"
+                    ),
+                    keras.callbacks.TerminateOnNaN(),
+                    # Last, so that an epoch it has saved is wholly recorded.
+                    keras.callbacks.BackupAndRestore(
+                        self.checkpoints,
+                        double_checkpoint=True,
+                        delete_checkpoint=False,
+                    ),
+                ],
+            )
+            record["status"] = "trained"
+        except KeyboardInterrupt:
+            record["status"] = "interrupted"
+            raise
+        finally:
+            record["seconds"] = earlier + time.monotonic() - started
+            self.write_record(record)
+            self.draw_history()
+        with complete_or_absent(self.model_path) as partial:
+            model.save(partial)
+        return model
+
+    def finish(self, model):
+        """Exports the model, checks the export and writes the final numbers.
+
+        Args:
+            model: The trained model.
+
+        Returns:
+            Dictionary of the final numbers.
+        """
+        model.export(self.export_path)
+        difference = check_saved_model(self.export_path, model)
+        final = {name: values[-1] for name, values in self.history().items()}
+        final["epoch"] = int(final["epoch"]) + 1
+        final["export_difference"] = difference
+        self.write_record(
+            {**self.record(), "status": "complete", "final": final}
+        )
+        return final
+
+    def draw_history(self):
+        """Writes `history.png`, if there is a history."""
+        from keras_genai.plotting import plot_history
+
+        history = self.history()
+        if history:
+            plot_history(history).savefig(self.folder / "history.png")
+
+    def _forget_unfinished_epochs(self):
+        # A run killed between the log and the checkpoint repeats an epoch.
+        state = self.checkpoints / "training_metadata.json"
+        done = json.loads(state.read_text())["epoch"] if state.exists() else 0
+        history = self.history()
+        if not history or len(history["epoch"]) <= done:
+            return
+        rows = [
+            row
+            for row in zip(*history.values(), strict=True)
+            if row[list(history).index("epoch")] < done
+        ]
+        with (
+            complete_or_absent(self.history_path) as partial,
+            partial.open("w", newline="") as file,
+        ):
+            writer = csv.writer(file)
+            writer.writerow(history)
+            writer.writerows(rows)
+
+
+def next_folder(root, name):
+    """Names the folder of the next run: `root/name-001`, `-002`, ...
+
+    Args:
+        root: Path of the folder of all runs.
+        name: String.
+
+    Returns:
+        `pathlib.Path` of a folder that does not exist.
+    """
+    number = 1
+    while (folder := Path(root) / f"{name}-{number:03d}").exists():
+        number += 1
+    return folder
+
+
+def versions():
+    """Tells what a run was made with.
+
+    Returns:
+        Dictionary: name -> version, of Python, the machine and the packages.
+    """
+    packages = ("keras", "tensorflow", "tensorflow-datasets", "numpy")
+    return {
+        "keras_genai": __version__,
+        **{name: importlib.metadata.version(name) for name in packages},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def _make_room(folder, record_path, overwrite):
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not overwrite:
+        raise ValueError(
+            "The folder exists. Choose another with --output, continue its "
+            "run with --resume, or delete it and start anew with --overwrite. "
+            f"Received: {str(folder)!r}"
+        )
+    if not record_path.is_file():
+        raise ValueError(
+            "Only the folder of a run is ever overwritten; this one has no "
+            f"run.json. Received: {str(folder)!r}"
+        )
+    shutil.rmtree(folder)
+
+
+def _same_data(record, images):
+    before = record.get("data")
+    if before and before["digest"] != images.digest:
+        raise ValueError(
+            "The data are no longer those that the run was started with. "
+            f"Expected: {before['source']} with digest {before['digest']}. "
+            f"Received: {images.source} with digest {images.digest}"
+        )
