@@ -33,7 +33,7 @@ _MODULES = (
     "sampling",
 )
 
-__all__ = ["__version__", *_HOME, *_MODULES]  # noqa: PLE0604
+__all__ = ["__version__", *_HOME, *_MODULES]
 
 
 def __getattr__(name):

@@ -1,7 +1,6 @@
 """Numbers that need a trained model or a whole data set."""
 
 import keras
-import numpy as np
 from keras import layers
 
 

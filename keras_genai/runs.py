@@ -133,11 +133,12 @@ class Run:
             return {}
         with self.history_path.open(newline="") as file:
             rows = list(csv.DictReader(file))
-        return (
-            {name: [float(row[name]) for row in rows] for name in rows[:1][0]}
-            if rows
-            else {}
-        )
+        # Keras's logger writes "NA" for a validation that there was not.
+        return {
+            name: [float(row[name]) for row in rows]
+            for name in (rows[0] if rows else ())
+            if all(row[name] != "NA" for row in rows)
+        }
 
     def train(self, epochs=None):
         """Trains, from the start or from the last epoch that was finished.

@@ -67,7 +67,7 @@ def image_dataset(
     Example:
         >>> pixels = np.zeros((5, 8, 8, 1), "uint8")
         >>> dataset = image_dataset(pixels, batch_size=2, seed=0)
-        array[train]: 5 images 8x8x1, sha256 ...
+        array/train: 5 images 8x8x1, sha256 ...
         >>> [len(batch) for batch in dataset]
         [2, 2, 1]
     """

@@ -146,7 +146,7 @@ def load_images(
         images,
         labels,
         tuple(class_names),
-        f"{name}[{split}]",
+        f"{name}/{split}",
         _digest(images, labels),
     )
 
@@ -516,8 +516,8 @@ class _Store:
         if self.cache == "memory" or (self.cache == "auto" and not large):
             return np.zeros(shape, "uint8")
         # An unlinked file: it is gone when the last array that uses it is.
-        file = tempfile.TemporaryFile(prefix="keras_genai_")
-        return np.memmap(file, dtype="uint8", mode="w+", shape=shape)
+        with tempfile.TemporaryFile(prefix="keras_genai_") as file:
+            return np.memmap(file, dtype="uint8", mode="w+", shape=shape)
 
 
 def _digest(images, labels):
