@@ -11,6 +11,10 @@ from keras_genai.version import __version__
 _HOME = {
     "GAN": "keras_genai.models.gan",
     "DCGAN": "keras_genai.models.dcgan",
+    "FeatureExtractor": "keras_genai.evaluation",
+    "class_histogram": "keras_genai.evaluation",
+    "frechet_distance": "keras_genai.evaluation",
+    "precision_and_recall": "keras_genai.evaluation",
     "image_dataset": "keras_genai.data.images",
     "load_images": "keras_genai.data.sources",
     "load_model": "keras_genai.models",

@@ -72,7 +72,10 @@ class SampleImages(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         if self.gif is not None:
-            write_gif(sorted(self.directory.glob("epoch_*.png")), self.gif)
+            pictures = self.directory.glob("epoch_*.png")
+            # Epoch 1000 follows 999.
+            in_order = sorted(pictures, key=lambda p: (len(p.name), p.name))
+            write_gif(in_order, self.gif)
 
     def _sample(self, epoch):
         images = self.model.generate(self.num_samples, seed=self.seed)
@@ -109,7 +112,11 @@ def write_gif(pictures, path, seconds=6.0):
 
     if not pictures:
         raise ValueError(f"Expected pictures. Received: {pictures=}")
-    frames = [Image.open(picture).convert("P") for picture in pictures]
+    # Colours of their own: the default palette has six shades of grey.
+    frames = [
+        Image.open(picture).convert("P", palette=Image.Palette.ADAPTIVE)
+        for picture in pictures
+    ]
     each = max(40, round(1000 * seconds / len(frames)))
     frames[0].save(
         path,

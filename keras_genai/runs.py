@@ -161,9 +161,14 @@ class Run:
         recipe = Recipe(**record["recipe"])
         if epochs is not None:
             recipe = dataclasses.replace(recipe, epochs=epochs)
-        dataset = recipe.dataset(record["seed"], record["offline"])
-        _same_data(record, dataset.examples)
-        model = recipe.model(dataset.examples.image_shape, record["seed"])
+        try:
+            dataset = recipe.dataset(record["seed"], record["offline"])
+            _same_data(record, dataset.examples)
+            model = recipe.model(dataset.examples.image_shape, record["seed"])
+        except Exception:
+            if record["status"] == "started":  # there is nothing to resume
+                shutil.rmtree(self.folder)
+            raise
 
         record |= {
             "status": "training",

@@ -118,9 +118,13 @@ def load_images(
     store = _Store(image_size, cache)
     if isinstance(source, (np.ndarray, tuple, list)):
         name = "array"
-        images, labels = (
-            source if isinstance(source, (tuple, list)) else (source, None)
-        )
+        pair = source if isinstance(source, (tuple, list)) else (source, None)
+        if len(pair) != 2:
+            raise ValueError(
+                "Expected an array, or a pair of images and labels. "
+                f"Received: {type(source).__name__} of length {len(source)}"
+            )
+        images, labels = pair
         found = _from_arrays({"train": (images, labels)}, split, store)
     elif Path(source).suffix == ".npz":
         name = str(source)
@@ -128,7 +132,9 @@ def load_images(
     elif Path(source).is_dir():
         name = str(source)
         found = _from_folder(Path(source), split, store, skip_broken)
-    elif os.sep in str(source) or Path(source).exists():
+    elif Path(source).exists() or (
+        os.sep in str(source) and not _in_catalogue(str(source))
+    ):
         raise ValueError(
             "Expected a folder of images or a .npz file. "
             f"Received: source={str(source)!r}, which "
@@ -160,6 +166,10 @@ def _from_name(name, split, store, offline):
     try:
         builder = tfds.builder(name)
     except tfds.core.DatasetNotFoundError:
+        builder = None
+    except (AssertionError, ValueError) as error:
+        if _in_catalogue(name):  # but with no such config or version
+            raise ValueError(str(error)) from error
         builder = None
     # TFDS logs a warning where the folder is missing: look first.
     if (
@@ -197,6 +207,13 @@ def _from_name(name, split, store, offline):
         "line). A prepared copy elsewhere is found by the environment "
         f"variable TFDS_DATA_DIR. Received: source={name!r}"
     )
+
+
+def _in_catalogue(name):
+    import tensorflow_datasets as tfds
+
+    # Names may go on with a config and a version: "celeb_a_hq/64:2.0.0".
+    return name.split("/")[0].split(":")[0] in tfds.list_builders()
 
 
 def _offline_set(name):
@@ -248,10 +265,11 @@ def _is_reachable(host, seconds=2.5):
 def _download(builder):
     import shutil
 
-    folders = [
-        Path(builder.data_dir).parents[1] / "downloads",
-        Path(builder.data_dir).parents[0],
+    # root/name/version, or root/name/config/version
+    *above, root = Path(builder.data_dir).parents[
+        : len(Path(builder.info.full_name).parts)
     ]
+    folders = [root, root / "downloads", *above]
     fresh = [folder for folder in folders if not folder.exists()]
     try:
         builder.download_and_prepare()
@@ -314,12 +332,13 @@ def _from_arrays(splits, split, store):
         images = _as_uint8(np.asarray(images))[start:stop]
         if labels is None:
             labels = np.full(len(splits[name][0]), -1)
+        labels = np.asarray(labels).reshape(-1)
         if len(labels) != len(splits[name][0]):
             raise ValueError(
                 "Expected as many labels as images. Received: "
                 f"{len(splits[name][0])} images and {len(labels)} labels"
             )
-        parts.append((images, np.asarray(labels).reshape(-1)[start:stop]))
+        parts.append((images, labels[start:stop]))
     images = np.concatenate([images for images, _ in parts])
     labels = np.concatenate([labels for _, labels in parts]).astype("int64")
     if store.image_size is not None:
@@ -393,26 +412,34 @@ def _read_npz(path):
 def _from_folder(folder, split, store, skip_broken):
     from PIL import Image
 
-    splits = {"train": folder}
-    for name in ("train", "validation", "test"):
-        if (folder / name).is_dir():
-            splits[name] = folder / name
-    files = {
-        name: sorted(
-            path
-            for path in root.rglob("*")
-            if path.suffix.lower() in _IMAGE_SUFFIXES
-        )
-        for name, root in splits.items()
+    splits = {
+        name: folder / name
+        for name in ("train", "validation", "test")
+        if (folder / name).is_dir()
     }
+    splits.setdefault("train", folder)
+    files, class_names = {}, set()
+    for name, root in splits.items():
+        found = [
+            (path, path.relative_to(root).parts)
+            for path in sorted(root.rglob("*"))
+            if path.suffix.lower() in _IMAGE_SUFFIXES
+        ]
+        if root == folder:  # what is held out stays held out
+            found = [(p, parts) for p, parts in found if parts[0] not in splits]
+        class_names |= {parts[0] for _, parts in found if len(parts) > 1}
+        # Not sorted by class, so that a slice has all of them.
+        order = np.random.default_rng(0).permutation(len(found))
+        files[name] = [found[index] for index in order]
+    class_names = sorted(class_names)
     sizes = {
-        name: SimpleNamespace(num_examples=len(paths))
-        for name, paths in files.items()
+        name: SimpleNamespace(num_examples=len(found))
+        for name, found in files.items()
     }
     chosen = [
-        (path, path.relative_to(splits[name]).parts)
+        file
         for name, start, stop in _absolute(split, sizes)
-        for path in files[name][start:stop]
+        for file in files[name][start:stop]
     ]
     if not chosen:
         raise ValueError(
@@ -420,18 +447,15 @@ def _from_folder(folder, split, store, skip_broken):
             f"({', '.join(sorted(_IMAGE_SUFFIXES))}). "
             f"Received: source={str(folder)!r}, split={split!r}"
         )
-    class_names = sorted({parts[0] for _, parts in chosen if len(parts) > 1})
-    # Not sorted by class, so that the first images show all of them.
-    order = np.random.default_rng(0).permutation(len(chosen))
 
     decoded = []
-    for index in order:
-        path, parts = chosen[index]
+    for path, parts in chosen:
         try:
             with Image.open(path) as image:
                 image.load()
                 grey = image.mode in ("1", "L", "LA")
                 pixels = np.asarray(image.convert("L" if grey else "RGB"))
+            pixels = pixels.reshape(*pixels.shape[:2], 1 if grey else 3)
         except Exception as error:
             if not skip_broken:
                 raise ValueError(
@@ -441,20 +465,16 @@ def _from_folder(folder, split, store, skip_broken):
             print(f"Skipping {path}: {error}")
             continue
         label = class_names.index(parts[0]) if len(parts) > 1 else -1
-        decoded.append((pixels, label))
-    if any(pixels.ndim == 3 for pixels, _ in decoded):  # any colour: all RGB
-        decoded = [
-            (
-                pixels if pixels.ndim == 3 else np.stack([pixels] * 3, -1),
-                label,
-            )
+        decoded.append((np.asarray(store.resize(pixels)), label))
+    # Any colour: all RGB.
+    channels = max((pixels.shape[-1] for pixels, _ in decoded), default=1)
+    images, labels = store.fill(
+        (
+            (np.broadcast_to(pixels, (*pixels.shape[:2], channels)), label)
             for pixels, label in decoded
-        ]
-    else:
-        decoded = [(pixels[..., None], label) for pixels, label in decoded]
-    if store.image_size is not None:
-        decoded = [(store.resize(p).numpy(), label) for p, label in decoded]
-    images, labels = store.fill(iter(decoded), len(decoded))
+        ),
+        len(decoded),
+    )
     return images, labels if class_names else None, class_names
 
 

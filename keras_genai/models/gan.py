@@ -168,6 +168,11 @@ class GAN(GenerativeModel):
         ]
 
     def call(self, noise, training=False):
+        if len(noise.shape) != 2 or noise.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"Expected noise (batch, {self.latent_dim}). "
+                f"Received: noise of shape {tuple(noise.shape)}"
+            )
         return self.generator(noise, training=training)
 
     def sample_noise(self, batch_size):
@@ -357,6 +362,7 @@ class GAN(GenerativeModel):
 
     def _real_images(self, data):
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        images = tf.convert_to_tensor(images)
         if tuple(images.shape[1:]) != self.image_shape:
             raise ValueError(
                 f"Expected batches of images (batch, *{self.image_shape}). "
@@ -391,7 +397,9 @@ class GAN(GenerativeModel):
                 f"Received: num_samples={num_samples}"
             )
         if seed is None:
-            seed = int(self.seed_generator.next()[0])
+            seed = int(
+                keras.random.randint((), 0, 2**31 - 1, seed=self.seed_generator)
+            )
         return seeded_noise(num_samples, self.latent_dim, seed).numpy()
 
     def _check_networks(self):
@@ -537,8 +545,8 @@ def _glorot(seeds):
 
 
 def _copy(network, latent_dim):
-    # Not `clone_model`, which would start the average from other weights.
-    copy = type(network).from_config(network.get_config())
+    copy = keras.models.clone_model(network)
     copy(ops.zeros((1, latent_dim)))
+    # A clone has weights of its own; the average starts from the network's.
     copy.set_weights(network.get_weights())
     return copy

@@ -1,0 +1,112 @@
+"""What every benchmark shares: its arguments, and the form of its report."""
+
+import argparse
+import importlib.metadata
+import json
+import operator
+import os
+import platform
+from pathlib import Path
+
+_PACKAGES = ("keras-genai", "keras", "tensorflow", "numpy")
+_COMPARE = {">=": operator.ge, "<=": operator.le}
+
+
+def argument_parser(docstring):
+    """Makes the parser, which a benchmark may add its own arguments to."""
+    parser = argparse.ArgumentParser(
+        description=docstring,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", type=Path, help="also write the report here"
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="only prove that it runs; the numbers mean nothing",
+    )
+    return parser
+
+
+def bar(name, value, comparison, bound):
+    """States a bar and whether a value holds it: `bar("x", 2.1, ">=", 2)`."""
+    return {
+        "name": name,
+        "value": float(value),
+        "bar": f"{comparison} {bound:g}",
+        "holds": bool(_COMPARE[comparison](value, bound)),
+    }
+
+
+def publish(rows, bars, path=None):
+    """Prints the rows and the bars, and writes them as JSON.
+
+    Args:
+        rows: List of dictionaries that JSON can hold; their keys may differ.
+        bars: List of what `bar` returns.
+        path: `pathlib.Path` of the file to write, or `None`.
+    """
+    report = {
+        "machine": _machine(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
+        "rows": rows,
+        "bars": bars,
+    }
+    for part in ("machine", "versions"):
+        print(
+            ", ".join(f"{key} {value}" for key, value in report[part].items())
+        )
+    for part in ("rows", "bars"):
+        if report[part]:
+            print(f"\n{table(report[part])}")
+    if path is not None:
+        aside = path.with_name(f"{path.name}.partial")
+        aside.write_text(json.dumps(report, indent=2) + "\n")
+        os.replace(aside, path)
+
+
+def table(rows):
+    """Aligns rows in columns: names to the left, all else to the right."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    lines = [columns]
+    lines += [[_cell(row.get(key, "")) for key in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if index else cell.ljust(width)
+            for index, (cell, width) in enumerate(
+                zip(line, widths, strict=True)
+            )
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _cell(value):
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_cell, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return str(value)
+
+
+def _machine():
+    processor = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                processor = line.partition(":")[2].strip()
+                break
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory / 2**30, 1),
+    }

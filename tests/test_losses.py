@@ -1,0 +1,125 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from scipy.special import expit, log_expit
+
+from keras_genai import losses
+
+REAL = np.array([[0.3], [-2.0], [5.0]], "float32")
+FAKE = np.array([[-1.0], [0.0], [3.0]], "float32")
+PAIRS = losses.ADVERSARIAL_LOSSES
+
+
+def test_logits_of_zero_cost_the_discriminator_two_ln_two():
+    zeros = ops.zeros((3, 1))
+    values = losses.minimax_discriminator_loss(zeros, zeros)
+    np.testing.assert_allclose(values, 2 * np.log(2), rtol=1e-6)
+
+
+def test_minimax_is_the_cross_entropy_of_probabilities():
+    expected = -log_expit(REAL) - np.log1p(-expit(FAKE.astype("float64")))
+    values = losses.minimax_discriminator_loss(REAL, FAKE)
+    np.testing.assert_allclose(values, expected[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(
+        losses.minimax_generator_loss(FAKE),
+        np.log1p(-expit(FAKE.astype("float64")))[:, 0],
+        rtol=1e-5,
+    )
+    np.testing.assert_allclose(
+        losses.non_saturating_generator_loss(FAKE),
+        -log_expit(FAKE)[:, 0],
+        rtol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_smoothing_is_one_sided(smoothing):
+    cross_entropy = keras.losses.BinaryCrossentropy(
+        from_logits=True, reduction="none"
+    )
+    expected = cross_entropy(np.full_like(REAL, 1 - smoothing), REAL)
+    expected += cross_entropy(np.zeros_like(FAKE), FAKE)
+    values = losses.minimax_discriminator_loss(REAL, FAKE, smoothing)
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
+def test_least_squares():
+    np.testing.assert_allclose(
+        losses.least_squares_discriminator_loss(REAL, FAKE, 0.1),
+        (0.5 * (REAL - 0.9) ** 2 + 0.5 * FAKE**2)[:, 0],
+        rtol=1e-5,
+    )
+    np.testing.assert_allclose(
+        losses.least_squares_generator_loss(FAKE),
+        (0.5 * (FAKE - 1) ** 2)[:, 0],
+        rtol=1e-5,
+    )
+
+
+def test_hinge_is_flat_beyond_its_margins():
+    values = losses.hinge_discriminator_loss(
+        np.array([[1.0], [7.0], [0.0]]), np.array([[-1.0], [-7.0], [2.0]])
+    )
+    np.testing.assert_allclose(values, [0.0, 0.0, 1.0 + 3.0])
+    np.testing.assert_allclose(losses.hinge_generator_loss(FAKE), -FAKE[:, 0])
+
+
+def test_hinge_refuses_smoothing():
+    with pytest.raises(ValueError, match=r"label_smoothing=0\.1"):
+        losses.hinge_discriminator_loss(REAL, FAKE, 0.1)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_one_value_an_example_whatever_the_shape(name):
+    discriminator_loss, generator_loss = PAIRS[name]
+    patches = np.random.default_rng(0).normal(size=(2, 5, 3, 1))
+    values = discriminator_loss(patches, -patches)
+    assert values.shape == (2,)
+    each = [
+        discriminator_loss(patch[None, ..., None], -patch[None, ..., None])
+        for patch in patches[0].reshape(-1, 1)
+    ]
+    np.testing.assert_allclose(values[0], np.mean(each), rtol=1e-5)
+    assert generator_loss(patches).shape == (2,)
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_no_loss_overflows(name):
+    extremes = np.array([[-1e4], [1e4]], "float32")
+    discriminator_loss, generator_loss = PAIRS[name]
+    assert np.isfinite(discriminator_loss(extremes, extremes)).all()
+    assert np.isfinite(generator_loss(extremes)).all()
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_players_pull_fake_logits_apart(name):
+    # Between their targets, the discriminator lowers a fake logit and the
+    # generator raises it.
+    discriminator_loss, generator_loss = PAIRS[name]
+    low, high = np.array([[0.4]]), np.array([[0.6]])
+    zero = np.array([[0.0]])
+    assert discriminator_loss(zero, low)[0] < discriminator_loss(zero, high)[0]
+    assert generator_loss(low)[0] > generator_loss(high)[0]
+
+
+def test_non_saturating_keeps_the_gradient_that_minimax_loses():
+    import tensorflow as tf
+
+    logit = tf.constant([[-10.0]])
+    slopes = []
+    for loss in (
+        losses.non_saturating_generator_loss,
+        losses.minimax_generator_loss,
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch(logit)
+            value = loss(logit)
+        slopes.append(abs(float(tape.gradient(value, logit)[0, 0])))
+    assert slopes[0] > 0.999
+    assert slopes[1] < 1e-4
+
+
+def test_unknown_game_is_refused():
+    with pytest.raises(ValueError, match="loss='wasserstain'"):
+        losses.get_adversarial_loss("wasserstain")

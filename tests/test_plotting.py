@@ -1,0 +1,107 @@
+import io
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from keras_genai.plotting import image_grid, plot_history, plot_images
+
+
+def test_image_grid_places_every_image():
+    images = np.arange(1, 6, dtype="uint8").reshape(5, 1, 1, 1)
+    images = images.repeat(2, axis=1).repeat(3, axis=2)  # 2 high, 3 wide
+    grid = image_grid(images, columns=2, padding=1)
+    assert grid.shape == (3 * 3 + 1, 2 * 4 + 1, 3)
+    assert grid.dtype == np.uint8
+    for index in range(5):
+        top, left = 1 + index // 2 * 3, 1 + index % 2 * 4
+        cell = grid[top : top + 2, left : left + 3]
+        assert (cell == index + 1).all()
+    # All else is white: the padding and the place that stays empty.
+    assert (grid == 255).sum() == grid.size - 5 * 2 * 3 * 3
+
+
+@pytest.mark.parametrize(
+    "count, rows, columns", [(1, 1, 1), (4, 2, 2), (5, 2, 3)]
+)
+def test_image_grid_is_as_square_as_can_be(count, rows, columns):
+    grid = image_grid(np.zeros((count, 4, 4, 1)), padding=0)
+    assert grid.shape == (4 * rows, 4 * columns, 3)
+
+
+def test_image_grid_zooms_and_keeps_colours():
+    image = np.arange(12, dtype="uint8").reshape(1, 2, 2, 3)
+    grid = image_grid(image, padding=0, zoom=3)
+    np.testing.assert_array_equal(
+        grid, image[0].repeat(3, axis=0).repeat(3, axis=1)
+    )
+
+
+def test_image_grid_of_floats_clips_and_rounds():
+    images = np.array([-0.5, 0.0, 0.5, 1.0, 1.5]).reshape(5, 1, 1, 1)
+    grid = image_grid(images, columns=5, padding=0)
+    assert grid[0, :, 0].tolist() == [0, 0, 128, 255, 255]
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 4, 1), (4, 4, 1), (2, 4, 4, 2)])
+def test_image_grid_refuses_other_shapes(shape):
+    with pytest.raises(ValueError, match=r"Received: shape \("):
+        image_grid(np.zeros(shape))
+
+
+def test_plot_images_is_a_figure_that_a_notebook_shows():
+    figure = plot_images(np.zeros((3, 4, 4, 1)), columns=3)
+    assert isinstance(figure, Figure)
+    (axes,) = figure.axes
+    shown = axes.get_images()[0].get_array()
+    np.testing.assert_array_equal(
+        shown, image_grid(np.zeros((3, 4, 4, 1)), columns=3)
+    )
+    with Image.open(io.BytesIO(figure._repr_png_())) as picture:
+        assert picture.format == "PNG"
+
+
+def test_plot_images_with_titles():
+    images = np.linspace(0, 1, 3).reshape(3, 1, 1, 1)
+    figure = plot_images(images, titles=["a", "b", "c"], columns=2)
+    assert [axes.get_title() for axes in figure.axes] == ["a", "b", "c"]
+    values = [axes.get_images()[0].get_array() for axes in figure.axes]
+    assert [int(value[0, 0, 0]) for value in values] == [0, 128, 255]
+    with pytest.raises(ValueError, match="shorter"):
+        plot_images(images, titles=["a"])
+
+
+def test_plot_history_has_a_panel_of_losses_and_one_of_accuracies():
+    history = {
+        "d_loss": [1.4, 1.3, 1.2],
+        "val_d_loss": [1.5, 1.4, 1.3],
+        "g_loss": [0.7, 0.8, 0.9],
+        "d_real_accuracy": [0.5, 0.6, 0.7],
+        "epoch": [0, 1, 2],
+    }
+    figure = plot_history(history)
+    losses, accuracies = figure.axes
+    assert losses.get_ylabel() == "loss (nats)"
+    assert accuracies.get_ylabel() == "accuracy"
+    curves = {line.get_label(): line for line in losses.get_lines()}
+    assert set(curves) == {"d_loss", "val_d_loss", "g_loss"}
+    assert curves["d_loss"].get_xdata().tolist() == [1, 2, 3]
+    assert curves["g_loss"].get_ydata().tolist() == [0.7, 0.8, 0.9]
+    assert curves["val_d_loss"].get_linestyle() == "--"
+    assert curves["val_d_loss"].get_color() == curves["d_loss"].get_color()
+    assert curves["g_loss"].get_color() != curves["d_loss"].get_color()
+    (line,) = accuracies.get_lines()
+    assert line.get_label() == "d_real_accuracy"
+    assert "epoch" in history  # what was handed in is left alone
+
+
+def test_plot_history_of_one_epoch_shows_points():
+    (axes,) = plot_history({"loss": [2.0]}).axes
+    assert axes.get_lines()[0].get_marker() == "."
+
+
+@pytest.mark.parametrize("history", [{}, {"loss": []}, {"epoch": [0]}])
+def test_plot_history_refuses_nothing(history):
+    with pytest.raises(ValueError, match="at least one epoch"):
+        plot_history(history)
