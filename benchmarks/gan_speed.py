@@ -124,8 +124,12 @@ def tutorial_networks():
     return generator, discriminator
 
 
-def tutorial(quick):
-    """A loop over a compiled step; both learn from the same passes."""
+def tutorial_step():
+    """The tutorial's generator and its step, which trains both networks.
+
+    Returns:
+        Pair of the generator and a compiled function of a batch of images.
+    """
     import keras
     import tensorflow as tf
 
@@ -133,11 +137,10 @@ def tutorial(quick):
     g_optimizer = keras.optimizers.Adam(1e-4)
     d_optimizer = keras.optimizers.Adam(1e-4)
     cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
-    batch_size = tutorial_batch_size(quick)
 
     @tf.function
     def train_step(real_images):
-        noise = tf.random.normal((batch_size, 100))
+        noise = tf.random.normal((len(real_images), 100))
         with tf.GradientTape() as g_tape, tf.GradientTape() as d_tape:
             generated_images = generator(noise, training=True)
             real = discriminator(real_images, training=True)
@@ -153,15 +156,30 @@ def tutorial(quick):
             gradients = tape.gradient(loss, variables)
             optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
-    images = scaled_images(quick)
-    # The short last batch would cost a second tracing: left out, and repeated
-    # so that a small data set is no disadvantage.
-    dataset = (
+    return generator, train_step
+
+
+def tutorial_dataset(images, batch_size):
+    """The tutorial's input: shuffled slices in batches, without end.
+
+    The short last batch would cost a second tracing: it is left out, and the
+    set repeated, so that a small one is no disadvantage.
+    """
+    import tensorflow as tf
+
+    return (
         tf.data.Dataset.from_tensor_slices(images)
         .shuffle(len(images))
         .batch(batch_size, drop_remainder=True)
         .repeat()
     )
+
+
+def tutorial(quick):
+    """A loop over a compiled step; both learn from the same passes."""
+    batch_size = tutorial_batch_size(quick)
+    _, train_step = tutorial_step()
+    dataset = tutorial_dataset(scaled_images(digits(quick)), batch_size)
     watch = Stopwatch(3 * batch_size, seconds_to_time(quick))
     for step, batch in enumerate(dataset, start=1):
         train_step(batch)
@@ -173,10 +191,9 @@ def tutorial_batch_size(quick):
     return 16 if quick else 256
 
 
-def scaled_images(quick):
+def scaled_images(examples):
     """The digits as float32 `(count, 28, 28, 1)` in [-1, 1]."""
-    pixels = digits(quick).images
-    return (pixels.astype("float32") - 127.5) / 127.5
+    return (examples.images.astype("float32") - 127.5) / 127.5
 
 
 @functools.cache
@@ -259,7 +276,7 @@ def keras_io_style(quick, training=None):
         keras.optimizers.Adam(1e-4),
         keras.losses.BinaryCrossentropy(from_logits=True),
     )
-    images = scaled_images(quick)
+    images = scaled_images(digits(quick))
     batch_size = tutorial_batch_size(quick)
     dataset = (
         tf.data.Dataset.from_tensor_slices(images)

@@ -1,5 +1,6 @@
 import csv
 import json
+import shlex
 import shutil
 
 import keras
@@ -137,7 +138,6 @@ def test_train_says_where_it_went_and_what_to_try_next(data, tmp_path, capsys):
     arguments += ["--epochs", "1", "--batch-size", "16"]
     assert main(arguments) == 0
     output = capsys.readouterr().out
-    assert f"{data}/train: 16 images 8x8x1" in output or "16 images" in output
     assert "1/1" in output  # the progress bar
     assert str(folder) in output
     assert f"keras-genai generate {folder}" in output
@@ -152,12 +152,12 @@ def test_arguments_reach_the_recipe(data, tmp_path, monkeypatch):
         Run, "train", lambda run, epochs: recipes.append(run.record())
     )
     monkeypatch.setattr(Run, "finish", lambda run, model: {"epoch": 1})
-    options = (
+    options = shlex.split(
         "--split train[:8] --image-size 8 12 --epochs 2 --batch-size 4 "
-        "--seed 3 --offline --loss hinge --label-smoothing 0.1 "
-        "--d-learning-rate 1e-3 --latent-dim 5 --ema-decay 0.5"
-    ).split()
-    options += ["--augment", "{'noise': 0.1}"]
+        "--seed 3 --offline --loss minimax --label-smoothing 0.1 "
+        "--d-learning-rate 1e-3 --latent-dim 5 --ema-decay 0.5 "
+        """--augment "{'noise': 0.1}" """
+    )
     assert main(["train", "dcgan", "--data", data, *options]) == 0
     (record,) = recipes
     recipe = record["recipe"]
@@ -165,7 +165,7 @@ def test_arguments_reach_the_recipe(data, tmp_path, monkeypatch):
     assert recipe["split"] == "train[:8]"
     assert recipe["image_size"] == [8, 12]
     assert (recipe["epochs"], recipe["batch_size"]) == (2, 4)
-    assert (recipe["loss"], recipe["label_smoothing"]) == ("hinge", 0.1)
+    assert (recipe["loss"], recipe["label_smoothing"]) == ("minimax", 0.1)
     assert recipe["d_learning_rate"] == 1e-3
     assert recipe["augment"] == {"noise": 0.1}
     assert recipe["model_arguments"] == {"latent_dim": 5, "ema_decay": 0.5}
@@ -190,7 +190,7 @@ def test_the_recipe_is_what_is_trained(data):
         d_learning_rate=1e-3,
         g_learning_rate=2e-3,
         beta_1=0.25,
-        loss="hinge",
+        loss="minimax",
         label_smoothing=0.1,
     )
     dataset = recipe.dataset(seed=0)
@@ -198,7 +198,7 @@ def test_the_recipe_is_what_is_trained(data):
     model = recipe.model(dataset.examples.image_shape, seed=0)
     assert type(model) is keras_genai.DCGAN
     assert (model.width, model.latent_dim) == (4, 5)
-    assert (model.loss, model.label_smoothing) == ("hinge", 0.1)
+    assert (model.loss, model.label_smoothing) == ("minimax", 0.1)
     assert float(model.d_optimizer.learning_rate) == pytest.approx(1e-3)
     assert float(model.g_optimizer.learning_rate) == pytest.approx(2e-3)
     assert model.d_optimizer.beta_1 == model.g_optimizer.beta_1 == 0.25
@@ -316,6 +316,8 @@ def test_unwritable_output_is_found_before_training(
 # --- Interrupted, and resumed ------------------------------------------------
 
 
+# Keras's CSVLogger closes its file only where training ends by itself.
+@pytest.mark.filterwarnings("ignore:unclosed file.*history:ResourceWarning")
 def test_interrupted_run_is_resumed_to_the_same_end(
     data, tmp_path, monkeypatch, capsys
 ):

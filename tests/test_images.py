@@ -247,7 +247,8 @@ def test_stock_fit_works_without_a_warning(augment):
     assert int(model.optimizer.iterations) == 3 * len(train) == 9
 
 
-def test_source_is_announced_once(capsys):
+def test_source_is_announced_once(capsys, monkeypatch):
+    monkeypatch.setattr("keras_genai.data.images._announced", set())
     images = numbered(5, size=3)
     image_dataset(images, seed=0)
     assert capsys.readouterr().out == f"{load_images(images)}\n"

@@ -1,0 +1,133 @@
+"""A run that was killed ends as one that was not, bit for bit."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+TRAIN = """
+import os, signal, sys
+import keras_genai
+keras_genai.prepare_tensorflow()
+import keras
+import numpy as np
+import tensorflow as tf
+
+family, folder, killed_in_epoch = sys.argv[1], sys.argv[2], int(sys.argv[3])
+tf.config.experimental.enable_op_determinism()
+
+class Kill(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.epoch == killed_in_epoch and batch == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+pixels = np.random.default_rng(0).integers(0, 256, (22, 8, 8, 1), "uint8")
+data = keras_genai.image_dataset(
+    pixels, batch_size=4, seed=3, augment={"flip": "horizontal"}
+)
+model = getattr(keras_genai, family)((8, 8, 1), latent_dim=3, seed=0)
+model.compile(d_optimizer=keras.optimizers.Adam(1e-2, beta_1=0.5))
+backup = keras.callbacks.BackupAndRestore(
+    folder + "/backup", double_checkpoint=True
+)
+model.fit(data, validation_data=data, epochs=4, verbose=0,
+          callbacks=[backup, Kill()])
+state = [*model.variables, *model.d_optimizer.variables,
+         *model.g_optimizer.variables]
+np.savez(folder + "/state.npz", *[np.array(value) for value in state])
+"""
+
+
+def train(family, folder, killed_in_epoch=-1):
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", TRAIN, family, folder]
+    return subprocess.run(
+        [*command, str(killed_in_epoch)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.parametrize("family", ["GAN", "DCGAN"])
+def test_killed_and_resumed_equals_unbroken(family, tmp_path):
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    process = train(family, unbroken)
+    assert process.returncode == 0, process.stderr
+    killed = train(family, broken, killed_in_epoch=2)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (broken / "state.npz").exists()
+    process = train(family, broken)
+    assert process.returncode == 0, process.stderr
+
+    expected = np.load(unbroken / "state.npz")
+    found = np.load(broken / "state.npz")
+    assert len(expected.files) == len(found.files) > 30
+    for name in expected.files:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+def start(*arguments):
+    script = "import sys; from keras_genai.cli import main; sys.exit(main())"
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )
+
+
+def wait_for(condition, process, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < end, "nothing to kill in time"
+        time.sleep(0.01)
+
+
+def test_a_killed_command_is_resumed(tmp_path):
+    data = tmp_path / "images.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), "uint8")
+    np.savez(data, images=pixels)
+    arguments = [
+        *("train", "dcgan", "--data", data, "--width", 3, "--seed", 5),
+        *("--epochs", 40, "--batch-size", 4, "--deterministic"),
+    ]
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    whole = start(*arguments, "--output", unbroken)
+    output, _ = whole.communicate(timeout=300)
+    assert whole.returncode == 0, output
+
+    process = start(*arguments, "--output", broken)
+    wait_for((broken / "samples" / "epoch_003.png").exists, process)
+    process.kill()
+    process.communicate()
+    assert json.loads((broken / "run.json").read_text())["status"] == "training"
+
+    resumed = start("train", "--resume", broken, "--deterministic")
+    output, _ = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, output
+    assert "Epoch 1/40" not in output
+
+    histories = [
+        (folder / "history.csv").read_text() for folder in (unbroken, broken)
+    ]
+    assert histories[0] == histories[1]
+    import keras_genai
+
+    models = [
+        keras_genai.load_model(folder / "model.keras")
+        for folder in (unbroken, broken)
+    ]
+    for one, other in zip(models[0].weights, models[1].weights, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+    assert len(list((broken / "samples").glob("*.png"))) == 41
