@@ -1,5 +1,6 @@
 """What `fit` calls on a schedule."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -95,6 +96,30 @@ class SampleImages(keras.callbacks.Callback):
             self._display = display(picture, display_id=True)
         else:
             self._display.update(picture)
+
+
+class RaiseOnNaN(keras.callbacks.Callback):
+    """Ends training with an error when a number is no longer finite.
+
+    Keras's `TerminateOnNaN` looks at `"loss"` alone, which a GAN, with a loss
+    for each network, does not report; and it lets the epoch end, so that
+    a backup of the broken weights takes the place of a good one.
+
+    Raises:
+        FloatingPointError: When a reported number is NaN or infinite.
+
+    Example:
+        >>> callback = RaiseOnNaN()
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in (logs or {}).items():
+            if not math.isfinite(value):
+                raise FloatingPointError(
+                    f"Training diverged: {name} is {float(value)} at batch "
+                    f"{batch} of the epoch. Lower learning rates are the "
+                    "first thing to try."
+                )
 
 
 def write_gif(pictures, path, seconds=6.0):

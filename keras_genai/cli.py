@@ -29,7 +29,7 @@ def main(arguments=None):
         parser.error(f"unrecognized arguments: {' '.join(extra)}")
     try:
         return options.run(options, extra) or 0
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f"keras-genai: {error}", file=sys.stderr)
         return 2
 
@@ -60,8 +60,8 @@ def _parser():
         "--image-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH")
     )
     train.add_argument("--preset", help="default, or quick (a minute)")
-    train.add_argument("--epochs", type=_positive)
-    train.add_argument("--batch-size", type=_positive)
+    train.add_argument("--epochs", type=_integer_above_zero)
+    train.add_argument("--batch-size", type=_integer_above_zero)
     train.add_argument("--seed", type=int)
     train.add_argument(
         "--deterministic", action="store_true", help="repeat bit for bit"
@@ -111,16 +111,19 @@ def _train(options, extra):
         recipe, epochs = _chosen_recipe(options), None
         prepare_tensorflow()
         recipe = _with_own_arguments(recipe, extra)
-        seed = random.randrange(2**31) if options.seed is None else options.seed
+        seed = options.seed
+        if seed is None:
+            seed = random.randrange(2**31)
         folder = options.output or next_folder("runs", options.model)
         run = Run.create(
-            folder, recipe, seed, options.offline, options.overwrite
+            folder,
+            recipe,
+            seed,
+            options.deterministic,
+            options.offline,
+            options.overwrite,
         )
     prepare_tensorflow()
-    if options.deterministic:
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
     try:
         model = run.train(epochs)
     except KeyboardInterrupt:
@@ -129,10 +132,10 @@ def _train(options, extra):
             f"    keras-genai train --resume {run.folder}"
         )
         return 130
-    final = run.finish(model)
+    run.finish(model)
     seconds = run.record()["seconds"]
     print(
-        f"\n{final['epoch']} epochs in {seconds / 60:.1f} minutes: {run.folder}"
+        f"\n{run.folder}: {seconds / 60:.1f} minutes of training"
         f"\n    samples/, samples.gif   the same noise, epoch after epoch"
         f"\n    history.png             losses and accuracies"
         f"\n    model.keras             to load and train on"
@@ -241,7 +244,8 @@ def _chosen_recipe(options):
         )
     recipe = recipes.get_recipe(options.model, options.preset or "default")
     chosen = {
-        "source": options.dataset or options.data,
+        "source": options.dataset
+        or (options.data and str(Path(options.data).resolve())),
         "split": options.split,
         "image_size": options.image_size,
         "epochs": options.epochs,
@@ -274,6 +278,8 @@ def _with_own_arguments(recipe, extra):
         "loss",
         "label_smoothing",
     )
+    # `--name=value` is `--name value`.
+    extra = [part for text in extra for part in text.split("=", 1)]
     names = [text.removeprefix("--").replace("-", "_") for text in extra[::2]]
     for name, text in zip(names, extra[::2], strict=True):
         if name not in (*own, *of_recipe) or not text.startswith("--"):
@@ -319,6 +325,10 @@ def _resumed(options, extra):
         )
     run = Run.open(options.resume)
     record = run.record()
+    if options.deterministic or options.offline:
+        record["deterministic"] |= options.deterministic
+        record["offline"] |= options.offline
+        run.write_record(record)
     family = record["recipe"]["family"]
     if options.model not in (None, family.lower()):
         raise ValueError(
@@ -340,7 +350,7 @@ def _value(text):
         return text
 
 
-def _positive(text):
+def _integer_above_zero(text):
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not 1 or more")

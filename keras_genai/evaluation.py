@@ -149,8 +149,7 @@ def frechet_distance(features_a, features_b):
     Reference:
         Heusel et al., 2017, equation 6.
     """
-    features_a = _checked(features_a, "features_a")
-    features_b = _checked(features_b, "features_b")
+    features_a, features_b = _checked(features_a, features_b)
     for name, features in (("a", features_a), ("b", features_b)):
         count, width = features.shape
         if count <= width:
@@ -204,8 +203,7 @@ def precision_and_recall(real_features, generated_features, k=3):
     Reference:
         Kynkäänniemi et al., 2019, equations 1 and 2.
     """
-    real = _checked(real_features, "real_features")
-    generated = _checked(generated_features, "generated_features")
+    real, generated = _checked(real_features, generated_features)
     if not 1 <= k < min(len(real), len(generated)):
         raise ValueError(
             "`k` must be at least 1 and less than either count. Received: "
@@ -226,10 +224,20 @@ def class_histogram(classes, num_classes):
     Returns:
         Float array `(num_classes,)` that sums to 1.
 
+    Raises:
+        ValueError: If there are no classes, or one is out of range.
+
     Example:
         >>> class_histogram([0, 0, 1, 2], num_classes=4)
         array([0.5 , 0.25, 0.25, 0.  ])
     """
+    classes = np.asarray(classes, "int64")
+    if classes.size == 0 or classes.max() >= num_classes:
+        raise ValueError(
+            "Expected classes below `num_classes`. Received: "
+            + (f"up to {classes.max()}" if classes.size else "no classes")
+            + f", num_classes={num_classes}"
+        )
     counts = np.bincount(classes, minlength=num_classes)
     return counts / counts.sum()
 
@@ -267,14 +275,20 @@ def _symmetric_root(matrix):
     return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
 
-def _checked(features, name):
-    features = np.asarray(features, "float64")
-    if features.ndim != 2 or not np.isfinite(features).all():
+def _checked(*sets):
+    sets = [np.asarray(features, "float64") for features in sets]
+    for features in sets:
+        if features.ndim != 2 or not np.isfinite(features).all():
+            raise ValueError(
+                "Expected finite features (count, feature_dim). "
+                f"Received: shape {features.shape}"
+            )
+    if len({features.shape[1] for features in sets}) > 1:
+        widths = " and ".join(str(features.shape[1]) for features in sets)
         raise ValueError(
-            "Expected finite features (count, feature_dim). "
-            f"Received: {name} of shape {features.shape}"
+            f"Expected features of one extractor. Received: widths {widths}"
         )
-    return features
+    return sets
 
 
 def _unit_floats(images):

@@ -34,17 +34,29 @@ class Run:
         self.checkpoints = self.folder / "checkpoints"
         self.model_path = self.folder / "model.keras"
         self.export_path = self.folder / "export"
+        self._replaced = None
 
     @classmethod
-    def create(cls, folder, recipe, seed, offline=False, overwrite=False):
+    def create(
+        cls,
+        folder,
+        recipe,
+        seed,
+        deterministic=False,
+        offline=False,
+        overwrite=False,
+    ):
         """Makes the folder of a new run.
 
         Args:
             folder: Path of the folder to make.
             recipe: `Recipe` to train.
             seed: Integer, seed of the weights, the data and the noise.
+            deterministic: Boolean. Whether the run repeats bit for bit, by
+                TensorFlow's op determinism.
             offline: Boolean. Whether the network is left alone.
-            overwrite: Boolean. Whether a run that stands there is deleted.
+            overwrite: Boolean. Whether a run that stands there is replaced,
+                once the new one has its data and its model.
 
         Returns:
             `Run`.
@@ -54,8 +66,9 @@ class Run:
                 cannot be written to.
         """
         run = cls(folder)
-        _make_room(run.folder, run.record_path, overwrite)
+        run._check_room(overwrite)
         try:
+            run._make_room()
             run.folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=run.folder):
                 pass
@@ -69,6 +82,7 @@ class Run:
                 "status": "started",
                 "recipe": dataclasses.asdict(recipe),
                 "seed": seed,
+                "deterministic": deterministic,
                 "offline": offline,
                 "seconds": 0.0,
                 "versions": versions(),
@@ -152,12 +166,16 @@ class Run:
         Raises:
             KeyboardInterrupt: If it was interrupted; `train` goes on from the
                 last epoch that was finished.
+            FloatingPointError: If it diverged.
         """
         import keras
+        import tensorflow as tf
 
-        from keras_genai.callbacks import SampleImages
+        from keras_genai.callbacks import RaiseOnNaN, SampleImages
 
         record = self.record()
+        if record["deterministic"]:
+            tf.config.experimental.enable_op_determinism()
         recipe = Recipe(**record["recipe"])
         if epochs is not None:
             recipe = dataclasses.replace(recipe, epochs=epochs)
@@ -168,8 +186,10 @@ class Run:
         except Exception:
             if record["status"] == "started":  # there is nothing to resume
                 shutil.rmtree(self.folder)
+                self._bring_back_replaced()
             raise
 
+        self._forget_replaced()
         record |= {
             "status": "training",
             "recipe": dataclasses.asdict(recipe),
@@ -191,7 +211,7 @@ class Run:
                     SampleImages(
                         self.folder / "samples", self.folder / "samples.gif"
                     ),
-                    keras.callbacks.TerminateOnNaN(),
+                    RaiseOnNaN(),
                     # Last, so that an epoch it has saved is wholly recorded.
                     keras.callbacks.BackupAndRestore(
                         self.checkpoints,
@@ -203,6 +223,9 @@ class Run:
             record["status"] = "trained"
         except KeyboardInterrupt:
             record["status"] = "interrupted"
+            raise
+        except FloatingPointError:
+            record["status"] = "diverged"
             raise
         finally:
             record["seconds"] = earlier + time.monotonic() - started
@@ -243,21 +266,51 @@ class Run:
         # A run killed between the log and the checkpoint repeats an epoch.
         state = self.checkpoints / "training_metadata.json"
         done = json.loads(state.read_text())["epoch"] if state.exists() else 0
-        history = self.history()
-        if not history or len(history["epoch"]) <= done:
+        if not self.history_path.is_file():
             return
-        rows = [
-            row
-            for row in zip(*history.values(), strict=True)
-            if row[list(history).index("epoch")] < done
-        ]
-        with (
-            complete_or_absent(self.history_path) as partial,
-            partial.open("w", newline="") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(history)
-            writer.writerows(rows)
+        header, *rows = self.history_path.read_text().splitlines(True)
+        kept = [row for row in rows if int(row.split(",")[0]) < done]
+        if len(kept) < len(rows):
+            with complete_or_absent(self.history_path) as partial:
+                partial.write_text("".join([header, *kept] if kept else []))
+
+    # A run that is to be replaced stays aside until the new one is sure to
+    # start, and comes back if that is refused.
+
+    def _check_room(self, overwrite):
+        folder = self.folder
+        if not folder.exists() or _is_empty(folder):
+            return
+        if not overwrite:
+            raise ValueError(
+                "The folder exists. Choose another with --output, continue "
+                "its run with --resume, or start anew with --overwrite. "
+                f"Received: {str(folder)!r}"
+            )
+        if not self.record_path.is_file():
+            raise ValueError(
+                "Only the folder of a run is ever overwritten; this one has "
+                f"no run.json. Received: {str(folder)!r}"
+            )
+
+    def _make_room(self):
+        if self.folder.exists() and not _is_empty(self.folder):
+            aside = tempfile.mkdtemp(
+                prefix=f".{self.folder.name}-", dir=self.folder.parent
+            )
+            self._replaced = Path(aside) / self.folder.name
+            self.folder.rename(self._replaced)
+
+    def _bring_back_replaced(self):
+        if self._replaced is not None:
+            self._replaced.rename(self.folder)
+            self._replaced.parent.rmdir()
+            self._replaced = None
+
+    def _forget_replaced(self):
+        if self._replaced is not None:
+            shutil.rmtree(self._replaced.parent)
+            self._replaced = None
 
 
 def next_folder(root, name):
@@ -292,21 +345,8 @@ def versions():
     }
 
 
-def _make_room(folder, record_path, overwrite):
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not overwrite:
-        raise ValueError(
-            "The folder exists. Choose another with --output, continue its "
-            "run with --resume, or delete it and start anew with --overwrite. "
-            f"Received: {str(folder)!r}"
-        )
-    if not record_path.is_file():
-        raise ValueError(
-            "Only the folder of a run is ever overwritten; this one has no "
-            f"run.json. Received: {str(folder)!r}"
-        )
-    shutil.rmtree(folder)
+def _is_empty(path):
+    return path.is_dir() and not any(path.iterdir())
 
 
 def _same_data(record, images):

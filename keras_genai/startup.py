@@ -30,9 +30,35 @@ def prepare_tensorflow():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Some lines are written before the log level is read.
     with _standard_error_aside():
-        import keras  # noqa: F401
         import tensorflow  # noqa: F401
+    require_tensorflow_backend()
     return True
+
+
+def require_tensorflow_backend():
+    """Refuses another Keras backend than TensorFlow.
+
+    Raises:
+        ImportError: If Keras is set to another backend.
+
+    Example:
+        >>> require_tensorflow_backend()
+    """
+    # Asked of the environment first: importing Keras with a backend that is
+    # not installed fails with an error about that backend.
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend == "tensorflow":
+        with _standard_error_aside():
+            import keras
+
+        backend = keras.config.backend()
+    if backend != "tensorflow":
+        raise ImportError(
+            "keras_genai trains with TensorFlow's GradientTape and needs "
+            "Keras on TensorFlow. Set the environment variable "
+            "KERAS_BACKEND=tensorflow before Keras is imported. "
+            f"Received: backend={backend!r}"
+        )
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_genai import GAN, SampleImages
-from keras_genai.callbacks import write_gif
+from keras_genai.callbacks import RaiseOnNaN, write_gif
 from keras_genai.plotting import image_grid
 
 
@@ -184,3 +184,12 @@ def test_write_gif_keeps_every_shade_and_rests_on_the_last(tmp_path):
 def test_write_gif_refuses_nothing(tmp_path):
     with pytest.raises(ValueError, match=r"pictures=\[\]"):
         write_gif([], tmp_path / "none.gif")
+
+
+def test_a_number_that_is_not_finite_ends_training_with_an_error():
+    callback = RaiseOnNaN()
+    callback.on_train_batch_end(0, {"d_loss": 0.5, "g_loss": -3.0})
+    with pytest.raises(FloatingPointError, match="g_loss is nan at batch 7"):
+        callback.on_train_batch_end(7, {"d_loss": 0.5, "g_loss": np.nan})
+    with pytest.raises(FloatingPointError, match="d_loss is inf"):
+        callback.on_train_batch_end(7, {"d_loss": np.inf})

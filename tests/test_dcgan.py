@@ -5,7 +5,7 @@ from checks import random_images
 from keras import layers
 
 from keras_genai import DCGAN
-from keras_genai.models.dcgan import count_halvings
+from keras_genai.models.dcgan import count_doublings
 
 
 @pytest.mark.parametrize(
@@ -30,17 +30,28 @@ def test_trains_and_generates_at_any_size(shape):
 
 
 @pytest.mark.parametrize(
-    ("shape", "halvings"),
-    [((28, 28, 1), 2), ((32, 32, 1), 3), ((64, 64, 3), 4), ((28, 64, 1), 2)],
+    ("shape", "doublings", "halvings"),
+    [
+        ((28, 28, 1), 2, 4),
+        ((32, 32, 1), 3, 4),
+        ((64, 64, 3), 4, 5),
+        ((28, 64, 1), 2, 4),
+        ((4, 8, 1), 2, 2),
+    ],
 )
-def test_pyramid_stops_at_odd_or_small_sides(shape, halvings):
-    assert count_halvings(shape) == halvings
-    strides = [
-        layer
-        for layer in DCGAN(shape, width=2).discriminator.layers
-        if isinstance(layer, layers.Conv2D) and layer.strides == (2, 2)
-    ]
-    assert len(strides) == halvings
+def test_pyramids_fit_the_image(shape, doublings, halvings):
+    model = DCGAN(shape, latent_dim=3, width=2)
+    assert count_doublings(shape) == doublings
+    for network, kind, count in (
+        (model.generator, layers.Conv2DTranspose, doublings),
+        (model.discriminator, layers.Conv2D, halvings),
+    ):
+        strided = [
+            layer
+            for layer in network.layers
+            if type(layer) is kind and layer.strides == (2, 2)
+        ]
+        assert len(strided) == count
 
 
 def test_networks_are_those_of_the_paper():

@@ -4,15 +4,9 @@ import importlib
 import zipfile
 from pathlib import Path
 
-import keras
+from keras_genai.startup import require_tensorflow_backend
 
-if keras.config.backend() != "tensorflow":
-    raise ImportError(
-        "keras_genai trains with TensorFlow's GradientTape and needs Keras on "
-        "TensorFlow. Set the environment variable KERAS_BACKEND=tensorflow "
-        "before Keras is imported. "
-        f"Received: backend={keras.config.backend()!r}"
-    )
+require_tensorflow_backend()
 
 FAMILIES = ("gan", "dcgan")
 
@@ -35,6 +29,10 @@ def load_model(filepath, **kwargs):
         ValueError: If there is no such file, if it is not a whole `.keras`
             file, or if it holds a model of another package.
     """
+    import keras
+
+    from keras_genai.models.base import GenerativeModel
+
     for family in FAMILIES:
         importlib.import_module(f"keras_genai.models.{family}")
 
@@ -50,8 +48,6 @@ def load_model(filepath, **kwargs):
             f"Received: filepath={str(path)!r}"
         )
     model = keras.saving.load_model(path, **kwargs)
-    from keras_genai.models.base import GenerativeModel
-
     if not isinstance(model, GenerativeModel):
         raise ValueError(
             "Expected a model of keras_genai; load others with "

@@ -1,8 +1,11 @@
 """DCGAN: the convolutional networks that made GANs train."""
 
+import math
+
 import keras
 from keras import layers
 
+from keras_genai.models.base import check_at_least_one
 from keras_genai.models.gan import GAN, check_image_shape, layer_seeds
 
 
@@ -12,15 +15,18 @@ class DCGAN(GAN):
 
     Strided convolutions in place of pooling, BatchNorm in all but the layers
     that touch pixels, ReLU in the generator, LeakyReLU in the discriminator.
-    The pyramid halves the image at least twice, and on while its sides are
-    even and at least 8: 28 -> 14 -> 7, 64 -> 32 -> 16 -> 8 -> 4.
+    The generator is light, with one convolution more where strokes meet; the
+    discriminator is slim but goes down to sides of 2, so that it judges the
+    image as a whole. For digits this is worth far more, a second, than wide
+    layers next to the pixels.
 
     Args:
         image_shape: `(height, width, channels)`; both sides a multiple of 4,
             1 or 3 channels. Defaults to `(28, 28, 1)`.
         latent_dim: Integer >= 1, width of the noise. Defaults to `64`.
-        width: Integer >= 1, channels of the layers next to the pixels; they
-            double at each halving. Defaults to `32`.
+        width: Integer >= 1, channels of the generator's last layers before
+            the image; each level below has twice as many. The discriminator
+            starts with half of it. Defaults to `24`.
         discriminator_steps: Integer >= 1, as in `GAN`. Defaults to `1`.
         ema_decay: Float in [0, 1), as in `GAN`. Defaults to `0.999`.
         seed: Integer, or `None` for one drawn at random.
@@ -46,16 +52,13 @@ class DCGAN(GAN):
         self,
         image_shape=(28, 28, 1),
         latent_dim=64,
-        width=32,
+        width=24,
         discriminator_steps=1,
         ema_decay=0.999,
         seed=None,
         **kwargs,
     ):
-        if width < 1:
-            raise ValueError(
-                f"`width` must be at least 1. Received: width={width}"
-            )
+        check_at_least_one(latent_dim=latent_dim, width=width)
         check_image_shape(image_shape)
         if image_shape[0] % 4 or image_shape[1] % 4:
             raise ValueError(
@@ -82,16 +85,16 @@ class DCGAN(GAN):
         return {**config, "width": self.width}
 
 
-def dcgan_generator(image_shape, latent_dim, width=32, seed=None):
+def dcgan_generator(image_shape, latent_dim, width=24, seed=None):
     """Builds the generator: a projection, then transposed convolutions.
 
-    For 28x28 digits and `width=32`: noise -> 7x7x128 -> 14x14x64 -> 28x28x32
+    For 28x28 digits and `width=24`: noise -> 7x7x48 -> 14x14x24 -> 14x14x24
     -> 28x28x1.
 
     Args:
         image_shape: `(height, width, channels)`, sides multiples of 4.
         latent_dim: Integer, width of the noise.
-        width: Integer, channels of the last layer but one.
+        width: Integer, channels of the last layers before the image.
         seed: Integer, or `None` for weights drawn at random.
 
     Returns:
@@ -99,56 +102,50 @@ def dcgan_generator(image_shape, latent_dim, width=32, seed=None):
         width, channels)` in [-1, 1].
     """
     seeds = layer_seeds(seed, "generator")
-    halvings = count_halvings(image_shape)
-    height, breadth = (side // 2**halvings for side in image_shape[:2])
+    doublings = count_doublings(image_shape)
+    height, breadth = (side // 2**doublings for side in image_shape[:2])
+    network = keras.Sequential([layers.Input((latent_dim,))], name="generator")
 
-    network = keras.Sequential(name="generator")
-    network.add(layers.Input((latent_dim,)))
-    channels = width * 2**halvings
-    network.add(
-        layers.Dense(
-            height * breadth * channels,
-            use_bias=False,
-            kernel_initializer=_normal(seeds),
-        )
-    )
-    network.add(layers.Reshape((height, breadth, channels)))
-    network.add(layers.BatchNormalization(momentum=0.9))
-    network.add(layers.ReLU())
-    for _ in range(halvings):
-        channels //= 2
-        network.add(
-            layers.Conv2DTranspose(
-                channels,
-                kernel_size=4,
-                strides=2,
-                padding="same",
-                use_bias=False,
-                kernel_initializer=_normal(seeds),
-            )
-        )
+    def add(layer, *arguments, **options):
+        options["kernel_initializer"] = _normal(seeds)
+        network.add(layer(*arguments, **options))
+
+    def normalise():
         network.add(layers.BatchNormalization(momentum=0.9))
         network.add(layers.ReLU())
-    network.add(
-        layers.Conv2D(
-            image_shape[2],
-            kernel_size=3,
-            padding="same",
-            activation="tanh",
-            kernel_initializer=_normal(seeds),
-        )
+
+    # Biases would only be taken off again by BatchNorm.
+    inner = {"padding": "same", "use_bias": False}
+    channels = width * 2 ** (doublings - 1)
+    add(layers.Dense, height * breadth * channels, use_bias=False)
+    network.add(layers.Reshape((height, breadth, channels)))
+    normalise()
+    while channels > width:
+        channels //= 2
+        add(layers.Conv2DTranspose, channels, 4, strides=2, **inner)
+        normalise()
+    add(layers.Conv2D, width, 3, **inner)
+    normalise()
+    add(
+        layers.Conv2DTranspose,
+        image_shape[2],
+        4,
+        strides=2,
+        padding="same",
+        activation="tanh",
     )
     return network
 
 
-def dcgan_discriminator(image_shape, width=32, seed=None):
+def dcgan_discriminator(image_shape, width=24, seed=None):
     """Builds the discriminator: strided convolutions down to one logit.
 
-    For 28x28 digits and `width=32`: 28x28x1 -> 14x14x32 -> 7x7x64 -> 1.
+    For 28x28 digits and `width=24`: 28x28x1 -> 14x14x12 -> 7x7x24 -> 4x4x48
+    -> 2x2x96 -> 1.
 
     Args:
         image_shape: `(height, width, channels)`, sides multiples of 4.
-        width: Integer, channels of the first layer.
+        width: Integer; the first layer has half as many channels.
         seed: Integer, or `None` for weights drawn at random.
 
     Returns:
@@ -156,12 +153,14 @@ def dcgan_discriminator(image_shape, width=32, seed=None):
         `(batch, 1)`, unbounded.
     """
     seeds = layer_seeds(seed, "discriminator")
-    network = keras.Sequential(name="discriminator")
-    network.add(layers.Input(image_shape))
-    for level in range(count_halvings(image_shape)):
+    network = keras.Sequential(
+        [layers.Input(image_shape)], name="discriminator"
+    )
+    halvings = max(2, math.ceil(math.log2(min(image_shape[:2]))) - 1)
+    for level in range(halvings):
         network.add(
             layers.Conv2D(
-                width * 2**level,
+                min(max(1, width // 2) * 2**level, 8 * width),
                 kernel_size=4,
                 strides=2,
                 padding="same",
@@ -177,8 +176,8 @@ def dcgan_discriminator(image_shape, width=32, seed=None):
     return network
 
 
-def count_halvings(image_shape):
-    """How often the pyramid halves an image: at least twice, never below 4.
+def count_doublings(image_shape):
+    """How often the generator doubles: from sides of 4 or more, or odd ones.
 
     Args:
         image_shape: `(height, width, channels)`, sides multiples of 4.
@@ -187,14 +186,14 @@ def count_halvings(image_shape):
         Integer >= 2.
 
     Example:
-        >>> count_halvings((28, 28, 1)), count_halvings((64, 64, 3))
+        >>> count_doublings((28, 28, 1)), count_doublings((64, 64, 3))
         (2, 4)
     """
     height, width = image_shape[0] // 4, image_shape[1] // 4
-    halvings = 2
+    doublings = 2
     while height % 2 == width % 2 == 0 and min(height, width) >= 8:
-        height, width, halvings = height // 2, width // 2, halvings + 1
-    return halvings
+        height, width, doublings = height // 2, width // 2, doublings + 1
+    return doublings
 
 
 def _normal(seeds):

@@ -9,7 +9,11 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_genai import losses
-from keras_genai.models.base import GenerativeModel, check_finite_range
+from keras_genai.models.base import (
+    GenerativeModel,
+    check_at_least_one,
+    check_finite_range,
+)
 from keras_genai.sampling import seeded_noise
 
 
@@ -66,16 +70,9 @@ class GAN(GenerativeModel):
     ):
         super().__init__(seed=seed, **kwargs)
         check_image_shape(image_shape)
-        if latent_dim < 1:
-            raise ValueError(
-                "`latent_dim` must be at least 1. "
-                f"Received: latent_dim={latent_dim}"
-            )
-        if discriminator_steps < 1:
-            raise ValueError(
-                "`discriminator_steps` must be at least 1. "
-                f"Received: discriminator_steps={discriminator_steps}"
-            )
+        check_at_least_one(
+            latent_dim=latent_dim, discriminator_steps=discriminator_steps
+        )
         if not 0 <= ema_decay < 1:
             raise ValueError(
                 "`ema_decay` must be in [0, 1); 0 follows the generator "

@@ -1,0 +1,133 @@
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_genai import GAN
+from keras_genai.export import check_saved_model, complete_or_absent
+
+SHAPE = (4, 6, 1)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return GAN(image_shape=SHAPE, latent_dim=3, seed=0)
+
+
+@pytest.fixture(scope="module")
+def served(model, tmp_path_factory):
+    return model.export(tmp_path_factory.mktemp("export") / "served")
+
+
+def test_signatures_are_named_and_typed(served):
+    signatures = tf.saved_model.load(served).signatures
+    assert set(signatures) == {"serving_default", "generate", "decode"}
+    for name in ("serving_default", "generate"):
+        _, inputs = signatures[name].structured_input_signature
+        assert inputs == {
+            "num_samples": tf.TensorSpec((), "int32", name="num_samples"),
+            "seed": tf.TensorSpec((), "int32", name="seed"),
+        }
+        output = signatures[name].structured_outputs["images"]
+        assert output.dtype == tf.float32
+        assert output.shape.as_list() == [None, *SHAPE]
+    _, inputs = signatures["decode"].structured_input_signature
+    assert inputs["noise"].shape.as_list() == [None, 3]
+
+
+def test_export_answers_as_the_model_for_any_batch(model, served):
+    signatures = tf.saved_model.load(served).signatures
+    for count in (0, 1, 5):
+        noise = np.random.default_rng(count).normal(size=(count, 3))
+        noise = noise.astype("float32")
+        images = signatures["decode"](noise=tf.constant(noise))["images"]
+        np.testing.assert_allclose(
+            images, model.generate(noise=noise), atol=1e-5
+        )
+        images = signatures["generate"](
+            num_samples=tf.constant(count), seed=tf.constant(7)
+        )["images"]
+        np.testing.assert_allclose(
+            images, model.generate(count, seed=7), atol=1e-5
+        )
+
+
+def test_saved_model_cli_runs_it(model, served, tmp_path):
+    command = Path(sys.executable).with_name("saved_model_cli")
+    process = subprocess.run(
+        [
+            *(command, "run", "--dir", served, "--tag_set", "serve"),
+            *("--signature_def", "serving_default", "--outdir", tmp_path),
+            *("--input_exprs", "num_samples=2;seed=9"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert process.returncode == 0, process.stderr
+    images = np.load(tmp_path / "images.npy")
+    np.testing.assert_allclose(images, model.generate(2, seed=9), atol=1e-5)
+
+
+def test_export_again_replaces_a_saved_model_alone(model, tmp_path):
+    path = tmp_path / "served"
+    model.export(path)
+    (path / "stale").write_text("")
+    model.export(path)
+    assert not (path / "stale").exists()
+    with pytest.raises(ValueError, match="overwrite=False"):
+        model.export(path, overwrite=False)
+    other = tmp_path / "thesis"
+    other.mkdir()
+    (other / "chapter.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="thesis"):
+        model.export(other)
+    assert (other / "chapter.txt").read_text() == "years of work"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["served", "thesis"]
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_a_full_disk_leaves_what_was_there(
+    model, tmp_path, monkeypatch, existing
+):
+    path = tmp_path / "served"
+    if existing:
+        model.export(path)
+        before = sorted(path.rglob("*"))
+
+    def fill(obj, filepath, *args, **kwargs):
+        Path(filepath).mkdir()
+        (Path(filepath) / "saved_model.pb").write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tf.saved_model, "save", fill)
+    with pytest.raises(OSError, match="No space"):
+        model.export(path)
+    if existing:
+        assert sorted(path.rglob("*")) == before
+        monkeypatch.undo()
+        assert check_saved_model(path, model) == 0.0
+    assert list(tmp_path.iterdir()) == [path] * existing
+
+
+def test_the_check_finds_another_models_export(served):
+    other = GAN(image_shape=SHAPE, latent_dim=3, seed=1)
+    with pytest.raises(ValueError, match="differs from its model"):
+        check_saved_model(served, other)
+
+
+def test_complete_or_absent_moves_in_place_or_leaves(tmp_path):
+    path = tmp_path / "deep" / "file.txt"
+    with complete_or_absent(path) as partial:
+        partial.write_text("one")
+        assert not path.exists()
+    assert path.read_text() == "one"
+    with pytest.raises(RuntimeError), complete_or_absent(path) as partial:
+        partial.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "one"
+    assert list(path.parent.iterdir()) == [path]

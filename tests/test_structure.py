@@ -1,0 +1,94 @@
+"""The arrows of the house: which folder imports which."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import keras_genai
+
+ROOT = Path(keras_genai.__file__).parent
+
+# What each part of the package may import from the package.
+ALLOWED = {
+    "version": set(),
+    "startup": set(),
+    "data": {"data"},
+    "layers": set(),
+    "losses": set(),
+    "metrics": set(),
+    "sampling": set(),
+    "plotting": set(),
+    "export": set(),
+    "evaluation": {"metrics", "losses"},
+    "models": {
+        *("models", "layers", "losses", "metrics", "sampling"),
+        # The contract of every model: `export`, and the backend it needs.
+        *("export", "startup"),
+    },
+    "callbacks": {"plotting", "evaluation", "export"},
+    "recipes": {"data"},
+    "runs": {"recipes", "callbacks", "export", "plotting", "version"},
+    "cli": {
+        *("recipes", "runs", "startup", "version", "data", "models"),
+        *("export", "plotting", "evaluation"),
+    },
+}
+
+
+def part(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """The parts of the package that a file imports, in functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        for name in names:
+            if name.startswith("keras_genai."):
+                found.add(name.split(".")[1])
+    return found
+
+
+FILES = [path for path in ROOT.rglob("*.py") if path.parent != ROOT] + [
+    path for path in ROOT.glob("*.py") if path.name != "__init__.py"
+]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_follow_the_arrows(path):
+    assert imports(path) <= ALLOWED[part(path)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_only_plotting_imports_matplotlib(path):
+    draws = "matplotlib" in path.read_text().replace("matplotlib `", "")
+    imported = any(
+        isinstance(node, (ast.Import, ast.ImportFrom))
+        and "matplotlib" in ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text()))
+    )
+    assert imported == (part(path) == "plotting") or not draws
+
+
+def test_every_public_name_is_there_and_documented():
+    for name in keras_genai.__all__:
+        assert getattr(keras_genai, name) is not None
+    for name in keras_genai._HOME:
+        assert getattr(keras_genai, name).__doc__
+    assert set(keras_genai.__all__) <= set(dir(keras_genai))
+
+
+def test_unknown_names_are_attribute_errors():
+    with pytest.raises(AttributeError, match="'VEA'"):
+        _ = keras_genai.VEA
+
+
+def test_no_file_has_outgrown_a_sitting():
+    for path in FILES:
+        assert len(path.read_text().splitlines()) <= 600, path
