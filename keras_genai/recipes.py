@@ -38,8 +38,8 @@ class Recipe:
     split: str = "train"
     image_size: tuple | None = None
     augment: dict | None = None
-    batch_size: int = 64
-    epochs: int = 60
+    batch_size: int = 128
+    epochs: int = 80
     model_arguments: dict = dataclasses.field(default_factory=dict)
     d_learning_rate: float = 2e-4
     g_learning_rate: float = 2e-4
@@ -103,8 +103,8 @@ class Recipe:
         return model
 
 
-_GAN = Recipe("GAN", batch_size=64, epochs=60)
-_DCGAN = Recipe("DCGAN", batch_size=64, epochs=60)
+_GAN = Recipe("GAN", epochs=80)
+_DCGAN = Recipe("DCGAN", epochs=80, d_learning_rate=2e-3, g_learning_rate=2e-3)
 
 RECIPES = {
     "gan": {

@@ -48,6 +48,10 @@ class DCGAN(GAN):
         convolutional generative adversarial networks, 2016.
     """
 
+    # Ten times Radford's 2e-4: with the average of the weights, found best
+    # for digits by the distance after equal seconds.
+    learning_rate = 2e-3
+
     def __init__(
         self,
         image_shape=(28, 28, 1),

@@ -57,6 +57,8 @@ class GAN(GenerativeModel):
         Goodfellow et al., Generative adversarial nets, 2014.
     """
 
+    learning_rate = 2e-4  # of both, unless `compile` is given others
+
     def __init__(
         self,
         image_shape=(28, 28, 1),
@@ -115,7 +117,7 @@ class GAN(GenerativeModel):
 
         Args:
             d_optimizer: The discriminator's optimizer, or `None` for Adam
-                with a learning rate of 2e-4 and `beta_1=0.5`.
+                with the family's `learning_rate` and `beta_1=0.5`.
             g_optimizer: The generator's optimizer, as `d_optimizer`.
             loss: `"non_saturating"` (default), `"minimax"`,
                 `"least_squares"` or `"hinge"`.
@@ -149,8 +151,8 @@ class GAN(GenerativeModel):
         self._discriminator_loss(  # refuses what the game cannot smooth
             ops.zeros((1, 1)), ops.zeros((1, 1)), label_smoothing
         )
-        self.d_optimizer = _optimizer(d_optimizer)
-        self.g_optimizer = _optimizer(g_optimizer)
+        self.d_optimizer = self._optimizer(d_optimizer)
+        self.g_optimizer = self._optimizer(g_optimizer)
         # Slots must exist before `load_model` can fill them.
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.g_optimizer.build(self.generator.trainable_variables)
@@ -320,6 +322,11 @@ class GAN(GenerativeModel):
                 ],
             ),
         }
+
+    def _optimizer(self, given):
+        if given is None:
+            return keras.optimizers.Adam(self.learning_rate, beta_1=0.5)
+        return keras.optimizers.get(given)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -529,12 +536,6 @@ def to_unit_range(images):
         Float tensor of that shape, clipped to [0, 1].
     """
     return ops.clip((images + 1.0) / 2.0, 0.0, 1.0)
-
-
-def _optimizer(given):
-    if given is None:
-        return keras.optimizers.Adam(2e-4, beta_1=0.5)
-    return keras.optimizers.get(given)
 
 
 def _glorot(seeds):
