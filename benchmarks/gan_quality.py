@@ -106,7 +106,7 @@ def main():
     extractor.fit(
         train.images,
         train.labels,
-        epochs=1 if options.quick else 6,
+        epochs=1 if options.quick else 4,
         verbose=2,
     )
     accuracy = extractor.accuracy(test.images, test.labels)

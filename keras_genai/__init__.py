@@ -30,6 +30,7 @@ _MODULES = (
     "data",
     "evaluation",
     "export",
+    "layers",
     "losses",
     "models",
     "plotting",

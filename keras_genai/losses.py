@@ -1,5 +1,7 @@
 """Formulas that score tensors: one value an example, no state, no weights."""
 
+import keras
+import tensorflow as tf
 from keras import ops
 
 # --- Adversarial losses ------------------------------------------------------
@@ -235,6 +237,57 @@ def get_adversarial_loss(name):
             f"`loss` names an adversarial game. Expected one of {names}. "
             f"Received: loss={name!r}"
         ) from None
+
+
+def gradient_penalty(critic, real_images, generated_images, seed):
+    """How far a critic's slope between real and generated is from 1.
+
+    Computes `(|grad D(x)| - 1)^2` at one point `x` of the line between each
+    real image and a generated one, drawn uniformly. It is 0 for a critic that
+    is linear with a slope of norm 1.
+
+    Args:
+        critic: Network from images to `(batch, 1)`, without BatchNorm, which
+            would make one image's slope depend on the others.
+        real_images: Float tensor `(batch, height, width, channels)`.
+        generated_images: Float tensor like `real_images`.
+        seed: Integer, or `keras.random.SeedGenerator`.
+
+    Returns:
+        Float tensor `(batch,)`, at least 0, differentiable in the critic's
+        weights.
+
+    Raises:
+        ValueError: If the critic has a BatchNormalization layer.
+
+    Example:
+        >>> critic = keras.Sequential(
+        ...     [keras.layers.Flatten(), keras.layers.Dense(1)]
+        ... )
+        >>> images = ops.zeros((2, 4, 4, 1))
+        >>> gradient_penalty(critic, images, images + 1.0, seed=0).shape
+        TensorShape([2])
+
+    Reference:
+        Gulrajani et al., 2017, algorithm 1.
+    """
+    for layer in getattr(critic, "layers", ()):
+        if isinstance(layer, keras.layers.BatchNormalization):
+            raise ValueError(
+                "A gradient penalty is for each image alone, and BatchNorm "
+                "mixes them: use LayerNormalization, or none. "
+                f"Received: a critic with {layer.name!r}"
+            )
+    batch = ops.shape(real_images)[0]
+    share = keras.random.uniform((batch, 1, 1, 1), seed=seed)
+    images = share * real_images + (1.0 - share) * generated_images
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        scores = critic(images, training=True)
+    slopes = ops.reshape(tape.gradient(scores, images), (batch, -1))
+    # The root has no slope at 0: epsilon keeps the penalty differentiable.
+    norms = ops.sqrt(ops.sum(ops.square(slopes), axis=1) + 1e-12)
+    return ops.square(norms - 1.0)
 
 
 def _per_example(values):

@@ -41,8 +41,8 @@ class Recipe:
     batch_size: int = 128
     epochs: int = 80
     model_arguments: dict = dataclasses.field(default_factory=dict)
-    d_learning_rate: float = 2e-4
-    g_learning_rate: float = 2e-4
+    d_learning_rate: float = 1e-3
+    g_learning_rate: float = 1e-3
     beta_1: float = 0.5
     loss: str = "non_saturating"
     label_smoothing: float = 0.0
@@ -103,7 +103,7 @@ class Recipe:
         return model
 
 
-_GAN = Recipe("GAN", epochs=80)
+_GAN = Recipe("GAN", epochs=80, d_learning_rate=1e-3, g_learning_rate=1e-3)
 _DCGAN = Recipe("DCGAN", epochs=80, d_learning_rate=2e-3, g_learning_rate=2e-3)
 
 RECIPES = {

@@ -123,3 +123,67 @@ def test_non_saturating_keeps_the_gradient_that_minimax_loses():
 def test_unknown_game_is_refused():
     with pytest.raises(ValueError, match="loss='wasserstain'"):
         losses.get_adversarial_loss("wasserstain")
+
+
+def linear_critic(shape, norm):
+    kernel = np.random.default_rng(0).normal(size=(np.prod(shape), 1))
+    kernel *= norm / np.linalg.norm(kernel)
+    critic = keras.Sequential(
+        [
+            keras.layers.Input(shape),
+            keras.layers.Flatten(),
+            keras.layers.Dense(1),
+        ]
+    )
+    critic.layers[-1].set_weights([kernel, np.zeros(1)])
+    return critic
+
+
+@pytest.mark.parametrize("norm", [1.0, 3.0, 0.5])
+def test_penalty_of_a_linear_critic_is_known(norm):
+    shape = (2, 3, 1)
+    images = np.random.default_rng(1).normal(size=(4, *shape))
+    penalty = losses.gradient_penalty(
+        linear_critic(shape, norm), images, -images, seed=0
+    )
+    np.testing.assert_allclose(penalty, (norm - 1) ** 2, atol=1e-5)
+
+
+def test_penalty_is_taken_between_the_two_images():
+    # For the critic x^2 / 2 of one pixel the slope is the point itself, so
+    # that the penalty tells where it was taken.
+    class Half(keras.layers.Layer):
+        def call(self, images):
+            return (
+                ops.sum(images**2, axis=(1, 2, 3), keepdims=False)[:, None] / 2
+            )
+
+    real, fake = np.full((500, 1, 1, 1), 4.0), np.full((500, 1, 1, 1), 2.0)
+    penalty = losses.gradient_penalty(
+        keras.Sequential([Half()]), real, fake, seed=0
+    )
+    points = np.sqrt(penalty) + 1
+    assert points.min() >= 2.0 - 1e-5
+    assert points.max() <= 4.0 + 1e-5
+    # Uniform between them: mean 3, standard deviation 2 / sqrt(12).
+    np.testing.assert_allclose(points.mean(), 3.0, atol=0.1)
+    np.testing.assert_allclose(points.std(), 2 / np.sqrt(12), atol=0.05)
+
+
+def test_penalty_where_the_slope_is_zero_has_a_finite_gradient():
+    import tensorflow as tf
+
+    critic = linear_critic((2, 2, 1), 1.0)
+    critic.layers[-1].set_weights([np.zeros((4, 1)), np.zeros(1)])
+    images = np.ones((2, 2, 2, 1), "float32")
+    with tf.GradientTape() as tape:
+        penalty = losses.gradient_penalty(critic, images, -images, seed=0)
+        total = tf.reduce_sum(penalty)
+    gradient = tape.gradient(total, critic.trainable_variables[0])
+    assert np.isfinite(gradient).all()
+
+
+def test_penalty_refuses_batch_norm():
+    critic = keras.Sequential([keras.layers.BatchNormalization(name="norm")])
+    with pytest.raises(ValueError, match="'norm'"):
+        losses.gradient_penalty(critic, None, None, seed=0)

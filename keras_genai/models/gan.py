@@ -57,7 +57,7 @@ class GAN(GenerativeModel):
         Goodfellow et al., Generative adversarial nets, 2014.
     """
 
-    learning_rate = 2e-4  # of both, unless `compile` is given others
+    learning_rate = 1e-3  # of both, unless `compile` is given others
 
     def __init__(
         self,
@@ -422,7 +422,7 @@ class GAN(GenerativeModel):
                 "Expected: (2, 1) from two images. "
                 f"Received: {tuple(logits.shape)}"
             )
-        last = self.discriminator.layers[-1]
+        last = getattr(self.discriminator, "layers", [None])[-1]
         if getattr(last, "activation", None) is keras.activations.sigmoid:
             raise ValueError(
                 "The discriminator must end in logits; the losses apply the "
