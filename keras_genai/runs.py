@@ -193,6 +193,12 @@ class Run:
         record |= {
             "status": "training",
             "recipe": dataclasses.asdict(recipe),
+            # Also those that the recipe leaves to their defaults.
+            "arguments": {
+                name: value
+                for name, value in model.get_config().items()
+                if name not in ("generator", "discriminator")
+            },
             "data": {
                 "source": dataset.examples.source,
                 "images": len(dataset.examples.images),

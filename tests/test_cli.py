@@ -2,6 +2,7 @@ import csv
 import json
 import shlex
 import shutil
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -82,7 +83,7 @@ def test_a_run_leaves_all_that_came_of_it(finished, data):
     record = json.loads((finished / "run.json").read_text())
     assert record["status"] == "complete"
     assert record["seed"] == 0
-    assert record["offline"] is False
+    assert record["deterministic"] is record["offline"] is False
     assert 0 < record["seconds"] < 600
     assert record["recipe"] == {
         "family": "DCGAN",
@@ -93,11 +94,20 @@ def test_a_run_leaves_all_that_came_of_it(finished, data):
         "batch_size": 8,
         "epochs": 1,
         "model_arguments": {"width": 4},
-        "d_learning_rate": 0.0002,
-        "g_learning_rate": 0.0002,
+        "d_learning_rate": 0.002,
+        "g_learning_rate": 0.002,
         "beta_1": 0.5,
         "loss": "non_saturating",
         "label_smoothing": 0.0,
+    }
+    assert record["arguments"] == {
+        "image_shape": [8, 8, 1],
+        "latent_dim": 64,
+        "width": 4,
+        "discriminator_steps": 1,
+        "ema_decay": 0.999,
+        "seed": 0,
+        "name": "dcgan",
     }
     examples = keras_genai.load_images(data)
     assert record["data"] == {
@@ -211,13 +221,15 @@ def test_deterministic_is_turned_on(data, tmp_path, monkeypatch):
         "enable_op_determinism",
         lambda: calls.append(True),
     )
-    monkeypatch.setattr(Run, "train", lambda run, epochs: None)
-    monkeypatch.setattr(Run, "finish", lambda run, model: {"epoch": 1})
+    plain, exact = str(tmp_path / "plain"), str(tmp_path / "exact")
     arguments = ["train", "dcgan", "--data", data, *QUICK, "--output"]
-    main([*arguments, str(tmp_path / "a")])
+    assert main([*arguments, plain]) == 0
     assert calls == []
-    main([*arguments, str(tmp_path / "b"), "--deterministic"])
+    assert main([*arguments, exact, "--deterministic"]) == 0
     assert calls == [True]
+    # A run that was started so goes on so.
+    assert main(["train", "--resume", exact, "--epochs", "2"]) == 0
+    assert calls == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -488,7 +500,7 @@ def test_generate_keeps_what_is_there(finished, tmp_path, capsys, monkeypatch):
     first = (tmp_path / "generated.png").read_bytes()
     assert "--overwrite" in refused(capsys, "generate", export, "--seed", "1")
     assert (tmp_path / "generated.png").read_bytes() == first
-    arguments = ["generate", str(export), "--num-samples", "2", "--seed", "1"]
+    arguments = ["generate", str(export), "--num-samples", "3"]
     assert main([*arguments, "--overwrite"]) == 0
     assert (tmp_path / "generated.png").read_bytes() != first
     assert [path.name for path in tmp_path.iterdir()] == ["generated.png"]
@@ -551,3 +563,52 @@ def test_version(capsys):
         main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out == f"{keras_genai.__version__}\n"
+
+
+def test_overwrite_keeps_the_old_run_until_the_new_one_can_start(
+    finished, data, tmp_path, capsys
+):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    before = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    for mistake in (["--loss", "hing"], ["--width", "0"], ["--split", "val"]):
+        arguments = ["train", "dcgan", "--data", data, *QUICK, *mistake]
+        refused(capsys, *arguments, "--output", str(folder), "--overwrite")
+        after = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+        assert after == before
+        assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_diverged_run_keeps_its_last_good_epoch(
+    finished, tmp_path, capsys, monkeypatch
+):
+    folder = tmp_path / "run"
+    shutil.copytree(finished, folder)
+    weights = folder / "checkpoints" / "latest.weights.h5"
+    before = weights.read_bytes()
+    monkeypatch.setattr(
+        keras_genai.losses,
+        "ADVERSARIAL_LOSSES",
+        {
+            "non_saturating": (
+                lambda real, fake, smoothing: real[:, 0] * float("nan"),
+                keras_genai.losses.non_saturating_generator_loss,
+            )
+        },
+    )
+    message = refused(capsys, "train", "--resume", folder, "--epochs", "3")
+    assert "d_loss is nan" in message
+    assert weights.read_bytes() == before
+    assert json.loads((folder / "run.json").read_text())["status"] == "diverged"
+
+
+def test_equals_signs_and_paths_from_elsewhere(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(Path(data).parent)
+    folder = tmp_path / "run"
+    arguments = ["train", "dcgan", "--data", Path(data).name, "--width=2"]
+    rest = ["--epochs=1", "--batch-size", "8", "--output", str(folder)]
+    assert main([*arguments, *rest]) == 0
+    record = json.loads((folder / "run.json").read_text())
+    assert record["recipe"]["model_arguments"] == {"width": 2}
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--resume", "run", "--epochs", "2"]) == 0

@@ -14,7 +14,7 @@ from PIL import Image
 
 import keras_genai
 from keras_genai import load_images
-from keras_genai.data import sources
+from keras_genai.data import files, sources
 
 
 def pixels(count=6, height=8, width=8, channels=1, seed=0):
@@ -471,7 +471,7 @@ def test_disk_and_memory_hold_the_same(tmp_path):
 
 
 def test_large_sets_go_to_disk(monkeypatch):
-    monkeypatch.setattr(sources, "_MEMORY_LIMIT", 2 * 36)
+    monkeypatch.setattr(files, "_MEMORY_LIMIT", 2 * 36)
     small, large = (
         load_images(pixels(count), image_size=(6, 6)) for count in (2, 3)
     )

