@@ -274,11 +274,13 @@ print("greatest difference from the model:", float(difference))
 cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
 for mistake in (False, True):
     logits = tf.constant([[6.0], [-6.0]])  # real, generated: a sure verdict
+    ones = tf.ones((1, 1))
     with tf.GradientTape() as tape:
         tape.watch(logits)
         scores = ops.sigmoid(logits) if mistake else logits
-        d_loss = 2 * cross_entropy([[1.0], [0.0]], scores)
-        g_loss = cross_entropy([[1.0]], scores[1:])
+        d_loss = cross_entropy(ones, scores[:1])
+        d_loss += cross_entropy(0 * ones, scores[1:])
+        g_loss = cross_entropy(ones, scores[1:])
     slope = float(tape.gradient(g_loss, logits)[1, 0])
     print(
         f"sigmoid in the discriminator: {mistake!s:5}  "
