@@ -44,7 +44,7 @@ def write_saved_model(signatures, filepath, overwrite=True):
     archive = keras.export.ExportArchive()
     for name, (function, input_signature) in signatures.items():
         archive.add_endpoint(name, function, input_signature)
-    with complete_or_absent(path) as partial:
+    with complete_or_absent(path) as partial, _without_information():
         archive.write_out(partial, verbose=False)
     return path
 
@@ -100,6 +100,20 @@ def check_saved_model(filepath, model, num_samples=4, tolerance=1e-5):
             f"than {tolerance:.2g}. Received: filepath={str(filepath)!r}"
         )
     return difference
+
+
+@contextmanager
+def _without_information():
+    # TensorFlow would tell of a folder that is about to be moved.
+    import tensorflow as tf
+
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _is_empty(path):

@@ -212,7 +212,7 @@ class InferenceMode(kg.DCGAN):
 
     @staticmethod
     def without_training(call):
-        return lambda inputs, training=None: call(inputs, training=False)
+        return lambda x, training=None, **rest: call(x, training=False, **rest)
 
 
 # %%
