@@ -207,13 +207,14 @@ class Run:
         }
         self.write_record(record)
         self._forget_unfinished_epochs()
+        log = keras.callbacks.CSVLogger(self.history_path, append=True)
         started, earlier = time.monotonic(), record["seconds"]
         try:
             model.fit(
                 dataset,
                 epochs=recipe.epochs,
                 callbacks=[
-                    keras.callbacks.CSVLogger(self.history_path, append=True),
+                    log,
                     SampleImages(
                         self.folder / "samples", self.folder / "samples.gif"
                     ),
@@ -234,6 +235,8 @@ class Run:
             record["status"] = "diverged"
             raise
         finally:
+            if log.csv_file is not None:  # the callback ends with the fit
+                log.csv_file.close()
             record["seconds"] = earlier + time.monotonic() - started
             self.write_record(record)
             self.draw_history()
