@@ -80,13 +80,31 @@ def _parser():
         "generate", help="sample from a run or an export"
     )
     generate.add_argument("source", metavar="RUN_OR_EXPORT")
-    generate.add_argument("--num-samples", type=int, default=64)
+    generate.add_argument("--num-samples", type=int)
+    generate.add_argument(
+        "--labels",
+        type=_integers,
+        help="labels of a conditional model's samples: 3,3,7",
+    )
     generate.add_argument("--seed", type=int, default=0)
     generate.add_argument(
         "--output", default="generated.png", help=".png, or .npz for the array"
     )
     generate.add_argument("--overwrite", action="store_true")
     generate.set_defaults(run=_generate)
+
+    evaluate = commands.add_parser(
+        "evaluate", help="measure a run's model on held-out data"
+    )
+    evaluate.add_argument("source", metavar="RUN")
+    evaluate.add_argument("--split", help="a split (the recipe's, else test)")
+    evaluate.add_argument(
+        "--k",
+        type=_integer_above_zero,
+        default=500,
+        help="codes an image for the importance-weighted bound of a VAE",
+    )
+    evaluate.set_defaults(run=_evaluate)
 
     export = commands.add_parser("export", help="export a run's model")
     export.add_argument("source", metavar="RUN")
@@ -137,7 +155,7 @@ def _train(options, extra):
     print(
         f"\n{run.folder}: {seconds / 60:.1f} minutes of training"
         f"\n    samples/, samples.gif   the same noise, epoch after epoch"
-        f"\n    history.png             losses and accuracies"
+        f"\n    history.png             what was measured, epoch by epoch"
         f"\n    model.keras             to load and train on"
         f"\n    export/                 SavedModel, runs without keras_genai"
         f"\nNext:\n    keras-genai generate {run.folder} --seed 1"
@@ -165,22 +183,42 @@ def _generate(options, _):
     import tensorflow as tf
 
     from keras_genai.models import load_model
+    from keras_genai.models.checks import check_num_samples
     from keras_genai.plotting import image_grid
 
+    count, labels = options.num_samples, options.labels
+    if labels is None and count is None:
+        count = 64
+    if labels is not None and count not in (None, len(labels)):
+        raise ValueError(
+            f"Expected as many samples as labels. Received: --num-samples "
+            f"{count}, {len(labels)} labels"
+        )
     if (Path(options.source) / "saved_model.pb").is_file():
-        if options.num_samples < 0:
-            raise ValueError(
-                "`num_samples` must be 0 or more. "
-                f"Received: {options.num_samples}"
-            )
+        if labels is None:
+            check_num_samples(count)
         served = tf.saved_model.load(options.source).signatures
-        images = served["serving_default"](
-            num_samples=tf.constant(options.num_samples),
-            seed=tf.constant(options.seed),
-        )["images"].numpy()
+        if labels is None:
+            name, inputs = "serving_default", {"num_samples": count}
+        else:
+            name, inputs = "generate_labels", {"labels": labels}
+        if name not in served:
+            raise ValueError(
+                f"The model is not conditional. Received: --labels {labels}"
+            )
+        inputs = {key: tf.constant(value) for key, value in inputs.items()}
+        images = served[name](**inputs, seed=tf.constant(options.seed))
+        images = images["images"].numpy()
     else:
         model = load_model(Run.open(options.source).model_path)
-        images = model.generate(options.num_samples, seed=options.seed)
+        if labels is None:
+            images = model.generate(count, seed=options.seed)
+        elif not hasattr(model, "num_classes"):
+            raise ValueError(
+                f"The model is not conditional. Received: --labels {labels}"
+            )
+        else:
+            images = model.generate(labels=labels, seed=options.seed)
     with complete_or_absent(output) as partial:
         if output.suffix == ".npz":
             np.savez_compressed(partial, images=images)
@@ -188,6 +226,19 @@ def _generate(options, _):
             picture = image_grid(images, zoom=max(1, 56 // images.shape[1]))
             keras.utils.array_to_img(picture, scale=False).save(partial)
     print(f"{len(images)} images, seed {options.seed}: {output}")
+
+
+def _evaluate(options, _):
+    from keras_genai.runs import Run
+
+    run = Run.open(options.source)
+    prepare_tensorflow()
+    results = run.evaluate(options.split, options.k)
+    for name, value in results.items():
+        if not name.endswith("_standard_error"):
+            error = results.get(f"{name}_standard_error")
+            spread = "" if error is None else f" +- {error:.3f}"
+            print(f"{name:32} {value:10.3f}{spread}")
 
 
 def _export(options, _):
@@ -251,33 +302,39 @@ def _chosen_recipe(options):
         "epochs": options.epochs,
         "batch_size": options.batch_size,
     }
-    if chosen["source"] and recipe.split != "train" and not options.split:
-        chosen["split"] = recipe.split
+    if options.data and recipe.validation_split is not None:
+        # Most have no split of that name: --validation-split says which.
+        recipe = dataclasses.replace(recipe, validation_split=None)
     return dataclasses.replace(
         recipe,
         **{name: value for name, value in chosen.items() if value is not None},
     )
 
 
+# Fields of a recipe that have an option of their own, or none.
+_TRAIN_OPTIONS = (
+    *("family", "source", "split", "image_size", "batch_size", "epochs"),
+    "model_arguments",
+)
+
+
 def _with_own_arguments(recipe, extra):
     """Adds `--name value` pairs that are arguments of the model or recipe."""
     import keras_genai
+    from keras_genai.runs import NETWORKS
 
     family = getattr(keras_genai, recipe.family)
     own = [
         name
         for name, parameter in inspect.signature(family).parameters.items()
-        if name not in ("image_shape", "seed", "generator", "discriminator")
+        if name not in ("image_shape", "num_classes", "seed", *NETWORKS)
         and parameter.kind is not parameter.VAR_KEYWORD
     ]
-    of_recipe = (
-        "augment",
-        "d_learning_rate",
-        "g_learning_rate",
-        "beta_1",
-        "loss",
-        "label_smoothing",
-    )
+    of_recipe = [
+        field.name
+        for field in dataclasses.fields(recipe)
+        if field.name not in _TRAIN_OPTIONS
+    ]
     # `--name=value` is `--name value`.
     extra = [part for text in extra for part in text.split("=", 1)]
     names = [text.removeprefix("--").replace("-", "_") for text in extra[::2]]
@@ -330,7 +387,9 @@ def _resumed(options, extra):
         record["offline"] |= options.offline
         run.write_record(record)
     family = record["recipe"]["family"]
-    if options.model not in (None, family.lower()):
+    if options.model is not None and family != (
+        recipes.get_recipe(options.model).family
+    ):
         raise ValueError(
             f"The run trains {family}. Received: model={options.model!r}"
         )
@@ -348,6 +407,10 @@ def _value(text):
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):
         return text
+
+
+def _integers(text):
+    return [int(number) for number in text.split(",")]
 
 
 def _integer_above_zero(text):

@@ -1,7 +1,10 @@
 """Layers that more than one family uses."""
 
+import math
+import random
+
 import keras
-from keras import ops
+from keras import layers, ops
 
 
 @keras.saving.register_keras_serializable("keras_genai")
@@ -54,3 +57,233 @@ class LabelPlanes(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}
+
+
+def layer_seeds(seed, network):
+    """Seeds for the initializers and dropouts of a network, no two alike.
+
+    Args:
+        seed: Integer, or `None` for seeds drawn at random.
+        network: String; networks of different names get other seeds.
+
+    Yields:
+        Integers in [0, 2**31).
+
+    Example:
+        >>> seeds = layer_seeds(0, "generator")
+        >>> next(seeds) == next(seeds)
+        False
+    """
+    stream = random.Random(None if seed is None else f"{network} {seed}")
+    while True:
+        yield stream.randrange(2**31)
+
+
+# --- Networks from images to codes, and back ---------------------------------
+
+
+def get_networks(name):
+    """Looks up a pair of builders, each taking input, output and `seed`.
+
+    Args:
+        name: `"convolutional"` or `"dense"`.
+
+    Returns:
+        Pair of functions: `make_encoder(image_shape, code_dim, seed=None)`
+        and `make_decoder(code_dim, output_shape, seed=None)`.
+
+    Raises:
+        ValueError: If there is no such pair.
+    """
+    pairs = {
+        "convolutional": (convolutional_encoder, convolutional_decoder),
+        "dense": (dense_encoder, dense_decoder),
+    }
+    if name not in pairs:
+        raise ValueError(
+            f"Expected `networks` among {', '.join(pairs)}. "
+            f"Received: networks={name!r}"
+        )
+    return pairs[name]
+
+
+def dense_encoder(
+    image_shape, code_dim, units=(400,), activation="relu", seed=None
+):
+    """Builds a perceptron from images to codes.
+
+    Args:
+        image_shape: `(height, width, channels)`.
+        code_dim: Integer, width of the output.
+        units: Integers, widths of the hidden layers. Defaults to `(400,)`.
+        activation: String, of the hidden layers. Defaults to `"relu"`.
+        seed: Integer, or `None` for weights drawn at random.
+
+    Returns:
+        `keras.Sequential` from `(batch, height, width, channels)` to
+        `(batch, code_dim)`, unbounded.
+
+    Example:
+        >>> dense_encoder((8, 8, 1), 4)(ops.zeros((2, 8, 8, 1))).shape
+        TensorShape([2, 4])
+
+    Reference:
+        Kingma and Welling, 2014, section 5.
+    """
+    seeds = layer_seeds(seed, "encoder")
+    network = keras.Sequential([layers.Input(image_shape)], name="encoder")
+    network.add(layers.Flatten())
+    for width in units:
+        network.add(
+            layers.Dense(width, activation, kernel_initializer=_glorot(seeds))
+        )
+    network.add(layers.Dense(code_dim, kernel_initializer=_glorot(seeds)))
+    return network
+
+
+def dense_decoder(
+    code_dim, output_shape, units=(400,), activation="relu", seed=None
+):
+    """Builds a perceptron from codes to images, the mirror of the encoder.
+
+    Args:
+        code_dim: Integer, width of the codes.
+        output_shape: `(height, width, channels)`; channels are numbers a
+            pixel, which need not be colours.
+        units: Integers, widths of the hidden layers. Defaults to `(400,)`.
+        activation: String, of the hidden layers. Defaults to `"relu"`.
+        seed: Integer, or `None` for weights drawn at random.
+
+    Returns:
+        `keras.Sequential` from `(batch, code_dim)` to `(batch, height,
+        width, channels)`, unbounded.
+
+    Example:
+        >>> dense_decoder(4, (8, 8, 1))(ops.zeros((2, 4))).shape
+        TensorShape([2, 8, 8, 1])
+    """
+    seeds = layer_seeds(seed, "decoder")
+    network = keras.Sequential([layers.Input((code_dim,))], name="decoder")
+    for width in units:
+        network.add(
+            layers.Dense(width, activation, kernel_initializer=_glorot(seeds))
+        )
+    network.add(
+        layers.Dense(math.prod(output_shape), kernel_initializer=_glorot(seeds))
+    )
+    network.add(layers.Reshape(output_shape))
+    return network
+
+
+def convolutional_encoder(image_shape, code_dim, width=32, seed=None):
+    """Builds strided convolutions from images to codes.
+
+    For 28x28 digits and `width=32`: 28x28x1 -> 14x14x32 -> 7x7x64 -> 256 ->
+    codes.
+
+    Args:
+        image_shape: `(height, width, channels)`, sides multiples of 4.
+        code_dim: Integer, width of the output.
+        width: Integer, channels after the first layer.
+        seed: Integer, or `None` for weights drawn at random.
+
+    Returns:
+        `keras.Sequential` from `(batch, height, width, channels)` to
+        `(batch, code_dim)`, unbounded.
+
+    Example:
+        >>> network = convolutional_encoder((8, 12, 3), 4, width=2)
+        >>> network(ops.zeros((2, 8, 12, 3))).shape
+        TensorShape([2, 4])
+    """
+    _check_sides(image_shape)
+    seeds = layer_seeds(seed, "encoder")
+    network = keras.Sequential([layers.Input(image_shape)], name="encoder")
+    for channels in (width, 2 * width):
+        network.add(
+            layers.Conv2D(
+                channels,
+                kernel_size=4,
+                strides=2,
+                padding="same",
+                activation="relu",
+                kernel_initializer=_he(seeds),
+            )
+        )
+    network.add(layers.Flatten())
+    network.add(
+        layers.Dense(
+            8 * width, activation="relu", kernel_initializer=_he(seeds)
+        )
+    )
+    network.add(layers.Dense(code_dim, kernel_initializer=_glorot(seeds)))
+    return network
+
+
+def convolutional_decoder(code_dim, output_shape, width=32, seed=None):
+    """Builds transposed convolutions from codes to images.
+
+    For 28x28 digits and `width=32`: codes -> 256 -> 7x7x64 -> 14x14x32 ->
+    28x28x1.
+
+    Args:
+        code_dim: Integer, width of the codes.
+        output_shape: `(height, width, channels)`, sides multiples of 4;
+            channels are numbers a pixel, which need not be colours.
+        width: Integer, channels before the last layer.
+        seed: Integer, or `None` for weights drawn at random.
+
+    Returns:
+        `keras.Sequential` from `(batch, code_dim)` to `(batch, height,
+        width, channels)`, unbounded.
+
+    Example:
+        >>> network = convolutional_decoder(4, (8, 12, 3), width=2)
+        >>> network(ops.zeros((2, 4))).shape
+        TensorShape([2, 8, 12, 3])
+    """
+    _check_sides(output_shape)
+    seeds = layer_seeds(seed, "decoder")
+    height, breadth, channels = output_shape
+    network = keras.Sequential([layers.Input((code_dim,))], name="decoder")
+    for units in (8 * width, height // 4 * (breadth // 4) * 2 * width):
+        network.add(layers.Dense(units, "relu", kernel_initializer=_he(seeds)))
+    network.add(layers.Reshape((height // 4, breadth // 4, 2 * width)))
+    network.add(
+        layers.Conv2DTranspose(
+            width,
+            kernel_size=4,
+            strides=2,
+            padding="same",
+            activation="relu",
+            kernel_initializer=_he(seeds),
+        )
+    )
+    network.add(
+        layers.Conv2DTranspose(
+            channels,
+            kernel_size=4,
+            strides=2,
+            padding="same",
+            kernel_initializer=_glorot(seeds),
+        )
+    )
+    return network
+
+
+def _glorot(seeds):
+    return keras.initializers.GlorotUniform(seed=next(seeds))
+
+
+def _he(seeds):
+    return keras.initializers.HeNormal(seed=next(seeds))
+
+
+def _check_sides(image_shape):
+    if image_shape[0] % 4 or image_shape[1] % 4:
+        raise ValueError(
+            "The sides of images must be multiples of 4, because the "
+            "networks halve them twice; "
+            "image_dataset(..., image_size=(32, 32)) resizes. "
+            f"Received: image_shape={tuple(image_shape)}"
+        )

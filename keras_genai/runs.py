@@ -12,8 +12,11 @@ import time
 from pathlib import Path
 
 from keras_genai.export import check_saved_model, complete_or_absent
-from keras_genai.recipes import Recipe
+from keras_genai.recipes import recipe_from_record
 from keras_genai.version import __version__
+
+# Parts of a model's config that are networks, not choices.
+NETWORKS = ("generator", "discriminator", "encoder", "decoder")
 
 
 class Run:
@@ -176,13 +179,16 @@ class Run:
         record = self.record()
         if record["deterministic"]:
             tf.config.experimental.enable_op_determinism()
-        recipe = Recipe(**record["recipe"])
+        recipe = recipe_from_record(record["recipe"])
         if epochs is not None:
             recipe = dataclasses.replace(recipe, epochs=epochs)
         try:
             dataset = recipe.dataset(record["seed"], record["offline"])
             _same_data(record, dataset.examples)
-            model = recipe.model(dataset.examples.image_shape, record["seed"])
+            validation = recipe.validation_dataset(
+                record["seed"], record["offline"]
+            )
+            model = recipe.model(dataset, record["seed"])
         except Exception:
             if record["status"] == "started":  # there is nothing to resume
                 shutil.rmtree(self.folder)
@@ -197,7 +203,7 @@ class Run:
             "arguments": {
                 name: value
                 for name, value in model.get_config().items()
-                if name not in ("generator", "discriminator")
+                if name not in NETWORKS
             },
             "data": {
                 "source": dataset.examples.source,
@@ -212,6 +218,7 @@ class Run:
         try:
             model.fit(
                 dataset,
+                validation_data=validation,
                 epochs=recipe.epochs,
                 callbacks=[
                     log,
@@ -262,6 +269,45 @@ class Run:
             {**self.record(), "status": "complete", "final": final}
         )
         return final
+
+    def evaluate(self, split=None, k=500):
+        """Evaluates the trained model on held-out data, and records it.
+
+        Args:
+            split: String, the split to evaluate on, or `None` for the
+                recipe's `validation_split`, and where there is none `"test"`.
+            k: Integer >= 1, codes an image for the importance-weighted bound
+                of a VAE.
+
+        Returns:
+            Dictionary: what the model reports in `evaluate`, and the bounds
+            of a VAE with their standard errors, nats an example.
+
+        Raises:
+            ValueError: If there is no such split, or `k` is below 1.
+        """
+        from keras_genai import evaluation
+        from keras_genai.models import load_model
+
+        record = self.record()
+        recipe = recipe_from_record(record["recipe"])
+        split = split or recipe.validation_split or "test"
+        model = load_model(self.model_path)
+        dataset = recipe.dataset(record["seed"], record["offline"], split)
+        results = model.evaluate(dataset)
+        if hasattr(model, "log_weights"):
+            for name, bound in (
+                ("elbo", evaluation.elbo(model, dataset)),
+                (
+                    f"importance_weighted_bound_k{k}",
+                    evaluation.importance_weighted_bound(model, dataset, k),
+                ),
+            ):
+                results[name] = bound.nats
+                results[f"{name}_standard_error"] = bound.standard_error
+        evaluations = {**record.get("evaluation", {}), split: results}
+        self.write_record({**record, "evaluation": evaluations})
+        return results
 
     def draw_history(self):
         """Writes `history.png`, if there is a history."""

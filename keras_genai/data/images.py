@@ -18,6 +18,7 @@ def image_dataset(
     image_size=None,
     batch_size=128,
     value_range=(-1, 1),
+    binarize=None,
     labels=False,
     augment=None,
     shuffle=True,
@@ -41,6 +42,9 @@ def image_dataset(
         image_size: `(height, width)` to resize to, or `None`.
         batch_size: Integer >= 1. Defaults to `128`.
         value_range: `(low, high)` of the pixels given. Defaults to `(-1, 1)`.
+        binarize: `"dynamic"`, `"threshold"` or `None`. Dynamic makes a pixel
+            white with the probability that is its grey level, drawn anew each
+            epoch; threshold makes it white above the middle.
         labels: Boolean. Whether batches are pairs (images, labels).
         augment: Dictionary of augmentations, each an argument of Keras's own
             layer: `"flip"` (`"horizontal"`), `"rotation"` (fraction of a
@@ -81,6 +85,11 @@ def image_dataset(
             "`value_range` must be (low, high) with low < high. "
             f"Received: value_range={value_range}"
         )
+    if binarize not in (None, "dynamic", "threshold"):
+        raise ValueError(
+            "Expected `binarize` to be 'dynamic', 'threshold' or None. "
+            f"Received: binarize={binarize!r}"
+        )
     augmentations = _augmentations(augment)
     decoded = load_images(
         source, split, image_size, cache, offline, skip_broken
@@ -117,11 +126,18 @@ def image_dataset(
         images = tf.cast(gather(indices), "float32")
         if count % batch_size == 0 or drop_remainder:  # helps XLA
             images = tf.ensure_shape(images, (batch_size, None, None, None))
+        seeds = _Seeds(seed, epoch, batch)
         if augmentations:
-            seeds = _Seeds(seed, epoch, batch)
             for augmentation in augmentations:
                 images = augmentation(images, seeds)
             images = tf.clip_by_value(images, 0.0, 255.0)
+        if binarize is not None:
+            level = 127.5
+            if binarize == "dynamic":
+                level = keras.random.uniform(
+                    tf.shape(images), maxval=255.0, seed=seeds
+                )
+            images = tf.where(images > level, 255.0, 0.0)
         images = images * ((high - low) / 255.0) + low
         if labels:
             return images, tf.gather(decoded.labels, indices)

@@ -8,7 +8,7 @@ from keras_genai.startup import require_tensorflow_backend
 
 require_tensorflow_backend()
 
-FAMILIES = ("gan", "dcgan")
+FAMILIES = ("gan", "dcgan", "autoencoder", "vae", "conditional_vae")
 
 
 def load_model(filepath, **kwargs):

@@ -1,9 +1,11 @@
 """What every model family shares: the seed, the whole of its state, export."""
 
 import contextlib
+import functools
 import re
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_genai import export
@@ -13,7 +15,8 @@ class GenerativeModel(keras.Model):
     """A `keras.Model` that keeps all of its state and exports its samples.
 
     A family subclasses it, makes its networks in `__init__`, and gives
-    `compile`, `call`, `train_step`, `test_step`, `generate` and `signatures`.
+    `call`, `train_step`, `test_step`, `generate` and `signatures`; where one
+    optimizer is not what it needs, also `compile`.
 
     Args:
         seed: Integer, or `None` for one drawn at random. Seeds the weights
@@ -25,6 +28,33 @@ class GenerativeModel(keras.Model):
         super().__init__(**kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
+
+    learning_rate = 1e-3  # of Adam, unless `compile` is given another
+
+    def compile(self, optimizer=None, **kwargs):
+        """Chooses the optimizer.
+
+        Args:
+            optimizer: `keras.optimizers.Optimizer` or its name, or `None` for
+                Adam with the family's `learning_rate`.
+            **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, for
+                `keras.Model.compile`.
+        """
+        if optimizer is None:
+            optimizer = keras.optimizers.Adam(self.learning_rate)
+        super().compile(optimizer=optimizer, **kwargs)
+        # Slots must exist before `load_model` can fill them.
+        self.optimizer.build(self.trainable_variables)
+
+    def get_compile_config(self):
+        return {
+            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
+            "jit_compile": self.jit_compile,
+            "steps_per_execution": self.steps_per_execution,
+        }
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
 
     def fit(self, x=None, *args, callbacks=None, **kwargs):
         """Trains as `keras.Model.fit` does, with data that know their epoch.
@@ -110,6 +140,44 @@ class GenerativeModel(keras.Model):
         """
         return export.write_saved_model(self.signatures(), filepath, overwrite)
 
+    def _run(self, signature, *arrays, batch_size=256):
+        """Runs what `export` would write on arrays, a batch at a time.
+
+        Args:
+            signature: String, a name in `signatures()`.
+            *arrays: Arrays of one length, its arguments.
+            batch_size: Integer >= 1.
+
+        Returns:
+            Dictionary of NumPy arrays of that length.
+        """
+        function = self._compiled_signatures[signature]
+        count = len(arrays[0])
+        batches = [
+            function(*(array[start : start + batch_size] for array in arrays))
+            for start in range(0, max(count, 1), batch_size)
+        ]
+        return {
+            name: np.concatenate([batch[name].numpy() for batch in batches])
+            for name in batches[0]
+        }
+
+    @functools.cached_property
+    def _compiled_signatures(self):
+        # Each is traced once, whatever the number of examples.
+        return {
+            name: tf.function(function, input_signature=input_signature)
+            for name, (function, input_signature) in self.signatures().items()
+        }
+
+    def _seed(self, seed):
+        """The seed given, or one drawn from the model's own generator."""
+        if seed is not None:
+            return seed
+        return int(
+            keras.random.randint((), 0, 2**31 - 1, seed=self.seed_generator)
+        )
+
     # Keras saves weights and optimizers, but not the states of random
     # generators: with them a resumed run draws what an unbroken one would.
 
@@ -130,51 +198,6 @@ class GenerativeModel(keras.Model):
     def _random_states(self):
         weights = {id(weight) for weight in self.weights}
         return [state for state in self.variables if id(state) not in weights]
-
-
-def check_at_least_one(**arguments):
-    """Refuses arguments that are not integers of 1 or more.
-
-    Args:
-        **arguments: The values, under the names that the user gave them.
-
-    Raises:
-        ValueError: If one of them is not.
-    """
-    for name, value in arguments.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"`{name}` must be an integer, 1 or more. "
-                f"Received: {name}={value!r}"
-            )
-
-
-def check_finite_range(images, low, high):
-    """Refuses images outside [low, high] or not finite, when they arrive.
-
-    Works inside `tf.function` on a CPU; XLA leaves such checks out. `fit` and
-    `evaluate` turn the refusal into a `ValueError`.
-
-    Args:
-        images: Float tensor of any shape.
-        low: Float, the least value allowed.
-        high: Float, the greatest value allowed.
-    """
-    least, greatest = tf.reduce_min(images), tf.reduce_max(images)
-    tolerance = 1e-3
-    # Written so that it fails for NaN, of which no comparison is true.
-    fits = (least >= low - tolerance) & (greatest <= high + tolerance)
-    tf.debugging.Assert(
-        fits,
-        [
-            f"Expected finite images in [{low}, {high}], which "
-            f"image_dataset(..., value_range=({low}, {high})) gives. "
-            "Received: images from",
-            least,
-            "to",
-            greatest,
-        ],
-    )
 
 
 @contextlib.contextmanager

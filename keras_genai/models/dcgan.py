@@ -5,8 +5,9 @@ import math
 import keras
 from keras import layers
 
-from keras_genai.models.base import check_at_least_one
-from keras_genai.models.gan import GAN, check_image_shape, layer_seeds
+from keras_genai.layers import layer_seeds
+from keras_genai.models.checks import check_at_least_one, check_image_shape
+from keras_genai.models.gan import GAN
 
 
 @keras.saving.register_keras_serializable("keras_genai")

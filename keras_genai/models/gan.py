@@ -2,7 +2,6 @@
 
 import functools
 import math
-import random
 
 import keras
 import numpy as np
@@ -10,10 +9,13 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_genai import losses
-from keras_genai.models.base import (
-    GenerativeModel,
+from keras_genai.layers import layer_seeds
+from keras_genai.models.base import GenerativeModel
+from keras_genai.models.checks import (
     check_at_least_one,
-    check_finite_range,
+    check_image_shape,
+    check_images,
+    check_num_samples,
 )
 from keras_genai.sampling import seeded_noise
 
@@ -378,24 +380,9 @@ class GAN(GenerativeModel):
             "steps_per_execution": self.steps_per_execution,
         }
 
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-
     def _real_images(self, data):
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        images = tf.convert_to_tensor(images)
-        if tuple(images.shape[1:]) != self.image_shape:
-            raise ValueError(
-                f"Expected batches of images (batch, *{self.image_shape}). "
-                f"Received: images of shape {tuple(images.shape)}"
-            )
-        if not images.dtype.is_floating:
-            raise ValueError(
-                "Expected float images in [-1, 1]. "
-                f"Received: images of type {images.dtype.name}"
-            )
-        check_finite_range(images, -1, 1)
-        return images
+        return check_images(images, self.image_shape, -1, 1)
 
     def _noise(self, num_samples, seed, noise):
         if noise is not None:
@@ -412,16 +399,10 @@ class GAN(GenerativeModel):
                     f"num_samples={num_samples}, seed={seed}"
                 )
             return noise
-        if num_samples is None or num_samples < 0:
-            raise ValueError(
-                "`num_samples` must be an integer, 0 or more. "
-                f"Received: num_samples={num_samples}"
-            )
-        if seed is None:
-            seed = int(
-                keras.random.randint((), 0, 2**31 - 1, seed=self.seed_generator)
-            )
-        return seeded_noise(num_samples, self.latent_dim, seed).numpy()
+        check_num_samples(num_samples)
+        return seeded_noise(
+            num_samples, self.latent_dim, self._seed(seed)
+        ).numpy()
 
     def _check_networks(self):
         noise = ops.zeros((2, self.latent_dim))
@@ -499,48 +480,6 @@ def mlp_discriminator(image_shape, seed=None):
         network.add(layers.Dropout(0.3, seed=next(seeds)))
     network.add(layers.Dense(1, kernel_initializer=_glorot(seeds)))
     return network
-
-
-def layer_seeds(seed, network):
-    """Seeds for the initializers and dropouts of a network, no two alike.
-
-    Args:
-        seed: Integer, or `None` for seeds drawn at random.
-        network: String; networks of different names get other seeds.
-
-    Yields:
-        Integers in [0, 2**31).
-
-    Example:
-        >>> seeds = layer_seeds(0, "generator")
-        >>> next(seeds) == next(seeds)
-        False
-    """
-    stream = random.Random(None if seed is None else f"{network} {seed}")
-    while True:
-        yield stream.randrange(2**31)
-
-
-def check_image_shape(image_shape):
-    """Refuses what is not `(height, width, channels)`.
-
-    Args:
-        image_shape: What a model was given.
-
-    Raises:
-        ValueError: If it is not three positive integers, or if there are
-            neither 1 nor 3 channels.
-    """
-    sizes = tuple(image_shape)
-    if (
-        len(sizes) != 3
-        or any(not isinstance(size, int) or size < 1 for size in sizes)
-        or sizes[2] not in (1, 3)
-    ):
-        raise ValueError(
-            "`image_shape` must be (height, width, channels) with 1 or 3 "
-            f"channels. Received: image_shape={image_shape}"
-        )
 
 
 def to_unit_range(images):

@@ -1,0 +1,256 @@
+"""What is refused where it enters a model, in one wording."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def check_at_least_one(**arguments):
+    """Refuses arguments that are not integers of 1 or more.
+
+    Args:
+        **arguments: The values, under the names that the user gave them.
+
+    Raises:
+        ValueError: If one of them is not.
+    """
+    for name, value in arguments.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(
+                f"`{name}` must be an integer, 1 or more. "
+                f"Received: {name}={value!r}"
+            )
+
+
+def check_image_shape(image_shape):
+    """Refuses what is not `(height, width, channels)`.
+
+    Args:
+        image_shape: What a model was given.
+
+    Raises:
+        ValueError: If it is not three positive integers, or if there are
+            neither 1 nor 3 channels.
+    """
+    sizes = tuple(image_shape)
+    if (
+        len(sizes) != 3
+        or any(not isinstance(size, int) or size < 1 for size in sizes)
+        or sizes[2] not in (1, 3)
+    ):
+        raise ValueError(
+            "`image_shape` must be (height, width, channels) with 1 or 3 "
+            f"channels. Received: image_shape={image_shape}"
+        )
+
+
+def check_num_samples(num_samples):
+    """Refuses what is not a number of samples.
+
+    Args:
+        num_samples: What `generate` was given.
+
+    Raises:
+        ValueError: If it is missing or negative.
+    """
+    if num_samples is None or num_samples < 0:
+        raise ValueError(
+            "`num_samples` must be an integer, 0 or more. "
+            f"Received: num_samples={num_samples}"
+        )
+
+
+def check_images(images, image_shape, low, high):
+    """Refuses what is not a batch of images that a model works on.
+
+    Args:
+        images: What `fit` or `evaluate` was given.
+        image_shape: `(height, width, channels)` of the model.
+        low: Float, the least value allowed.
+        high: Float, the greatest value allowed.
+
+    Returns:
+        The images, a float tensor.
+
+    Raises:
+        ValueError: If the shape or the type is another. What lies outside
+            the range is refused as by `check_finite_range`.
+    """
+    images = tf.convert_to_tensor(images)
+    if tuple(images.shape[1:]) != image_shape:
+        raise ValueError(
+            f"Expected batches of images (batch, *{image_shape}). "
+            f"Received: images of shape {tuple(images.shape)}"
+        )
+    if not images.dtype.is_floating:
+        raise ValueError(
+            f"Expected float images in [{low}, {high}]. "
+            f"Received: images of type {images.dtype.name}"
+        )
+    check_finite_range(images, low, high)
+    return images
+
+
+def check_image_array(images, image_shape):
+    """Refuses an array that is not of images in [0, 1].
+
+    Args:
+        images: What a method was given.
+        image_shape: `(height, width, channels)` of the model.
+
+    Returns:
+        Float32 NumPy array `(batch, height, width, channels)`.
+
+    Raises:
+        ValueError: If the shape, the type or the range is another.
+    """
+    images = np.asarray(images)
+    if images.shape[1:] != image_shape or images.ndim != 4:
+        raise ValueError(
+            f"Expected images (batch, *{image_shape}). "
+            f"Received: images of shape {images.shape}"
+        )
+    low, high = images.min(initial=0), images.max(initial=0)
+    # Written so that it fails for NaN, of which no comparison is true.
+    if not (low >= -1e-3 and high <= 1 + 1e-3):
+        raise ValueError(
+            "Expected finite images in [0, 1]. "
+            f"Received: images from {low} to {high}"
+        )
+    return images.astype("float32")
+
+
+def check_code_array(z, latent_dim):
+    """Refuses an array that is not of codes.
+
+    Args:
+        z: What a method was given.
+        latent_dim: Integer, width of the model's codes.
+
+    Returns:
+        Float32 NumPy array `(batch, latent_dim)`.
+
+    Raises:
+        ValueError: If the shape is another.
+    """
+    z = np.asarray(z, "float32")
+    if z.ndim != 2 or z.shape[1] != latent_dim:
+        raise ValueError(
+            f"Expected codes (batch, {latent_dim}). "
+            f"Received: z of shape {z.shape}"
+        )
+    return z
+
+
+def check_labels(labels, num_classes):
+    """Refuses labels that are not integers below `num_classes`.
+
+    Args:
+        labels: What `fit` or `evaluate` was given.
+        num_classes: Integer, classes of the model.
+
+    Returns:
+        The labels, an int32 tensor `(batch,)`.
+
+    Raises:
+        ValueError: If the shape or the type is another. What is out of range
+            is refused as by `check_finite_range`.
+    """
+    labels = tf.convert_to_tensor(labels)
+    if len(labels.shape) != 1 or not labels.dtype.is_integer:
+        raise ValueError(
+            "Expected integer labels (batch,). Received: labels of shape "
+            f"{tuple(labels.shape)} and type {labels.dtype.name}"
+        )
+    labels = tf.cast(labels, "int32")
+    least, greatest = tf.reduce_min(labels), tf.reduce_max(labels)
+    tf.debugging.Assert(
+        (least >= 0) & (greatest < num_classes),
+        [
+            f"Expected labels in [0, {num_classes}). Received: labels from",
+            least,
+            "to",
+            greatest,
+        ],
+    )
+    return labels
+
+
+def check_label_array(labels, count, num_classes):
+    """Refuses an array that is not of labels, one an example.
+
+    Args:
+        labels: What a method was given.
+        count: Integer, number of examples.
+        num_classes: Integer, classes of the model.
+
+    Returns:
+        Int32 NumPy array `(count,)`.
+
+    Raises:
+        ValueError: If they are missing, of another number, or out of range.
+    """
+    if labels is None:
+        raise ValueError(
+            "A conditional model needs labels. Received: labels=None"
+        )
+    labels = np.asarray(labels)
+    if labels.shape != (count,) or not (
+        np.issubdtype(labels.dtype, np.integer) or count == 0
+    ):
+        raise ValueError(
+            f"Expected {count} integer labels. Received: labels of shape "
+            f"{labels.shape} and type {labels.dtype}"
+        )
+    if count and not 0 <= labels.min() <= labels.max() < num_classes:
+        raise ValueError(
+            f"Expected labels in [0, {num_classes}). "
+            f"Received: labels from {labels.min()} to {labels.max()}"
+        )
+    return labels.astype("int32")
+
+
+def check_network(network, input_shape, output_shape):
+    """Refuses a network that does not fit its model.
+
+    Args:
+        network: `keras.Model`.
+        input_shape: Tuple of integers, without the batch axis.
+        output_shape: Tuple of integers, without the batch axis.
+
+    Raises:
+        ValueError: If two examples come out with another shape.
+    """
+    outputs = network(np.zeros((2, *input_shape), "float32"))
+    if tuple(outputs.shape) != (2, *output_shape):
+        raise ValueError(
+            f"The network {network.name!r} must make (2, *{output_shape}) of "
+            f"(2, *{tuple(input_shape)}). Received: {tuple(outputs.shape)}"
+        )
+
+
+def check_finite_range(images, low, high):
+    """Refuses images outside [low, high] or not finite, when they arrive.
+
+    Works inside `tf.function` on a CPU; XLA leaves such checks out. `fit` and
+    `evaluate` turn the refusal into a `ValueError`.
+
+    Args:
+        images: Float tensor of any shape.
+        low: Float, the least value allowed.
+        high: Float, the greatest value allowed.
+    """
+    least, greatest = tf.reduce_min(images), tf.reduce_max(images)
+    tolerance = 1e-3
+    # Written so that it fails for NaN, of which no comparison is true.
+    fits = (least >= low - tolerance) & (greatest <= high + tolerance)
+    tf.debugging.Assert(
+        fits,
+        [
+            f"Expected finite images in [{low}, {high}], which "
+            f"image_dataset(..., value_range=({low}, {high})) gives. "
+            "Received: images from",
+            least,
+            "to",
+            greatest,
+        ],
+    )

@@ -1,0 +1,508 @@
+"""VAE: a bound on the likelihood of images, through a code for each."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_genai import layers, sampling
+from keras_genai.distributions import Bernoulli, DiscretizedLogistic, Normal
+from keras_genai.metrics import ActiveUnits
+from keras_genai.models.base import GenerativeModel
+from keras_genai.models.checks import (
+    check_at_least_one,
+    check_code_array,
+    check_image_array,
+    check_image_shape,
+    check_images,
+    check_network,
+    check_num_samples,
+)
+
+# How many numbers a pixel's distribution takes from the decoder.
+LIKELIHOODS = {"bernoulli": 1, "gaussian": 1, "discretized_logistic": 2}
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class VAE(GenerativeModel):
+    """Variational autoencoder: a decoder of codes, an encoder to train it.
+
+    The decoder says how likely an image is for a code, `p(x | z)`, and codes
+    come from the prior `p(z) = N(0, 1)`. The encoder guesses the code of an
+    image, `q(z | x) = N(z_mean, exp(z_log_var))`. Together they bound the
+    likelihood that training raises, in nats an image:
+
+        log p(x) >= E_q[log p(x | z)] - KL(q(z | x) || p(z)) = ELBO
+        loss = reconstruction_loss + beta * kl_loss
+
+    With `beta=1` the loss is the negative ELBO. Images are in [0, 1].
+
+    Args:
+        image_shape: `(height, width, channels)`; for convolutions both sides
+            a multiple of 4. Defaults to `(28, 28, 1)`.
+        latent_dim: Integer >= 1, width of the codes. Defaults to `32`.
+        networks: `"convolutional"` (default) or `"dense"`, for what is not
+            handed in.
+        encoder: Network from images to `(batch, 2 * latent_dim)`, means then
+            log-variances, or `None`.
+        decoder: Network from `(batch, latent_dim)` to `(batch, height, width,
+            channels * n)`, or `None`. `n` is 1; for `"discretized_logistic"`
+            2, means then log-scales.
+        likelihood: `"bernoulli"` (default), of pixels that are 0 or 1 (of
+            grey ones the loss is a cross-entropy and bounds nothing);
+            `"gaussian"`, a density; or `"discretized_logistic"`, of 8-bit
+            pixels.
+        pixel_stddev: Float > 0, of the Gaussian likelihood, or `None` to
+            learn it, one for all pixels.
+        beta: Float >= 0, weight of the KL term. Defaults to `1.0`.
+        kl_warmup_steps: Integer >= 0. The weight of the KL term in what is
+            optimised, though not in the log, grows from 0 to `beta` over
+            these steps. Defaults to `0`.
+        free_bits: Float >= 0. Nats a latent, on average over the batch, that
+            the KL term has free: below them it does not push. Not in the log
+            either. Defaults to `0.0`.
+        seed: Integer, or `None` for one drawn at random.
+        **kwargs: `name` and the like, for `keras.Model`.
+
+    Call arguments:
+        images: Float tensor `(batch, height, width, channels)`, in [0, 1].
+
+    Raises:
+        ValueError: If an argument is out of its range, or if the networks do
+            not fit.
+
+    Example:
+        >>> model = VAE(image_shape=(8, 8, 1), latent_dim=2, seed=0)
+        >>> z_mean, z_log_var = model.encode(np.zeros((3, 8, 8, 1)))
+        >>> z_mean.shape, model.decode(z_mean).shape
+        ((3, 2), (3, 8, 8, 1))
+
+    Reference:
+        Kingma and Welling, Auto-encoding variational Bayes, 2014; Higgins et
+        al., beta-VAE, 2017; Kingma et al., 2016, appendix C.8 (free bits).
+    """
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        latent_dim=32,
+        networks="convolutional",
+        encoder=None,
+        decoder=None,
+        likelihood="bernoulli",
+        pixel_stddev=None,
+        beta=1.0,
+        kl_warmup_steps=0,
+        free_bits=0.0,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        check_image_shape(image_shape)
+        check_at_least_one(latent_dim=latent_dim)
+        _check_likelihood(likelihood, pixel_stddev)
+        for name, value in {
+            "beta": beta,
+            "kl_warmup_steps": kl_warmup_steps,
+            "free_bits": free_bits,
+        }.items():
+            if not value >= 0:
+                raise ValueError(
+                    f"`{name}` must be 0 or more. Received: {name}={value}"
+                )
+        self.image_shape = tuple(image_shape)
+        self.latent_dim = latent_dim
+        self.networks = networks
+        self.likelihood = likelihood
+        self.pixel_stddev = pixel_stddev
+        self.beta = beta
+        self.kl_warmup_steps = kl_warmup_steps
+        self.free_bits = free_bits
+
+        # A conditional model shows its networks the label beside their input.
+        encoder_shape, code_dim = self._input_shapes()
+        *sides, channels = self.image_shape
+        pixel_shape = (*sides, channels * LIKELIHOODS[likelihood])
+        make_encoder, make_decoder = layers.get_networks(networks)
+        self.encoder = encoder or make_encoder(
+            encoder_shape, 2 * latent_dim, seed=seed
+        )
+        self.decoder = decoder or make_decoder(code_dim, pixel_shape, seed=seed)
+        check_network(self.encoder, encoder_shape, (2 * latent_dim,))
+        check_network(self.decoder, (code_dim,), pixel_shape)
+        if pixel_stddev is not None:
+            self._pixel_log_var = 2.0 * math.log(pixel_stddev)
+        elif likelihood == "gaussian":
+            self._pixel_log_var = self.add_weight(
+                shape=(), initializer="zeros", name="pixel_log_var"
+            )
+        self.built = True
+
+        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.reconstruction_loss_tracker = keras.metrics.Mean(
+            name="reconstruction_loss"
+        )
+        self.kl_loss_tracker = keras.metrics.Mean(name="kl_loss")
+        self.active_units = ActiveUnits(latent_dim)
+
+    def _input_shapes(self):
+        return self.image_shape, self.latent_dim
+
+    @property
+    def metrics(self):
+        return [
+            self.loss_tracker,
+            self.reconstruction_loss_tracker,
+            self.kl_loss_tracker,
+            self.active_units,
+        ]
+
+    def call(self, images, training=False):
+        """The mean image of the code that each image is most likely to have."""
+        z = self.posterior(images, training=training).mean
+        return self.pixels(z, training=training).mean
+
+    # The three distributions of the model.
+
+    @property
+    def prior(self):
+        """p(z), a `Normal` that broadcasts."""
+        return Normal(0.0, 0.0)
+
+    def posterior(self, images, training=False):
+        """q(z | x), a `Normal` of shape `(batch, latent_dim)`."""
+        outputs = self.encoder(images, training=training)
+        return Normal(*ops.split(outputs, 2, axis=-1))
+
+    def pixels(self, z, training=False):
+        """p(x | z), of shape `(batch, height, width, channels)`."""
+        outputs = self.decoder(z, training=training)
+        if self.likelihood == "bernoulli":
+            return Bernoulli(outputs)
+        if self.likelihood == "gaussian":
+            return Normal(outputs, self._pixel_log_var)
+        # Locations start in the middle, scales near 1/16.
+        location, log_scale = ops.split(outputs, 2, axis=-1)
+        return DiscretizedLogistic(location + 0.5, log_scale - 2.75)
+
+    def loss_terms(self, images, *labels, training=False):
+        """The two terms of the loss, before anything is averaged.
+
+        Args:
+            images: Float tensor `(batch, height, width, channels)`, in
+                [0, 1].
+            *labels: In a conditional model, integer tensor `(batch,)`.
+            training: Boolean.
+
+        Returns:
+            Triple: reconstruction losses `(batch,)`, nats an example; KL
+            `(batch, latent_dim)`, nats a latent; `z_mean`.
+        """
+        posterior = self.posterior(images, *labels, training=training)
+        z = posterior.sample(self.seed_generator)
+        pixels = self.pixels(z, *labels, training=training)
+        reconstruction_losses = -pixels.log_prob(images)
+        kl = posterior.kl_per_dimension(self.prior)
+        return reconstruction_losses, kl, posterior.mean
+
+    def train_step(self, data):
+        images, labels = self.unpack(data)
+        with tf.GradientTape() as tape:
+            terms = self.loss_terms(images, *labels, training=True)
+            reconstruction_losses, kl, _ = terms
+            objective = ops.mean(reconstruction_losses) + self._kl_term(kl)
+
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(objective, variables), variables)
+        return self._report(*terms)
+
+    def test_step(self, data):
+        images, labels = self.unpack(data)
+        return self._report(*self.loss_terms(images, *labels))
+
+    def _kl_term(self, kl):
+        per_latent = ops.mean(kl, axis=0)
+        if self.free_bits:
+            per_latent = ops.maximum(per_latent, self.free_bits)
+        weight = self.beta
+        if self.kl_warmup_steps:
+            step = ops.cast(self.optimizer.iterations, "float32")
+            weight *= ops.minimum(1.0, step / self.kl_warmup_steps)
+        return weight * ops.sum(per_latent)
+
+    def _report(self, reconstruction_losses, kl, z_mean):
+        kl_losses = ops.sum(kl, axis=1)
+        self.loss_tracker.update_state(
+            reconstruction_losses + self.beta * kl_losses
+        )
+        self.reconstruction_loss_tracker.update_state(reconstruction_losses)
+        self.kl_loss_tracker.update_state(kl_losses)
+        self.active_units.update_state(z_mean)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def log_weights(self, images, *labels, num_samples=1, seed=None):
+        """Log-weights of codes drawn from the posterior: what bounds average.
+
+        `log p(x | z) + log p(z) - log q(z | x)`. Their mean estimates the
+        ELBO; the logarithm of the mean of their exponentials is closer to
+        `log p(x)`, the more so the more there are.
+
+        Args:
+            images: Float tensor `(batch, height, width, channels)`, in
+                [0, 1].
+            *labels: In a conditional model, integer tensor `(batch,)`.
+            num_samples: Integer, or scalar tensor: codes an image.
+            seed: Integer or `keras.random.SeedGenerator`, or `None` for the
+                model's own.
+
+        Returns:
+            Float tensor `(num_samples, batch)`, nats.
+        """
+        posterior = self.posterior(images, *labels)
+
+        def repeat(x):  # (batch, ...) -> (num_samples * batch, ...)
+            rows = ops.broadcast_to(x[None], (num_samples, *ops.shape(x)))
+            return ops.reshape(rows, (-1, *x.shape[1:]))
+
+        posterior = Normal(repeat(posterior.mean), repeat(posterior.log_var))
+        z = posterior.sample(self.seed_generator if seed is None else seed)
+        pixels = self.pixels(z, *(repeat(label) for label in labels))
+        log_weights = (
+            pixels.log_prob(repeat(images))
+            + self.prior.log_prob(z)
+            - posterior.log_prob(z)
+        )
+        return ops.reshape(log_weights, (num_samples, -1))
+
+    def unpack(self, data):
+        """Takes from a batch what a step needs, and checks it.
+
+        Args:
+            data: What a data set gives: images, or a pair of images and
+                labels.
+
+        Returns:
+            Pair: images, and a tuple of labels, empty where the model is not
+            conditional.
+
+        Raises:
+            ValueError: If the images are not what the model works on, or
+                labels that it needs are missing.
+        """
+        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return check_images(images, self.image_shape, 0, 1), ()
+
+    def generate(self, num_samples=None, seed=None, z=None):
+        """Generates images: decodes draws from the prior.
+
+        Args:
+            num_samples: Integer >= 0. May be left out where `z` is given.
+            seed: Integer: the same seed gives the same images. `None` draws
+                one from the model's own generator.
+            z: Float array `(num_samples, latent_dim)` to decode instead, or
+                `None`.
+
+        Returns:
+            Float32 NumPy array `(num_samples, height, width, channels)`, in
+            [0, 1]: the mean of each pixel.
+
+        Raises:
+            ValueError: If `num_samples` is negative or missing, or if `z` has
+                another shape.
+
+        Example:
+            >>> model = VAE(image_shape=(4, 4, 1), latent_dim=2, seed=0)
+            >>> first, second = (model.generate(3, seed=7) for _ in range(2))
+            >>> bool((first == second).all())
+            True
+        """
+        if z is None:
+            check_num_samples(num_samples)
+            z = sampling.seeded_noise(
+                num_samples, self.latent_dim, self._seed(seed)
+            )
+        return self.decode(z)
+
+    def encode(self, images, labels=None):
+        """Gives the codes of images, as the posterior has them.
+
+        Args:
+            images: Float array `(batch, height, width, channels)`, in [0, 1].
+            labels: Integer array `(batch,)`, for a conditional model alone.
+
+        Returns:
+            Pair of float32 NumPy arrays `(batch, latent_dim)`: `z_mean` and
+            `z_log_var`.
+
+        Raises:
+            ValueError: If the images have another shape or range.
+        """
+        images = check_image_array(images, self.image_shape)
+        codes = self._run("encode", images, *self._labels(labels, images))
+        return codes["z_mean"], codes["z_log_var"]
+
+    def decode(self, z, labels=None):
+        """Gives the images of codes.
+
+        Args:
+            z: Float array `(batch, latent_dim)`.
+            labels: Integer array `(batch,)`, for a conditional model alone.
+
+        Returns:
+            Float32 NumPy array `(batch, height, width, channels)`, in [0, 1]:
+            the mean of each pixel.
+
+        Raises:
+            ValueError: If `z` has another shape.
+        """
+        z = check_code_array(z, self.latent_dim)
+        return self._run("decode", z, *self._labels(labels, z))["images"]
+
+    def reconstruct(self, images, labels=None):
+        """Takes images to their codes and back.
+
+        Args:
+            images: Float array `(batch, height, width, channels)`, in [0, 1].
+            labels: Integer array `(batch,)`, for a conditional model alone.
+
+        Returns:
+            Float32 NumPy array like `images`, decoded from `z_mean`.
+
+        Raises:
+            ValueError: If the images have another shape or range.
+        """
+        return self.decode(self.encode(images, labels)[0], labels)
+
+    def _labels(self, labels, examples):
+        """The labels of examples as a tuple of one array, or of none."""
+        if labels is not None:
+            raise ValueError(
+                f"{type(self).__name__} is not conditional and takes no "
+                f"labels. Received: labels={labels}"
+            )
+        return ()
+
+    def interpolate(
+        self, start, end, num_steps=10, method="spherical", label=None
+    ):
+        """Walks from one image to another through the codes between.
+
+        Args:
+            start: Float array `(height, width, channels)`, in [0, 1].
+            end: Float array like `start`.
+            num_steps: Integer >= 2, images on the way, with both ends.
+            method: `"spherical"` (default) or `"linear"`, as for
+                `keras_genai.sampling.interpolate`.
+            label: Integer, the label of all, for a conditional model alone.
+
+        Returns:
+            Float32 NumPy array `(num_steps, height, width, channels)`.
+
+        Raises:
+            ValueError: If the images have another shape or range, or as
+                `keras_genai.sampling.interpolate`.
+        """
+        ends = np.stack([start, end])
+        first, last = self.encode(ends, _repeated(label, 2))[0]
+        z = sampling.interpolate(first, last, num_steps, method)
+        return self.decode(z, _repeated(label, num_steps))
+
+    def traverse(
+        self, image, axis, values=(-3, -2, -1, 0, 1, 2, 3), label=None
+    ):
+        """Moves one latent of an image's code and leaves the others.
+
+        Args:
+            image: Float array `(height, width, channels)`, in [0, 1].
+            axis: Integer in [0, latent_dim), the latent to move.
+            values: Floats it is set to.
+            label: Integer, the image's label, for a conditional model alone.
+
+        Returns:
+            Float32 NumPy array `(len(values), height, width, channels)`.
+
+        Raises:
+            ValueError: If there is no such latent.
+        """
+        if not 0 <= axis < self.latent_dim:
+            raise ValueError(
+                f"`axis` must be in [0, {self.latent_dim}). "
+                f"Received: axis={axis}"
+            )
+        z_mean, _ = self.encode(np.asarray(image)[None], _repeated(label, 1))
+        z = np.repeat(z_mean, len(values), axis=0)
+        z[:, axis] = values
+        return self.decode(z, _repeated(label, len(values)))
+
+    def signatures(self):
+        def generate(num_samples, seed):
+            z = sampling.seeded_noise(num_samples, self.latent_dim, seed)
+            return decode(z)
+
+        def encode(images):
+            posterior = self.posterior(images)
+            return {"z_mean": posterior.mean, "z_log_var": posterior.log_var}
+
+        def decode(z):
+            return {"images": ops.clip(self.pixels(z).mean, 0.0, 1.0)}
+
+        def reconstruct(images):
+            return decode(encode(images)["z_mean"])
+
+        num_samples = tf.TensorSpec((), "int32", "num_samples")
+        seed = tf.TensorSpec((), "int32", "seed")
+        images = tf.TensorSpec((None, *self.image_shape), "float32", "images")
+        z = tf.TensorSpec((None, self.latent_dim), "float32", "z")
+        return {
+            "generate": (generate, [num_samples, seed]),
+            "encode": (encode, [images]),
+            "decode": (decode, [z]),
+            "reconstruct": (reconstruct, [images]),
+        }
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "image_shape": self.image_shape,
+            "latent_dim": self.latent_dim,
+            "networks": self.networks,
+            "encoder": serialize(self.encoder),
+            "decoder": serialize(self.decoder),
+            "likelihood": self.likelihood,
+            "pixel_stddev": self.pixel_stddev,
+            "beta": self.beta,
+            "kl_warmup_steps": self.kl_warmup_steps,
+            "free_bits": self.free_bits,
+            "seed": self.seed,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        networks = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in ("encoder", "decoder")
+        }
+        return cls(**{**config, **networks})
+
+
+def _check_likelihood(likelihood, pixel_stddev):
+    if likelihood not in LIKELIHOODS:
+        raise ValueError(
+            f"Expected `likelihood` among {', '.join(LIKELIHOODS)}. "
+            f"Received: likelihood={likelihood!r}"
+        )
+    if pixel_stddev is None:
+        return
+    if likelihood != "gaussian" or not pixel_stddev > 0:
+        raise ValueError(
+            "`pixel_stddev` is the standard deviation, above 0, of the "
+            f"Gaussian likelihood. Received: pixel_stddev={pixel_stddev}, "
+            f"likelihood={likelihood!r}"
+        )
+
+
+def _repeated(label, count):
+    return None if label is None else np.full(count, label)
