@@ -28,6 +28,8 @@ _HOME = {
     "undo_scaling": "keras_genai.data.images",
     "SampleImages": "keras_genai.callbacks",
     "Recipe": "keras_genai.recipes",
+    "GANRecipe": "keras_genai.recipes",
+    "AutoencoderRecipe": "keras_genai.recipes",
     "RECIPES": "keras_genai.recipes",
     "get_recipe": "keras_genai.recipes",
     "prepare_tensorflow": "keras_genai.startup",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from keras_genai.plotting import image_grid
+from keras_genai.plotting import image_grid, write_gif
 
 
 class SampleImages(keras.callbacks.Callback):
@@ -120,33 +120,3 @@ class RaiseOnNaN(keras.callbacks.Callback):
                     f"{batch} of the epoch. Lower learning rates are the "
                     "first thing to try."
                 )
-
-
-def write_gif(pictures, path, seconds=6.0):
-    """Makes a GIF of pictures, which rests on the last one.
-
-    Args:
-        pictures: Paths of pictures of one size, in order; at least one.
-        path: Path of the GIF to write.
-        seconds: Float, how long the pictures before the last take together.
-
-    Raises:
-        ValueError: If there are no pictures.
-    """
-    from PIL import Image
-
-    if not pictures:
-        raise ValueError(f"Expected pictures. Received: {pictures=}")
-    # Colours of their own: the default palette has six shades of grey.
-    frames = [
-        Image.open(picture).convert("P", palette=Image.Palette.ADAPTIVE)
-        for picture in pictures
-    ]
-    each = max(40, round(1000 * seconds / len(frames)))
-    frames[0].save(
-        path,
-        save_all=True,
-        append_images=frames[1:],
-        duration=[each] * (len(frames) - 1) + [2000],
-        loop=0,
-    )

@@ -267,7 +267,7 @@ def _list(options, _):
     for model, presets in recipes.RECIPES.items():
         for preset, recipe in presets.items():
             print(
-                f"    {model:8} {preset:8} {recipe.source}[{recipe.split}], "
+                f"    {model:22} {preset:8} {recipe.source}[{recipe.split}], "
                 f"{recipe.epochs} epochs of batches of {recipe.batch_size}"
             )
     print("Offline data sets (--dataset NAME):")

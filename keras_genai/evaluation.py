@@ -366,6 +366,8 @@ def _sum_weights(model, dataset, k, seed, verbose, at_once=8192):
     progress = keras.utils.Progbar(
         None if total < 0 else total, unit_name="batch", verbose=verbose
     )
+    if hasattr(dataset, "set_epoch"):
+        dataset.set_epoch(0)  # the same binarisation every time
     compiled, results = None, []
     for batch in dataset:
         images, labels = model.unpack(batch)

@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 
 import numpy as np
 
@@ -135,6 +136,151 @@ def plot_history(history):
         axes.legend(fontsize=8)
     figure.tight_layout()
     return figure
+
+
+def plot_rows(rows):
+    """Draws rows of images under each other, each with its name.
+
+    Originals over their corrupted form over what came back, for instance.
+
+    Args:
+        rows: Dictionary: name -> array `(count, height, width, channels)`,
+            float in [0, 1] or uint8, of one count.
+
+    Returns:
+        matplotlib `Figure`, which a notebook shows.
+
+    Raises:
+        ValueError: As `image_grid`.
+
+    Example:
+        >>> images = np.zeros((4, 8, 8, 1))
+        >>> figure = plot_rows({"original": images, "again": images})
+    """
+    figure = None
+    for index, (name, images) in enumerate(rows.items()):
+        grid = image_grid(images, columns=len(images))
+        height, width = grid.shape[:2]
+        if figure is None:
+            figure = _figure(width / 60 + 1.3, len(rows) * height / 60)
+        axes = figure.add_subplot(len(rows), 1, index + 1)
+        axes.imshow(grid, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_frame_on(False)
+        axes.set_ylabel(
+            name, rotation=0, horizontalalignment="right", fontsize=9
+        )
+    figure.tight_layout(pad=0.3)
+    return figure
+
+
+def plot_codes(codes, labels, class_names=None):
+    """Draws codes of two numbers as points, coloured by class.
+
+    Args:
+        codes: Float array `(count, 2)`.
+        labels: Integer array `(count,)`.
+        class_names: Strings, one a class, or `None` for their numbers.
+
+    Returns:
+        matplotlib `Figure`, which a notebook shows.
+
+    Raises:
+        ValueError: If the codes are not pairs, one a label.
+
+    Example:
+        >>> figure = plot_codes(np.zeros((3, 2)), [0, 1, 1])
+    """
+    codes, labels = np.asarray(codes), np.asarray(labels)
+    if codes.ndim != 2 or codes.shape[1] != 2 or len(codes) != len(labels):
+        raise ValueError(
+            "Expected codes (count, 2) and as many labels. Received: codes "
+            f"of shape {codes.shape}, {len(labels)} labels"
+        )
+    figure = _figure(5.5, 4.8)
+    axes = figure.add_subplot()
+    for label in np.unique(labels):
+        chosen = codes[labels == label]
+        axes.scatter(
+            *chosen.T,
+            s=6,
+            color=f"C{label}" if label < 10 else None,
+            alpha=0.6,
+            label=str(class_names[label] if class_names else label),
+        )
+    axes.set_xlabel("first latent")
+    axes.set_ylabel("second latent")
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.legend(
+        fontsize=8, markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5)
+    )
+    figure.tight_layout()
+    return figure
+
+
+def plot_curves(x, curves, xlabel, ylabel):
+    """Draws several curves over one axis.
+
+    Args:
+        x: Float array `(count,)`.
+        curves: Dictionary: name -> float array `(count,)`.
+        xlabel: String.
+        ylabel: String, with its unit.
+
+    Returns:
+        matplotlib `Figure`, which a notebook shows.
+
+    Example:
+        >>> figure = plot_curves([0, 1], {"line": [0, 2]}, "x", "nats")
+    """
+    figure = _figure(5, 3.4)
+    axes = figure.add_subplot()
+    for name, values in curves.items():
+        axes.plot(x, values, label=name)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    return figure
+
+
+def write_gif(pictures, path, seconds=6.0, zoom=1):
+    """Makes a GIF of pictures, which rests on the last one.
+
+    Args:
+        pictures: Paths of pictures of one size, in order, or arrays `(height,
+            width, channels)`, float in [0, 1] or uint8; at least one.
+        path: Path of the GIF to write.
+        seconds: Float, how long the pictures before the last take together.
+        zoom: Integer >= 1, how often each pixel of an array is repeated.
+
+    Raises:
+        ValueError: If there are no pictures.
+    """
+    from PIL import Image
+
+    if len(pictures) == 0:
+        raise ValueError(f"Expected pictures. Received: {pictures=}")
+    frames = [
+        Image.open(picture)
+        if isinstance(picture, (str, os.PathLike))
+        else Image.fromarray(image_grid(picture[None], padding=0, zoom=zoom))
+        for picture in pictures
+    ]
+    # Colours of their own: the default palette has six shades of grey.
+    frames = [
+        frame.convert("P", palette=Image.Palette.ADAPTIVE) for frame in frames
+    ]
+    each = max(40, round(1000 * seconds / len(frames)))
+    frames[0].save(
+        path,
+        save_all=True,
+        append_images=frames[1:],
+        duration=[each] * (len(frames) - 1) + [2000],
+        loop=0,
+    )
 
 
 def _figure(width, height):

@@ -297,7 +297,7 @@ class Run:
         results = model.evaluate(dataset)
         if hasattr(model, "log_weights"):
             for name, bound in (
-                ("elbo", evaluation.elbo(model, dataset)),
+                ("elbo", evaluation.elbo(model, dataset, k=10)),
                 (
                     f"importance_weighted_bound_k{k}",
                     evaluation.importance_weighted_bound(model, dataset, k),

@@ -1,4 +1,3 @@
-import gc
 import sys
 import types
 
@@ -8,7 +7,7 @@ import pytest
 from PIL import Image
 
 from keras_genai import GAN, SampleImages
-from keras_genai.callbacks import RaiseOnNaN, write_gif
+from keras_genai.callbacks import RaiseOnNaN
 from keras_genai.plotting import image_grid
 
 
@@ -159,31 +158,6 @@ def test_sampling_leaves_training_as_it_is(tmp_path):
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         SampleImages(**arguments)
-
-
-def test_write_gif_keeps_every_shade_and_rests_on_the_last(tmp_path):
-    ramp = np.arange(256, dtype="uint8").reshape(16, 16)
-    paths = []
-    for turn in range(3):
-        paths.append(tmp_path / f"{turn}.png")
-        Image.fromarray(np.rot90(ramp, turn)).convert("RGB").save(paths[-1])
-    write_gif(paths, tmp_path / "ramp.gif", seconds=0.9)
-    gc.collect()  # would warn of files that were left open
-    durations = []
-    with Image.open(tmp_path / "ramp.gif") as gif:
-        assert gif.info["loop"] == 0
-        for turn in range(3):
-            gif.seek(turn)
-            durations.append(gif.info["duration"])
-            np.testing.assert_array_equal(
-                np.asarray(gif.convert("L")), np.rot90(ramp, turn)
-            )
-    assert durations == [300, 300, 2000]
-
-
-def test_write_gif_refuses_nothing(tmp_path):
-    with pytest.raises(ValueError, match=r"pictures=\[\]"):
-        write_gif([], tmp_path / "none.gif")
 
 
 def test_a_number_that_is_not_finite_ends_training_with_an_error():

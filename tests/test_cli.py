@@ -191,7 +191,7 @@ def test_arguments_reach_the_recipe(data, tmp_path, monkeypatch):
 
 
 def test_the_recipe_is_what_is_trained(data):
-    recipe = keras_genai.Recipe(
+    recipe = keras_genai.GANRecipe(
         "DCGAN",
         source=data,
         batch_size=4,
@@ -205,7 +205,7 @@ def test_the_recipe_is_what_is_trained(data):
     )
     dataset = recipe.dataset(seed=0)
     assert dataset.element_spec.shape == (4, 8, 8, 1)
-    model = recipe.model(dataset.examples.image_shape, seed=0)
+    model = recipe.model(dataset, seed=0)
     assert type(model) is keras_genai.DCGAN
     assert (model.width, model.latent_dim) == (4, 5)
     assert (model.loss, model.label_smoothing) == ("minimax", 0.1)
@@ -551,7 +551,7 @@ def test_list(no_tfds_sets, capsys):
     output = capsys.readouterr().out
     for model, presets in keras_genai.RECIPES.items():
         for preset in presets:
-            assert f"    {model:8} {preset:8}" in output
+            assert f"    {model:22} {preset:8}" in output
     assert "    mnist_5k " in output
     assert str(no_tfds_sets) in output
     assert "    tiny_animals\n" in output
@@ -612,3 +612,103 @@ def test_equals_signs_and_paths_from_elsewhere(data, tmp_path, monkeypatch):
     assert record["recipe"]["model_arguments"] == {"width": 2}
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--resume", "run", "--epochs", "2"]) == 0
+
+
+# --- Autoencoders ------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def conditional(data, tmp_path_factory):
+    """A conditional VAE, trained and validated for an epoch."""
+    folder = tmp_path_factory.mktemp("runs") / "conditional"
+    arguments = ["train", "conditional_vae", "--data", data, "--epochs", "1"]
+    arguments += ["--networks", "dense", "--latent-dim", "3", "--beta", "2.0"]
+    arguments += ["--validation-split", "train[:50%]", "--output", str(folder)]
+    assert main([*arguments, "--batch-size", "8", "--seed", "0"]) == 0
+    return folder
+
+
+def test_a_vae_run_is_validated_and_knows_its_classes(conditional):
+    record = json.loads((conditional / "run.json").read_text())
+    assert record["recipe"]["model_arguments"] == {
+        "networks": "dense",
+        "latent_dim": 3,
+        "beta": 2.0,
+    }
+    assert record["recipe"]["binarize"] == "dynamic"
+    assert record["arguments"]["num_classes"] == 2
+    assert "encoder" not in record["arguments"]
+    final = record["final"]
+    for prefix in ("", "val_"):
+        assert final[f"{prefix}loss"] == pytest.approx(
+            final[f"{prefix}reconstruction_loss"]
+            + 2 * final[f"{prefix}kl_loss"],
+            rel=1e-5,
+        )
+    assert final["export_difference"] <= 1e-5
+    assert (conditional / "samples" / "epoch_001.png").is_file()
+
+
+def test_evaluate_prints_the_bounds_and_records_them(conditional, capsys):
+    arguments = ["evaluate", str(conditional), "--split", "train[50%:]"]
+    assert main([*arguments, "--k", "50"]) == 0
+    output = capsys.readouterr().out
+    results = Run.open(conditional).record()["evaluation"]["train[50%:]"]
+    name = "importance_weighted_bound_k50"
+    assert set(results) == {
+        *("loss", "reconstruction_loss", "kl_loss", "active_units"),
+        *("elbo", "elbo_standard_error", name, f"{name}_standard_error"),
+    }
+    error = results[f"{name}_standard_error"]
+    assert f"{results[name]:10.3f} +- {error:.3f}" in output
+    assert results["elbo"] < results[name] < 0
+    message = refused(capsys, "evaluate", conditional, "--split", "dev")
+    assert "dev" in message
+
+
+def test_evaluate_of_a_gan_reports_what_it_does(finished, tmp_path, capsys):
+    folder = shutil.copytree(finished, tmp_path / "run")
+    assert main(["evaluate", str(folder), "--split", "train"]) == 0
+    assert "d_real_accuracy" in capsys.readouterr().out
+    assert "train" in Run.open(folder).record()["evaluation"]
+
+
+def test_generate_with_labels(conditional, finished, tmp_path, capsys):
+    outputs = []
+    for number, source in enumerate((conditional, conditional / "export")):
+        output = tmp_path / f"{number}.npz"
+        arguments = ["generate", str(source), "--labels", "1,0,1"]
+        assert main([*arguments, "--seed", "4", "--output", str(output)]) == 0
+        with np.load(output) as file:
+            outputs.append(file["images"])
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-5)
+    model = load_model(conditional / "model.keras")
+    expected = model.generate(labels=[1, 0, 1], seed=4)
+    np.testing.assert_array_equal(outputs[0], expected)
+    capsys.readouterr()
+    for source in (finished, finished / "export"):
+        message = refused(capsys, "generate", source, "--labels", "1")
+        assert "not conditional" in message
+    message = refused(capsys, "generate", conditional, "--labels", "2")
+    assert "labels from 2 to 2" in message
+    message = refused(
+        capsys, *["generate", conditional, "--labels", "1,0"], "--num-samples", 3
+    )
+    assert "3, 2 labels" in message
+
+
+@pytest.mark.parametrize(
+    "model", ["vae", "autoencoder", "denoising_autoencoder"]
+)
+def test_train_takes_the_other_autoencoders(model, data, tmp_path):
+    folder = tmp_path / "run"
+    arguments = ["train", model, "--data", data, "--output", str(folder)]
+    arguments += ["--latent-dim", "2", "--networks", "dense", "--epochs", "1"]
+    assert main(arguments) == 0
+    record = Run.open(folder).record()
+    assert record["status"] == "complete"
+    # A file of one split has nothing to validate on, unless it is told.
+    assert record["recipe"]["validation_split"] is None
+    resume = ["train", model, "--resume", str(folder), "--epochs", "2"]
+    assert main(resume) == 0
+    assert Run.open(folder).record()["final"]["epoch"] == 2

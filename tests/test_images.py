@@ -272,3 +272,49 @@ def test_source_is_announced_once(capsys, monkeypatch):
 def test_bad_input_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         image_dataset(numbered(4), **arguments)
+
+
+# --- Binarisation ------------------------------------------------------------
+
+
+def test_dynamic_binarisation_draws_a_pixel_with_its_grey_level():
+    grey = np.full((64, 8, 8), 51, "uint8")  # 0.2
+    dataset = image_dataset(
+        grey, value_range=(0, 1), binarize="dynamic", seed=0, shuffle=False
+    )
+    first, second = (np.concatenate(list(dataset)) for _ in range(2))
+    for images in (first, second):
+        assert set(np.unique(images)) == {0.0, 1.0}
+        assert images.mean() == pytest.approx(0.2, abs=0.02)
+    assert (first != second).mean() > 0.2  # anew each epoch
+    dataset.set_epoch(0)
+    np.testing.assert_array_equal(np.concatenate(list(dataset)), first)
+    # Black stays black, and white white.
+    extremes = np.array([0, 255], "uint8").reshape(2, 1, 1)
+    dataset = image_dataset(
+        extremes, value_range=(0, 1), binarize="dynamic", shuffle=False
+    )
+    for _ in range(5):
+        assert next(iter(dataset)).numpy().ravel().tolist() == [0.0, 1.0]
+
+
+def test_threshold_binarisation():
+    levels = np.array([0, 127, 128, 255], "uint8").reshape(4, 1, 1)
+    dataset = image_dataset(levels, binarize="threshold", shuffle=False)
+    assert next(iter(dataset)).numpy().ravel().tolist() == [-1, -1, 1, 1]
+
+
+def test_unknown_binarisation_is_refused():
+    with pytest.raises(ValueError, match="binarize='static'"):
+        image_dataset(numbered(3), binarize="static")
+
+
+def test_evaluation_sees_the_same_binarisation_every_time():
+    from keras_genai import VAE, elbo
+
+    grey = np.full((6, 8, 8), 100, "uint8")
+    dataset = image_dataset(
+        grey, value_range=(0, 1), binarize="dynamic", batch_size=4, seed=0
+    )
+    model = VAE((8, 8, 1), 2, "dense", seed=0)
+    assert elbo(model, dataset, verbose=0) == elbo(model, dataset, verbose=0)

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_genai import layers
 from keras_genai.layers import LabelPlanes
 
 
@@ -28,3 +29,48 @@ def test_keeps_keras_layer_contract():
 def test_no_classes_are_refused():
     with pytest.raises(ValueError, match="num_classes=0"):
         LabelPlanes(0)
+
+
+@pytest.mark.parametrize("name", ["convolutional", "dense"])
+def test_networks_take_images_to_codes_and_back(name):
+    make_encoder, make_decoder = layers.get_networks(name)
+    images = np.random.default_rng(0).random((2, 8, 12, 3)).astype("float32")
+    codes = make_encoder((8, 12, 3), 5, seed=0)(images)
+    assert codes.shape == (2, 5)
+    assert make_decoder(5, (8, 12, 6), seed=0)(codes).shape == (2, 8, 12, 6)
+    # Unbounded outputs: no activation after the last layer.
+    assert np.abs(make_encoder((8, 12, 3), 5, seed=0)(100 * images)).max() > 1
+
+
+@pytest.mark.parametrize("name", ["convolutional", "dense"])
+def test_networks_are_a_function_of_the_seed(name):
+    make_encoder, make_decoder = layers.get_networks(name)
+    for make in (
+        lambda seed: make_encoder((8, 8, 1), 3, seed=seed),
+        lambda seed: make_decoder(3, (8, 8, 1), seed=seed),
+    ):
+        one, same, other = make(0), make(0), make(1)
+        for first, again in zip(one.weights, same.weights, strict=True):
+            np.testing.assert_array_equal(first, again)
+        assert any(
+            np.abs(first.numpy() - another.numpy()).max() > 0
+            for first, another in zip(one.weights, other.weights, strict=True)
+        )
+
+
+def test_dense_networks_are_the_papers():
+    make_encoder, make_decoder = layers.get_networks("dense")
+    encoder = make_encoder((28, 28, 1), 40)
+    assert encoder.count_params() == 785 * 400 + 401 * 40
+    decoder = make_decoder(20, (28, 28, 1))
+    assert decoder.count_params() == 21 * 400 + 401 * 784
+
+
+def test_sides_that_cannot_be_halved_twice_are_refused():
+    make_encoder, make_decoder = layers.get_networks("convolutional")
+    with pytest.raises(ValueError, match="multiples of 4"):
+        make_encoder((10, 12, 1), 3)
+    with pytest.raises(ValueError, match="multiples of 4"):
+        make_decoder(3, (12, 10, 1))
+    with pytest.raises(ValueError, match="networks='deep'"):
+        layers.get_networks("deep")

@@ -1,3 +1,4 @@
+import gc
 import io
 
 import numpy as np
@@ -5,7 +6,15 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from keras_genai.plotting import image_grid, plot_history, plot_images
+from keras_genai.plotting import (
+    image_grid,
+    plot_codes,
+    plot_curves,
+    plot_history,
+    plot_images,
+    plot_rows,
+    write_gif,
+)
 
 
 def test_image_grid_places_every_image():
@@ -105,3 +114,68 @@ def test_plot_history_of_one_epoch_shows_points():
 def test_plot_history_refuses_nothing(history):
     with pytest.raises(ValueError, match="at least one epoch"):
         plot_history(history)
+
+
+def test_rows_carry_their_names_and_pictures():
+    images = np.random.default_rng(0).random((4, 6, 5, 1))
+    figure = plot_rows({"original": images, "again": images / 2})
+    assert [axes.get_ylabel() for axes in figure.axes] == ["original", "again"]
+    for axes, shown in zip(figure.axes, (images, images / 2), strict=True):
+        np.testing.assert_array_equal(
+            axes.images[0].get_array(), image_grid(shown, columns=4)
+        )
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_codes_are_points_in_the_colour_of_their_class():
+    codes = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])
+    axes = plot_codes(codes, [1, 0, 1], ["cat", "dog"]).axes[0]
+    legend = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert legend == ["cat", "dog"]
+    points = [np.array(dots.get_offsets()) for dots in axes.collections]
+    np.testing.assert_array_equal(points[0], codes[[1]])
+    np.testing.assert_array_equal(points[1], codes[[0, 2]])
+    for wrong, labels in ((codes[:, :1], [0, 1, 2]), (codes, [0, 1])):
+        with pytest.raises(ValueError, match=r"Expected codes \(count, 2\)"):
+            plot_codes(wrong, labels)
+
+
+def test_curves_are_drawn_over_one_axis():
+    axes = plot_curves([0, 1], {"a": [1, 2], "b": [3, 4]}, "x", "nats").axes[0]
+    drawn = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
+    assert drawn == {"a": [1, 2], "b": [3, 4]}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "nats")
+
+
+def test_write_gif_keeps_every_shade_and_rests_on_the_last(tmp_path):
+    ramp = np.arange(256, dtype="uint8").reshape(16, 16)
+    paths = []
+    for turn in range(3):
+        paths.append(tmp_path / f"{turn}.png")
+        Image.fromarray(np.rot90(ramp, turn)).convert("RGB").save(paths[-1])
+    write_gif(paths, tmp_path / "ramp.gif", seconds=0.9)
+    gc.collect()  # would warn of files that were left open
+    durations = []
+    with Image.open(tmp_path / "ramp.gif") as gif:
+        assert gif.info["loop"] == 0
+        for turn in range(3):
+            gif.seek(turn)
+            durations.append(gif.info["duration"])
+            np.testing.assert_array_equal(
+                np.asarray(gif.convert("L")), np.rot90(ramp, turn)
+            )
+    assert durations == [300, 300, 2000]
+
+
+def test_write_gif_refuses_nothing(tmp_path):
+    with pytest.raises(ValueError, match=r"pictures=\[\]"):
+        write_gif([], tmp_path / "none.gif")
+
+
+def test_write_gif_takes_arrays(tmp_path):
+    images = np.stack([np.zeros((2, 3, 1)), np.ones((2, 3, 1))])
+    write_gif(images, tmp_path / "blink.gif", zoom=2)
+    with Image.open(tmp_path / "blink.gif") as gif:
+        assert (gif.n_frames, gif.size) == (2, (6, 4))
+        gif.seek(1)
+        assert (np.asarray(gif.convert("L")) == 255).all()

@@ -14,6 +14,7 @@ ALLOWED = {
     "version": set(),
     "startup": set(),
     "data": {"data"},
+    "distributions": set(),
     "layers": set(),
     "losses": set(),
     "metrics": set(),
@@ -23,15 +24,19 @@ ALLOWED = {
     "evaluation": {"metrics", "losses"},
     "models": {
         *("models", "layers", "losses", "metrics", "sampling"),
+        "distributions",
         # The contract of every model: `export`, and the backend it needs.
         *("export", "startup"),
     },
     "callbacks": {"plotting", "evaluation", "export"},
     "recipes": {"data"},
-    "runs": {"recipes", "callbacks", "export", "plotting", "version"},
+    "runs": {
+        *("recipes", "callbacks", "export", "plotting", "version"),
+        *("evaluation", "models"),
+    },
     "cli": {
         *("recipes", "runs", "startup", "version", "data", "models"),
-        *("export", "plotting", "evaluation"),
+        *("export", "plotting"),
     },
 }
 

@@ -88,7 +88,10 @@ class Autoencoder(GenerativeModel):
         check_network(self.decoder, (latent_dim,), self.image_shape)
         # Moving averages over the batches seen in training.
         self.code_mean = self.add_weight(
-            shape=(latent_dim,), trainable=False, name="code_mean"
+            shape=(latent_dim,),
+            initializer="zeros",
+            trainable=False,
+            name="code_mean",
         )
         self.code_covariance = self.add_weight(
             shape=(latent_dim, latent_dim),

@@ -93,6 +93,9 @@ class GenerativeModel(keras.Model):
     def evaluate(self, x=None, *args, **kwargs):
         """Evaluates as `keras.Model.evaluate` does.
 
+        A data set from `keras_genai.image_dataset` is read as in its first
+        epoch, so that what is drawn for it is the same every time.
+
         Args:
             x: What `keras.Model.evaluate` takes, a `tf.data.Dataset` above
                 all.
@@ -107,6 +110,8 @@ class GenerativeModel(keras.Model):
             ValueError: As `fit`.
         """
         kwargs.setdefault("return_dict", True)
+        if hasattr(x, "set_epoch"):
+            x.set_epoch(0)
         with _refusals_as_value_errors():
             return super().evaluate(x, *args, **kwargs)
 

@@ -1,0 +1,188 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+from scipy import stats
+from scipy.special import expit, softmax
+
+from keras_genai.distributions import (
+    Bernoulli,
+    Binomial,
+    Categorical,
+    DiscretizedLogistic,
+    Multinomial,
+    Normal,
+)
+
+RANDOM = np.random.default_rng(0)
+LOGITS = RANDOM.normal(scale=2, size=(2, 3, 5)).astype("float32")
+SCALES = RANDOM.normal(scale=0.5, size=(2, 3, 5)).astype("float32")
+PIXELS = RANDOM.random((2, 3, 5)).astype("float32")
+
+
+def summed(values):
+    """Over all axes of an example."""
+    return values.reshape(len(values), -1).sum(axis=1)
+
+
+def test_normal_is_scipys():
+    x = RANDOM.normal(size=LOGITS.shape)
+    expected = stats.norm.logpdf(x, LOGITS, np.exp(SCALES / 2))
+    np.testing.assert_allclose(
+        Normal(LOGITS, SCALES).log_prob(x), summed(expected), rtol=1e-5
+    )
+
+
+def test_bernoulli_is_scipys():
+    x = RANDOM.integers(2, size=LOGITS.shape)
+    expected = stats.bernoulli.logpmf(x, expit(LOGITS.astype("float64")))
+    np.testing.assert_allclose(
+        Bernoulli(LOGITS).log_prob(x.astype("float32")),
+        summed(expected),
+        rtol=1e-5,
+    )
+
+
+def test_bernoulli_of_grey_pixels_is_the_cross_entropy():
+    expected = keras.losses.BinaryCrossentropy(
+        from_logits=True, reduction="sum"
+    )(PIXELS, LOGITS)  # averages the last axis
+    total = ops.sum(Bernoulli(LOGITS).log_prob(PIXELS))
+    np.testing.assert_allclose(-total, 5 * expected, rtol=1e-5)
+
+
+def test_bernoulli_of_extreme_logits_stays_finite():
+    coin = Bernoulli(ops.array([[-200.0, 200.0]]))
+    np.testing.assert_allclose(coin.log_prob(ops.array([[0.0, 1.0]])), 0)
+    np.testing.assert_allclose(coin.log_prob(ops.array([[1.0, 0.0]])), -400)
+
+
+def test_categorical_is_scipys():
+    x = RANDOM.integers(5, size=(2, 3))
+    log_probs = np.log(softmax(LOGITS.astype("float64"), axis=-1))
+    expected = np.take_along_axis(log_probs, x[..., None], axis=-1)
+    np.testing.assert_allclose(
+        Categorical(LOGITS).log_prob(x), summed(expected), rtol=1e-5
+    )
+
+
+def test_binomial_is_scipys():
+    x = RANDOM.integers(8, size=LOGITS.shape)
+    expected = stats.binom.logpmf(x, 7, expit(LOGITS.astype("float64")))
+    np.testing.assert_allclose(
+        Binomial(7, LOGITS).log_prob(x.astype("float32")),
+        summed(expected),
+        rtol=1e-4,
+    )
+
+
+def test_multinomial_is_scipys():
+    probabilities = softmax(LOGITS[0].astype("float64"), axis=-1)
+    x = np.stack([RANDOM.multinomial(7, row) for row in probabilities])
+    expected = [
+        stats.multinomial.logpmf(counts, 7, row)
+        for counts, row in zip(x, probabilities, strict=True)
+    ]
+    values = Multinomial(7, LOGITS[0]).log_prob(x.astype("float32"))
+    np.testing.assert_allclose(values, expected, rtol=1e-4)
+
+
+def test_discretized_logistic_is_a_difference_of_scipys():
+    level = RANDOM.integers(256, size=LOGITS.shape)
+    level.flat[:2] = 0, 255
+    location, scale = PIXELS.astype("float64"), np.exp(SCALES - 2.0)
+    edges = stats.logistic(location, scale).cdf
+    upper = np.where(level == 255, 1.0, edges((level + 0.5) / 255))
+    lower = np.where(level == 0, 0.0, edges((level - 0.5) / 255))
+    values = DiscretizedLogistic(PIXELS, SCALES - 2.0).log_prob(
+        (level / 255).astype("float32")
+    )
+    np.testing.assert_allclose(
+        values, summed(np.log(upper - lower)), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("log_scale", [-12.0, -7.0, -3.0, 0.0, 4.0])
+@pytest.mark.parametrize("location", [-0.5, 0.0, 0.3, 1.0, 2.0])
+def test_discretized_logistic_sums_to_one(location, log_scale):
+    levels = ops.reshape(ops.arange(256, dtype="float32") / 255, (256, 1))
+    pixel = DiscretizedLogistic(ops.full((1, 1), location), log_scale)
+    log_prob = pixel.log_prob(levels)
+    assert np.isfinite(log_prob).all()  # also where a difference rounds to 0
+    np.testing.assert_allclose(np.exp(log_prob).sum(), 1, rtol=1e-4)
+
+
+PAIRS = {
+    "normal": (Normal(LOGITS, SCALES), Normal(SCALES, LOGITS / 4)),
+    "bernoulli": (Bernoulli(LOGITS), Bernoulli(SCALES)),
+    "categorical": (Categorical(LOGITS), Categorical(SCALES)),
+    "binomial": (Binomial(3, LOGITS), Binomial(3, SCALES)),
+    "multinomial": (Multinomial(3, LOGITS), Multinomial(3, SCALES)),
+    "discretized_logistic": (
+        DiscretizedLogistic(PIXELS, SCALES - 2),
+        DiscretizedLogistic(PIXELS + 0.1, SCALES - 1.5),
+    ),
+}
+each_pair = pytest.mark.parametrize("name", PAIRS)
+
+
+@each_pair
+def test_kl_is_the_mean_log_ratio_of_draws(name):
+    one, other = PAIRS[name]
+    generator = keras.random.SeedGenerator(0)
+    ratios = []
+    for _ in range(3000):
+        x = one.sample(generator)
+        ratios.append(one.log_prob(x) - other.log_prob(x))
+    ratios = np.array(ratios)
+    error = ratios.std(axis=0) / np.sqrt(len(ratios))
+    gap = np.abs(ratios.mean(axis=0) - one.kl_divergence(other))
+    assert (gap < 5 * error + 1e-4).all()
+
+
+@each_pair
+def test_kl_of_itself_is_zero_and_of_another_above(name):
+    one, other = PAIRS[name]
+    np.testing.assert_allclose(one.kl_divergence(one), 0, atol=1e-4)
+    assert (np.array(one.kl_divergence(other)) > 0.1).all()
+    assert one.kl_divergence(other).shape == (2,)
+
+
+@each_pair
+def test_draws_have_the_mean_and_are_a_function_of_the_seed(name):
+    one, _ = PAIRS[name]
+    np.testing.assert_array_equal(one.sample(3), one.sample(3))
+    if name == "categorical":
+        return
+    generator = keras.random.SeedGenerator(1)
+    draws = np.array([one.sample(generator) for _ in range(3000)])
+    error = draws.std(axis=0) / np.sqrt(len(draws)) + 1e-6
+    if name != "discretized_logistic":  # whose mean is that before clipping
+        assert (np.abs(draws.mean(axis=0) - one.mean) < 5 * error).all()
+    assert draws.shape[1:] == tuple(one.mean.shape)
+
+
+def test_categorical_draws_as_often_as_their_probability():
+    die = Categorical(np.log([[0.5, 0.3, 0.2]]).astype("float32"))
+    generator = keras.random.SeedGenerator(0)
+    draws = np.array([die.sample(generator) for _ in range(3000)])
+    shares = np.bincount(draws[:, 0], minlength=3) / len(draws)
+    np.testing.assert_allclose(shares, [0.5, 0.3, 0.2], atol=0.04)
+
+
+def test_normals_draw_lets_gradients_through():
+    import tensorflow as tf
+
+    mean, log_var = tf.Variable([[1.0]]), tf.Variable([[0.0]])
+    with tf.GradientTape() as tape:
+        draw = Normal(mean, log_var).sample(0)
+    slopes = tape.gradient(draw, [mean, log_var])
+    np.testing.assert_allclose(slopes[0], 1)
+    np.testing.assert_allclose(slopes[1], (draw - mean) / 2, rtol=1e-5)
+
+
+def test_kl_from_the_standard_normal_is_the_papers():
+    # Kingma and Welling: -(1 + log v - m^2 - v) / 2, summed over latents.
+    expected = -0.5 * (1 + SCALES - LOGITS**2 - np.exp(SCALES))
+    value = Normal(LOGITS, SCALES).kl_divergence(Normal(0.0, 0.0))
+    np.testing.assert_allclose(value, summed(expected), rtol=1e-5)
