@@ -57,7 +57,7 @@ def train_default(examples, seconds, seed):
         keras_genai.get_recipe("dcgan"), source=examples
     )
     dataset = recipe.dataset(seed=seed)
-    model = recipe.model(examples.image_shape, seed=seed)
+    model = recipe.model(dataset, seed=seed)
     model.fit(dataset, epochs=10_000, verbose=2, callbacks=[StopAfter(seconds)])
     seen = int(model.g_optimizer.iterations.numpy()) * recipe.batch_size
     return lambda count: model.generate(count, seed=seed), seen

@@ -26,52 +26,24 @@ it was on is asked of TensorFlow itself, in the process that was timed:
 `IsMklEnabled()`, which heeds both the processor and the environment.
 """
 
-import argparse
 import dataclasses
 import functools
-import json
-import os
-import resource
-import statistics
-import subprocess
-import sys
-import time
-from concurrent.futures import ThreadPoolExecutor
 
-from report import argument_parser, bar, publish
+from contest import (
+    Stopwatch,
+    contest,
+    contest_parser,
+    digits,
+    fit,
+    median_ratio,
+    seconds_to_time,
+    summaries,
+    work,
+)
+from report import bar, publish
 
 # A worker decides what is set before TensorFlow is imported, and the process
 # that starts the workers never needs it: heavy imports are in the functions.
-
-
-class Stopwatch:
-    """Times images, from the end of the warm-up on.
-
-    Args:
-        warm_up: Integer, images that pass before the clock starts.
-        seconds: Float, how long to time.
-    """
-
-    def __init__(self, warm_up, seconds):
-        self.warm_up = warm_up
-        self.seconds = seconds
-        self.start = None
-        self.rate = None
-
-    def tick(self, images):
-        """Takes the count of images so far; tells whether it is enough."""
-        now = time.perf_counter()
-        if self.start is None:
-            if images >= self.warm_up:
-                self.start = now, images
-            return False
-        elapsed = now - self.start[0]
-        self.rate = (images - self.start[1]) / elapsed
-        return elapsed >= self.seconds
-
-
-def seconds_to_time(quick):
-    return 0.0 if quick else 12.0
 
 
 # --- TensorFlow's tutorial ---------------------------------------------------
@@ -179,12 +151,13 @@ def tutorial(quick):
     """A loop over a compiled step; both learn from the same passes."""
     batch_size = tutorial_batch_size(quick)
     _, train_step = tutorial_step()
-    dataset = tutorial_dataset(scaled_images(digits(quick)), batch_size)
+    images = digits(quick)
+    dataset = tutorial_dataset(scaled_images(images), batch_size)
     watch = Stopwatch(3 * batch_size, seconds_to_time(quick))
     for step, batch in enumerate(dataset, start=1):
         train_step(batch)
         if watch.tick(step * batch_size):
-            return watch.rate, batch_size
+            return watch.rate, batch_size, images.source
 
 
 def tutorial_batch_size(quick):
@@ -197,16 +170,6 @@ def scaled_images(examples):
 
 
 @functools.cache
-def digits(quick):
-    """MNIST's training set where it is on disk, else `mnist_5k`'s."""
-    from keras_genai import load_images
-
-    split = "train[:256]" if quick else "train"
-    images = load_images("mnist", split=split, offline=True)
-    print(images, file=sys.stderr)
-    return images
-
-
 # --- keras.io's style --------------------------------------------------------
 
 
@@ -276,53 +239,17 @@ def keras_io_style(quick, training=None):
         keras.optimizers.Adam(1e-4),
         keras.losses.BinaryCrossentropy(from_logits=True),
     )
-    images = scaled_images(digits(quick))
+    images = digits(quick)
     batch_size = tutorial_batch_size(quick)
     dataset = (
-        tf.data.Dataset.from_tensor_slices(images)
+        tf.data.Dataset.from_tensor_slices(scaled_images(images))
         .shuffle(1024)
         .batch(batch_size)
         .prefetch(32)
     )
     watch = Stopwatch(3 * batch_size, seconds_to_time(quick))
-    return fit(model, dataset, len(images), batch_size, watch), batch_size
-
-
-def fit(model, dataset, count, batch_size, watch):
-    """Trains through `fit` until the stopwatch has had enough.
-
-    Args:
-        model: Compiled `keras.Model`.
-        dataset: `tf.data.Dataset` of batches.
-        count: Integer, images an epoch.
-        batch_size: Integer.
-        watch: `Stopwatch`.
-
-    Returns:
-        Float, images a second.
-    """
-    import keras
-
-    before = 0  # images of the epochs that are over
-
-    def start_epoch(epoch, logs):
-        nonlocal before
-        before = epoch * count
-
-    def count_batch(batch, logs):
-        if watch.tick(before + min((batch + 1) * batch_size, count)):
-            model.stop_training = True
-
-    model.fit(
-        dataset,
-        epochs=10_000,  # the stopwatch ends it
-        callbacks=[
-            keras.callbacks.LambdaCallback(
-                on_epoch_begin=start_epoch, on_train_batch_end=count_batch
-            )
-        ],
-    )
-    return watch.rate
+    rate = fit(model, dataset, len(images.images), batch_size, watch)
+    return rate, batch_size, images.source
 
 
 # --- Ours --------------------------------------------------------------------
@@ -351,7 +278,7 @@ def ours_same_layers(quick):
     dataset = keras_genai.image_dataset(images, batch_size=batch_size)
     watch = Stopwatch(3 * batch_size, seconds_to_time(quick))
     rate = fit(model, dataset, len(images.images), batch_size, watch)
-    return rate, batch_size
+    return rate, batch_size, images.source
 
 
 def ours_default(quick, **compile_arguments):
@@ -362,7 +289,7 @@ def ours_default(quick, **compile_arguments):
     images = digits(quick)
     recipe = dataclasses.replace(keras_genai.get_recipe("dcgan"), source=images)
     dataset = recipe.dataset()
-    model = recipe.model(images.image_shape)
+    model = recipe.model(dataset)
     if compile_arguments:
         model.compile_from_config(
             {**model.get_compile_config(), **compile_arguments}
@@ -373,7 +300,7 @@ def ours_default(quick, **compile_arguments):
         warm_up += count  # XLA compiles again for the short last batch
     watch = Stopwatch(warm_up, seconds_to_time(quick))
     rate = fit(model, dataset, count, recipe.batch_size, watch)
-    return rate, recipe.batch_size
+    return rate, recipe.batch_size, images.source
 
 
 # --- Workers -----------------------------------------------------------------
@@ -416,108 +343,23 @@ BARS = [
 ]
 
 
-def measure(name, quick):
-    """Times one worker in a process of its own.
-
-    Args:
-        name: String, a key of `WORKERS` or `VARIANTS`.
-        quick: Boolean. Whether two steps are enough.
-
-    Returns:
-        Dictionary: `images_per_s`, `batch_size`, `onednn`, `peak_mib`,
-        `data`.
-    """
-    _, settings = {**WORKERS, **VARIANTS}[name]
-    untouched = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith("TF_")
-    }
-    command = [sys.executable, __file__, "--worker", name]
-    process = subprocess.run(
-        command + ["--quick"] * quick,
-        env={**untouched, **settings},
-        capture_output=True,
-        text=True,
-    )
-    if process.returncode:
-        sys.exit(f"{name} failed:\n{process.stderr}")
-    return json.loads(process.stdout.splitlines()[-1])
-
-
-def work(name, quick):
-    """What the process of a worker does: time, and print the result."""
-    function, _ = {**WORKERS, **VARIANTS}[name]
-    rate, batch_size = function(quick)
-    data = digits(quick)
-    # As tensorflow.python.framework.test_util has it.
-    from tensorflow.python.util._pywrap_util_port import IsMklEnabled
-
-    result = {
-        "images_per_s": rate,
-        "batch_size": batch_size,
-        "onednn": IsMklEnabled(),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "data": data.source,
-    }
-    print(f"\n{json.dumps(result)}")
-
-
-def median_ratio(rates, others):
-    """The median of the ratios of two lists, round by round."""
-    return statistics.median(
-        rate / other for rate, other in zip(rates, others, strict=True)
-    )
-
-
 def main():
-    parser = argument_parser(__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = contest_parser(__doc__).parse_args()
     if options.worker:
-        return work(options.worker, options.quick)
-
-    rounds = 1 if options.quick else options.rounds
-    schedule = [*WORKERS] * rounds + [*VARIANTS]
-    results = {name: [] for name in schedule}
-    # Where nothing is timed, two at once are only quicker.
-    with ThreadPoolExecutor(2 if options.quick else 1) as pool:
-        measurements = pool.map(
-            lambda name: measure(name, options.quick), schedule
-        )
-        for name, result in zip(schedule, measurements, strict=True):
-            results[name].append(result)
-            rate = result["images_per_s"]
-            print(f"{name}: {rate:,.0f} images/s", flush=True)
-
-    rates = {
-        name: [result["images_per_s"] for result in of_name]
-        for name, of_name in results.items()
-    }
-    rows = [
-        {
-            "name": name,
-            "images_per_s": statistics.median(rates[name]),
-            "rounds": [round(rate, 1) for rate in rates[name]],
-            "batch_size": of_name[0]["batch_size"],
-            "onednn": of_name[0]["onednn"],
-            "peak_mib": max(result["peak_mib"] for result in of_name),
-            "data": of_name[0]["data"],
-        }
-        for name, of_name in results.items()
-    ]
+        return work({**WORKERS, **VARIANTS}, options)
+    results = contest(__file__, WORKERS, VARIANTS, options)
+    rows = summaries(results)
     rows += [
         {
             "name": f"{name} / {ONEDNN_OFF}",
-            "ratio": median_ratio(rates[name], rates[ONEDNN_OFF]),
+            "ratio": median_ratio(results, name, ONEDNN_OFF),
         }
         for name in (SAME_LAYERS, DEFAULT)
     ]
     bars = [
         bar(
             f"{name} / {other}",
-            median_ratio(rates[name], rates[other]),
+            median_ratio(results, name, other),
             ">=",
             bound,
         )

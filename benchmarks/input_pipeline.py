@@ -21,7 +21,8 @@ which.
 import statistics
 import time
 
-from gan_speed import DEFAULT, digits, measure
+import gan_speed
+from contest import digits, measure
 from report import argument_parser, bar, publish
 
 AUGMENT = {"flip": "horizontal", "translation": 0.1}
@@ -86,7 +87,9 @@ def main():
         for name, dataset in datasets.items():
             rates[name].append(time_passes(dataset, count, seconds))
     rates["training, default DCGAN"] = [
-        measure(DEFAULT, options.quick)["images_per_s"]
+        measure(gan_speed.__file__, gan_speed.DEFAULT, {}, options.quick)[
+            "images_per_s"
+        ]
         for _ in range(min(rounds, 3))
     ]
 

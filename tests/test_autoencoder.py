@@ -27,9 +27,7 @@ def test_loss_is_the_cross_entropy_summed_over_pixels():
     losses, images, codes = model.losses_per_example(IMAGES, IMAGES)
     outputs = np.array(images, "float64")
     expected = -(IMAGES * np.log(outputs) + (1 - IMAGES) * np.log1p(-outputs))
-    np.testing.assert_allclose(
-        losses, expected.sum(axis=(1, 2, 3)), rtol=1e-4
-    )
+    np.testing.assert_allclose(losses, expected.sum(axis=(1, 2, 3)), rtol=1e-4)
     assert codes.shape == (10, 5)
     result = model.evaluate(batches(), verbose=0)
     assert result["loss"] == pytest.approx(np.mean(losses), rel=1e-5)
@@ -112,9 +110,7 @@ def test_mask_covers_one_block_anywhere():
     assert (hidden.sum(axis=(1, 2)) == 4 * 6).all()
     rows, columns = hidden.any(axis=2), hidden.any(axis=1)
     assert (rows.sum(axis=1) == 4).all() and (columns.sum(axis=1) == 6).all()
-    corners = set(
-        zip(rows.argmax(axis=1), columns.argmax(axis=1), strict=True)
-    )
+    corners = set(zip(rows.argmax(axis=1), columns.argmax(axis=1), strict=True))
     assert len(corners) > 25  # of 5 * 7: height and width independently
 
 

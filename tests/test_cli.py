@@ -692,7 +692,10 @@ def test_generate_with_labels(conditional, finished, tmp_path, capsys):
     message = refused(capsys, "generate", conditional, "--labels", "2")
     assert "labels from 2 to 2" in message
     message = refused(
-        capsys, *["generate", conditional, "--labels", "1,0"], "--num-samples", 3
+        capsys,
+        *["generate", conditional, "--labels", "1,0"],
+        "--num-samples",
+        3,
     )
     assert "3, 2 labels" in message
 

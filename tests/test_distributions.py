@@ -97,9 +97,7 @@ def test_discretized_logistic_is_a_difference_of_scipys():
     values = DiscretizedLogistic(PIXELS, SCALES - 2.0).log_prob(
         (level / 255).astype("float32")
     )
-    np.testing.assert_allclose(
-        values, summed(np.log(upper - lower)), rtol=1e-4
-    )
+    np.testing.assert_allclose(values, summed(np.log(upper - lower)), rtol=1e-4)
 
 
 @pytest.mark.parametrize("log_scale", [-12.0, -7.0, -3.0, 0.0, 4.0])

@@ -356,7 +356,9 @@ def test_conditional_model_learns_what_the_label_tells():
 
 def test_evaluating_a_conditional_bound_uses_the_labels():
     model = compiled(ConditionalVAE, num_classes=3)
-    bound = evaluation.importance_weighted_bound(model, labelled(), 5, verbose=0)
+    bound = evaluation.importance_weighted_bound(
+        model, labelled(), 5, verbose=0
+    )
     assert bound.num_examples == 10 and np.isfinite(bound.nats)
 
 

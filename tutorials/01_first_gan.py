@@ -71,7 +71,7 @@ kg.plotting.plot_images(kg.undo_scaling(images[:20]), columns=10)
 # losses take logits, which neither overflow nor round to 0.
 
 # %%
-model = recipe.model(train.examples.image_shape, seed=SEED)
+model = recipe.model(train, seed=SEED)
 noise = keras.random.normal((5, model.latent_dim), seed=0)
 generated = model.generator(noise)
 logits = model.discriminator(generated)

@@ -70,7 +70,7 @@ kg.plotting.plot_images(kg.undo_scaling(images[:20]), columns=10)
 # **two** doublings to 28x28; listings with three end at 56x56.
 
 # %%
-model = recipe.model(train.examples.image_shape, seed=SEED)
+model = recipe.model(train, seed=SEED)
 x = keras.random.normal((1, model.latent_dim), seed=0)
 for layer in model.generator.layers:
     x = layer(x)

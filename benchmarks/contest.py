@@ -1,0 +1,227 @@
+"""Timings of contestants, each in a process of its own, round after round.
+
+A benchmark of speed names its contestants in two dictionaries: name ->
+(function, settings of the environment). The function takes `quick` and
+returns images a second, the batch size and the name of the data. Each timing
+is a fresh process of the same script with `--worker NAME`, so that settings do
+not leak; those of `workers` alternate for some rounds, those of `variants`
+have one. Ratios are the medians of the ratios of rounds, because absolute
+times do not repeat.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from report import argument_parser
+
+# A worker decides what is set before TensorFlow is imported, and the process
+# that starts the workers never needs it: heavy imports are in the functions.
+
+
+class Stopwatch:
+    """Times images, from the end of the warm-up on.
+
+    Args:
+        warm_up: Integer, images that pass before the clock starts.
+        seconds: Float, how long to time.
+    """
+
+    def __init__(self, warm_up, seconds):
+        self.warm_up = warm_up
+        self.seconds = seconds
+        self.start = None
+        self.rate = None
+
+    def tick(self, images):
+        """Takes the count of images so far; tells whether it is enough."""
+        now = time.perf_counter()
+        if self.start is None:
+            if images >= self.warm_up:
+                self.start = now, images
+            return False
+        elapsed = now - self.start[0]
+        self.rate = (images - self.start[1]) / elapsed
+        return elapsed >= self.seconds
+
+
+def seconds_to_time(quick):
+    return 0.0 if quick else 12.0
+
+
+def digits(quick):
+    """MNIST's training set where it is on disk, else `mnist_5k`'s."""
+    from keras_genai import load_images
+
+    split = "train[:256]" if quick else "train"
+    images = load_images("mnist", split=split, offline=True)
+    print(images, file=sys.stderr)
+    return images
+
+
+def fit(model, dataset, count, batch_size, watch, **arguments):
+    """Trains through `fit` until the stopwatch has had enough.
+
+    Args:
+        model: Compiled `keras.Model`.
+        dataset: `tf.data.Dataset` of batches.
+        count: Integer, images an epoch.
+        batch_size: Integer.
+        watch: `Stopwatch`.
+        **arguments: For `model.fit`.
+
+    Returns:
+        Float, images a second.
+    """
+    import keras
+
+    before = 0  # images of the epochs that are over
+
+    def start_epoch(epoch, logs):
+        nonlocal before
+        before = epoch * count
+
+    def count_batch(batch, logs):
+        if watch.tick(before + min((batch + 1) * batch_size, count)):
+            model.stop_training = True
+
+    model.fit(
+        dataset,
+        epochs=10_000,  # the stopwatch ends it
+        **arguments,
+        callbacks=[
+            keras.callbacks.LambdaCallback(
+                on_epoch_begin=start_epoch, on_train_batch_end=count_batch
+            )
+        ],
+    )
+    return watch.rate
+
+
+def contest_parser(docstring):
+    """The parser of every benchmark, with the arguments of a contest."""
+    parser = argument_parser(docstring)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    return parser
+
+
+def measure(script, name, settings, quick, python=sys.executable):
+    """Times one contestant in a process of its own.
+
+    Args:
+        script: Path of the benchmark that knows it.
+        name: String, its name there.
+        settings: Dictionary of what it finds in the environment.
+        quick: Boolean. Whether two steps are enough.
+        python: Path of the interpreter.
+
+    Returns:
+        Dictionary: `images_per_s`, `batch_size`, `onednn`, `peak_mib`,
+        `data`.
+    """
+    untouched = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("TF_")
+    }
+    process = subprocess.run(
+        [python, script, "--worker", name] + ["--quick"] * quick,
+        env={**untouched, **settings},
+        capture_output=True,
+        text=True,
+    )
+    if process.returncode:
+        sys.exit(f"{name} failed:\n{process.stderr}")
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def work(contestants, options):
+    """What the process of a worker does: time, and print the result."""
+    function, _ = contestants[options.worker]
+    rate, batch_size, data = function(options.quick)
+    onednn = None  # the contestant may do without TensorFlow
+    if "tensorflow" in sys.modules:
+        # As tensorflow.python.framework.test_util has it.
+        from tensorflow.python.util._pywrap_util_port import IsMklEnabled
+
+        onednn = IsMklEnabled()
+    result = {
+        "images_per_s": rate,
+        "batch_size": batch_size,
+        "onednn": onednn,
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "data": data,
+    }
+    print(f"\n{json.dumps(result)}")
+
+
+def contest(script, workers, variants, options, pythons=()):
+    """Times all of them.
+
+    Args:
+        script: Path of the benchmark.
+        workers: Dictionary of contestants, timed in every round.
+        variants: Dictionary of contestants, timed once.
+        options: What `contest_parser` parsed.
+        pythons: Dictionary: name -> path of the interpreter, for contestants
+            that have one of their own.
+
+    Returns:
+        Dictionary: name -> list of what `measure` returns, one a round.
+    """
+    rounds = 1 if options.quick else options.rounds
+    schedule = [*workers] * rounds + [*variants]
+    contestants = {**workers, **variants}
+    pythons = dict(pythons)
+
+    def time_one(name):
+        _, settings = contestants[name]
+        python = pythons.get(name, sys.executable)
+        return measure(script, name, settings, options.quick, python)
+
+    results = {name: [] for name in schedule}
+    # Where nothing is timed, two at once are only quicker.
+    with ThreadPoolExecutor(2 if options.quick else 1) as pool:
+        measurements = pool.map(time_one, schedule)
+        for name, result in zip(schedule, measurements, strict=True):
+            results[name].append(result)
+            rate = result["images_per_s"]
+            print(f"{name}: {rate:,.0f} images/s", flush=True)
+    return results
+
+
+def summaries(results):
+    """One row a contestant, for the report."""
+    return [
+        {
+            "name": name,
+            "images_per_s": statistics.median(_rates(of_name)),
+            "rounds": [round(rate, 1) for rate in _rates(of_name)],
+            "batch_size": of_name[0]["batch_size"],
+            "onednn": of_name[0]["onednn"],
+            "peak_mib": max(result["peak_mib"] for result in of_name),
+            "data": of_name[0]["data"],
+        }
+        for name, of_name in results.items()
+    ]
+
+
+def median_ratio(results, name, other):
+    """The median of the ratios of two contestants, round by round."""
+    return statistics.median(
+        rate / beside
+        for rate, beside in zip(
+            _rates(results[name]), _rates(results[other]), strict=True
+        )
+    )
+
+
+def _rates(of_name):
+    return [result["images_per_s"] for result in of_name]
