@@ -197,10 +197,14 @@ _QUICK = {"split": "train[:512]", "epochs": 3}
 _DEFAULTS = {
     "gan": GANRecipe("GAN"),
     "dcgan": GANRecipe("DCGAN", d_learning_rate=2e-3, g_learning_rate=2e-3),
-    "vae": AutoencoderRecipe("VAE", binarize="dynamic"),
-    "conditional_vae": AutoencoderRecipe("ConditionalVAE", binarize="dynamic"),
+    "vae": AutoencoderRecipe("VAE", binarize="dynamic", learning_rate=3e-3),
+    "conditional_vae": AutoencoderRecipe(
+        "ConditionalVAE", binarize="dynamic", learning_rate=3e-3
+    ),
     "autoencoder": AutoencoderRecipe("Autoencoder"),
-    "denoising_autoencoder": AutoencoderRecipe("DenoisingAutoencoder"),
+    "denoising_autoencoder": AutoencoderRecipe(
+        "DenoisingAutoencoder", epochs=60, learning_rate=2e-3
+    ),
 }
 RECIPES = {
     name: {"default": recipe, "quick": dataclasses.replace(recipe, **_QUICK)}

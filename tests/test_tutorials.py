@@ -15,13 +15,18 @@ specification = importlib.util.spec_from_file_location(
 build = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(build)
 
+_SHORT = {"PRESET": "quick", "SHORT_EPOCHS": 1, "CLASSIFIER_EPOCHS": 1}
 SMALL = {
+    "00_distributions": {"STEPS": 3, "VAE_EPOCHS": 3},
     "01_first_gan": {"PRESET": "quick", "CLASSIFIER_EPOCHS": 1},
     "02_dcgan": {
         "PRESET": "quick",
         "CLASSIFIER_EPOCHS": 1,
         "MISTAKE_EPOCHS": 0,
     },
+    "03_autoencoders": {"PRESET": "quick", "OTHER_EPOCHS": 1},
+    "04_vae": {**_SHORT, "CODES": 20},
+    "05_conditional_vae": {**_SHORT, "CODES": 20},
 }
 TUTORIALS = build.tutorials()
 each_tutorial = pytest.mark.parametrize(

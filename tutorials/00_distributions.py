@@ -45,7 +45,7 @@ from keras_genai.distributions import (
 
 # %% tags=["parameters"]
 SEED = 0
-STEPS = 1500  # of each fit
+STEPS = 600  # of each fit
 VAE_EPOCHS = 1500
 
 # %% [markdown]
@@ -97,15 +97,10 @@ def fit(make, start, x):
     parameters = tf.Variable(start, dtype="float32")
     optimizer = keras.optimizers.Adam(0.05)
 
-    @tf.function
-    def step():
+    for _ in range(STEPS):
         with tf.GradientTape() as tape:
             loss = -ops.mean(make(parameters).log_prob(x))
         optimizer.apply([tape.gradient(loss, parameters)], [parameters])
-        return loss
-
-    for _ in range(STEPS):
-        loss = step()
     return make(parameters), -float(loss)
 
 
@@ -159,7 +154,7 @@ def draw(name, count=2000):
     return np.array([fits[name].sample(generator) for _ in range(count)])
 
 
-edges = np.linspace(0, 300, 40)
+edges = np.linspace(0, 784, 99)
 kg.plotting.plot_curves(
     edges[:-1],
     {

@@ -159,7 +159,12 @@ class GenerativeModel(keras.Model):
         function = self._compiled_signatures[signature]
         count = len(arrays[0])
         batches = [
-            function(*(array[start : start + batch_size] for array in arrays))
+            function(
+                *(
+                    tf.convert_to_tensor(array[start : start + batch_size])
+                    for array in arrays
+                )
+            )
             for start in range(0, max(count, 1), batch_size)
         ]
         return {
@@ -169,9 +174,12 @@ class GenerativeModel(keras.Model):
 
     @functools.cached_property
     def _compiled_signatures(self):
-        # Each is traced once, whatever the number of examples.
+        # Each is traced once, here, whatever the number of examples: TensorFlow
+        # counts the traces of later calls over all models, and would warn.
         return {
-            name: tf.function(function, input_signature=input_signature)
+            name: tf.function(
+                function, input_signature=input_signature
+            ).get_concrete_function()
             for name, (function, input_signature) in self.signatures().items()
         }
 
