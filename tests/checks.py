@@ -81,21 +81,55 @@ def check_saving(model, make_data, tmp_path):
 
 
 def check_export(model, path):
-    """The export answers as the model does, in a process without us."""
+    """Every signature answers as the model does, in a process without us."""
     model.export(path)
+    signatures = model.signatures()
+    inputs = {
+        f"{name}/{spec.name}": example_input(spec)
+        for name, (_, specs) in signatures.items()
+        for spec in specs
+    }
+    given, answers = path.with_suffix(".in.npz"), path.with_suffix(".out.npz")
+    np.savez(given, **inputs)
     script = f"""
 import sys
 sys.modules["keras_genai"] = None  # importing it is an error
 import numpy as np, tensorflow as tf
 served = tf.saved_model.load({str(path)!r}).signatures
-images = served["serving_default"](
-    num_samples=tf.constant(3), seed=tf.constant(5))["images"]
-np.save({str(path.with_suffix(".npy"))!r}, images)
+inputs, answers = np.load({str(given)!r}), {{}}
+for name in {list(signatures)}:
+    arguments = {{
+        key.split("/")[1]: tf.constant(inputs[key])
+        for key in inputs if key.split("/")[0] == name
+    }}
+    for key, value in served[name](**arguments).items():
+        answers[f"{{name}}/{{key}}"] = value.numpy()
+answers["default"] = served["serving_default"](
+    num_samples=tf.constant(3), seed=tf.constant(5))["images"].numpy()
+np.savez({str(answers)!r}, **answers)
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
-    images = np.load(path.with_suffix(".npy"))
+    with np.load(answers) as file:
+        answers = dict(file)
+    images = answers.pop("default")
     assert images.dtype == np.float32
     np.testing.assert_allclose(images, model.generate(3, seed=5), atol=1e-5)
+    for name, (function, specs) in signatures.items():
+        expected = function(
+            *(tf.constant(inputs[f"{name}/{spec.name}"]) for spec in specs)
+        )
+        for key, value in expected.items():
+            answer = answers.pop(f"{name}/{key}")
+            np.testing.assert_allclose(answer, value, atol=1e-5, err_msg=name)
+    assert not answers
+
+
+def example_input(spec):
+    """Three examples where the batch is open; numbers that any model takes."""
+    shape = [3 if side is None else side for side in spec.shape]
+    if spec.dtype.is_integer:
+        return np.full(shape, 2, "int32")
+    return np.random.default_rng(0).random(shape, "float32")
 
 
 def check_config(model):
