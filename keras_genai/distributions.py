@@ -65,7 +65,7 @@ class Normal(Distribution):
     """
 
     def __init__(self, mean, log_var):
-        self.mean = ops.convert_to_tensor(mean)
+        self.mean = _float_tensor(mean)
         self.log_var = ops.convert_to_tensor(log_var, self.mean.dtype)
 
     def log_prob_per_dimension(self, x):
@@ -116,7 +116,7 @@ class Bernoulli(Distribution):
     """
 
     def __init__(self, logits):
-        self.logits = ops.convert_to_tensor(logits)
+        self.logits = _float_tensor(logits)
 
     @property
     def mean(self):
@@ -159,7 +159,7 @@ class Categorical(Distribution):
     """
 
     def __init__(self, logits):
-        self.logits = ops.convert_to_tensor(logits)
+        self.logits = _float_tensor(logits)
 
     @property
     def mean(self):
@@ -313,7 +313,7 @@ class DiscretizedLogistic(Distribution):
     """
 
     def __init__(self, mean, log_scale):
-        self.location = ops.convert_to_tensor(mean)
+        self.location = _float_tensor(mean)
         self.log_scale = ops.convert_to_tensor(log_scale, self.location.dtype)
 
     @property
@@ -363,6 +363,12 @@ class DiscretizedLogistic(Distribution):
         logistic = ops.log(share) - ops.log1p(-share)
         x = self.location + ops.exp(self.log_scale) * logistic
         return ops.round(255.0 * ops.clip(x, 0.0, 1.0)) / 255.0
+
+
+def _float_tensor(x):
+    # Keras's float type for numbers and arrays; a tensor keeps its own.
+    dtype = None if ops.is_tensor(x) else keras.config.floatx()
+    return ops.convert_to_tensor(x, dtype)
 
 
 def _log_factorial(x):

@@ -88,8 +88,8 @@ def plot_images(images, titles=None, columns=None):
 def plot_history(history):
     """Draws what `fit` reported, epoch by epoch.
 
-    Losses share one panel and accuracies another; a name with `val_` is drawn
-    dashed in the colour of its training curve.
+    Numbers of one unit share a panel: losses, accuracies, decibels. A name
+    with `val_` is drawn dashed in the colour of its training curve.
 
     Args:
         history: Dictionary: name -> values, one an epoch, as
@@ -107,16 +107,18 @@ def plot_history(history):
     epochs = [1 + epoch for epoch in history.pop("epoch", range(length))]
     panels = {}
     for name in history:
-        kind = "accuracy" if name.endswith("accuracy") else "loss"
-        panels.setdefault(kind, []).append(name)
+        units = [
+            unit for ending, unit in _UNITS.items() if name.endswith(ending)
+        ]
+        panels.setdefault(units[0] if units else "loss (nats)", []).append(name)
     if not epochs or not panels:
         raise ValueError(
             f"Expected at least one epoch. Received: history={history}"
         )
     figure = _figure(5 * len(panels), 3.4)
-    for index, kind in enumerate(sorted(panels, reverse=True)):
+    for index, unit in enumerate(sorted(panels, reverse=True)):
         axes = figure.add_subplot(1, len(panels), index + 1)
-        curves = sorted({name.removeprefix("val_") for name in panels[kind]})
+        curves = sorted({name.removeprefix("val_") for name in panels[unit]})
         for colour, name in enumerate(curves):
             for key, style in ((name, "-"), (f"val_{name}", "--")):
                 if key in history:
@@ -129,8 +131,8 @@ def plot_history(history):
                         marker="." if len(epochs) == 1 else None,
                     )
         axes.set_xlabel("epoch")
-        axes.set_ylabel(kind + (" (nats)" if kind == "loss" else ""))
-        if kind == "accuracy":
+        axes.set_ylabel(unit)
+        if unit == "accuracy":
             axes.set_ylim(-0.02, 1.02)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
@@ -281,6 +283,14 @@ def write_gif(pictures, path, seconds=6.0, zoom=1):
         duration=[each] * (len(frames) - 1) + [2000],
         loop=0,
     )
+
+
+# What a name ends in -> the unit of its panel; all others are losses.
+_UNITS = {
+    "accuracy": "accuracy",
+    "psnr": "PSNR (dB)",
+    "active_units": "active units",
+}
 
 
 def _figure(width, height):

@@ -184,3 +184,11 @@ def test_kl_from_the_standard_normal_is_the_papers():
     expected = -0.5 * (1 + SCALES - LOGITS**2 - np.exp(SCALES))
     value = Normal(LOGITS, SCALES).kl_divergence(Normal(0.0, 0.0))
     np.testing.assert_allclose(value, summed(expected), rtol=1e-5)
+
+
+def test_arrays_of_doubles_are_of_keras_float_type():
+    one = Normal(np.zeros((3, 2)), np.float64(0.5))
+    assert keras.backend.standardize_dtype(one.mean.dtype) == "float32"
+    assert one.kl_divergence(Normal(0.0, 0.0)).shape == (3,)
+    doubles = Normal(ops.zeros((3, 2), "float64"), 0.0)  # asked for
+    assert keras.backend.standardize_dtype(doubles.mean.dtype) == "float64"

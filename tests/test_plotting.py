@@ -179,3 +179,17 @@ def test_write_gif_takes_arrays(tmp_path):
         assert (gif.n_frames, gif.size) == (2, (6, 4))
         gif.seek(1)
         assert (np.asarray(gif.convert("L")) == 255).all()
+
+
+def test_history_keeps_units_apart():
+    names = ("loss", "val_loss", "psnr", "active_units", "kl_loss")
+    figure = plot_history({name: [1.0, 2.0] for name in names})
+    panels = {
+        axes.get_ylabel(): {line.get_label() for line in axes.lines}
+        for axes in figure.axes
+    }
+    assert panels == {
+        "loss (nats)": {"loss", "val_loss", "kl_loss"},
+        "PSNR (dB)": {"psnr"},
+        "active units": {"active_units"},
+    }

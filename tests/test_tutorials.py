@@ -24,7 +24,11 @@ SMALL = {
         "CLASSIFIER_EPOCHS": 1,
         "MISTAKE_EPOCHS": 0,
     },
-    "03_autoencoders": {"PRESET": "quick", "OTHER_EPOCHS": 1},
+    "03_autoencoders": {
+        "PRESET": "quick",
+        "OTHER_EPOCHS": 1,
+        "MISTAKE_EPOCHS": 1,
+    },
     "04_vae": {**_SHORT, "CODES": 20},
     "05_conditional_vae": {**_SHORT, "CODES": 20},
 }
