@@ -241,7 +241,8 @@ kg.plotting.plot_images(np.array(pictures), titles, columns=8)
 #   multiple of 4 are refused.
 # - Where the seconds go matters: a light generator against a discriminator
 #   that sees the whole digit beats big layers near the pixels.
-# - The average of the generator's weights is worth its few milliseconds.
+# - The average of the generator's weights costs milliseconds; what it is worth
+#   at the end of a run, the table above says.
 # - A mistake in the use of BatchNorm raises no error. It costs quality, and
 #   only a measurement shows it.
 #
