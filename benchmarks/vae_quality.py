@@ -102,14 +102,16 @@ def burda(options):
 
     train, test = datasets("dynamic", 32, options.quick)
     shape = train.examples.image_shape
+    epochs = 1 if options.quick else options.burda_epochs
+    steps = epochs * len(train)
     model = keras_genai.VAE(
         latent_dim=50,
         encoder=dense_encoder(shape, 100, (200, 200), "tanh", seed=0),
         decoder=dense_decoder(50, shape, (200, 200), "tanh", seed=0),
+        kl_warmup_steps=steps // 4,
         seed=0,
     )
-    epochs = 1 if options.quick else options.burda_epochs
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, epochs * len(train))
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(keras.optimizers.Adam(rate), steps_per_execution=8)
     seen, seconds = fit(model, train, epochs)
     return score(model, test, 20 if options.quick else 5000, seen, seconds)

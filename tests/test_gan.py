@@ -9,9 +9,9 @@ from keras import layers, ops
 
 import keras_genai
 from keras_genai import GAN
-from keras_genai.models.base import check_finite_range
+from keras_genai.layers import layer_seeds
+from keras_genai.models.checks import check_finite_range
 from keras_genai.models.gan import (
-    layer_seeds,
     mlp_discriminator,
     mlp_generator,
 )
