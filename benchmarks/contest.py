@@ -65,16 +65,15 @@ def digits(quick):
     return images
 
 
-def fit(model, dataset, count, batch_size, watch, **arguments):
+def fit(model, data, count, batch_size, watch):
     """Trains through `fit` until the stopwatch has had enough.
 
     Args:
         model: Compiled `keras.Model`.
-        dataset: `tf.data.Dataset` of batches.
+        data: `tf.data.Dataset` of batches, or an array.
         count: Integer, images an epoch.
         batch_size: Integer.
         watch: `Stopwatch`.
-        **arguments: For `model.fit`.
 
     Returns:
         Float, images a second.
@@ -92,9 +91,9 @@ def fit(model, dataset, count, batch_size, watch, **arguments):
             model.stop_training = True
 
     model.fit(
-        dataset,
+        data,
+        batch_size=None if hasattr(data, "element_spec") else batch_size,
         epochs=10_000,  # the stopwatch ends it
-        **arguments,
         callbacks=[
             keras.callbacks.LambdaCallback(
                 on_epoch_begin=start_epoch, on_train_batch_end=count_batch
