@@ -12,14 +12,13 @@ times do not repeat.
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from report import argument_parser
+from report import argument_parser, peak_mib
 
 # A worker decides what is set before TensorFlow is imported, and the process
 # that starts the workers never needs it: heavy imports are in the functions.
@@ -155,7 +154,7 @@ def work(contestants, options):
         "images_per_s": rate,
         "batch_size": batch_size,
         "onednn": onednn,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mib": peak_mib(),
         "data": data,
     }
     print(f"\n{json.dumps(result)}")

@@ -86,6 +86,17 @@ def table(rows):
     )
 
 
+def peak_mib():
+    """The most memory that this process has held, in MiB.
+
+    Not `ru_maxrss`, which a child inherits from the process that starts it.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) // 1024
+    raise OSError("/proc/self/status tells no VmHWM")
+
+
 def _cell(value):
     if isinstance(value, (list, tuple)):
         return " ".join(map(_cell, value))

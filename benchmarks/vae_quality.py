@@ -29,14 +29,13 @@ own.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from report import argument_parser, bar, publish
+from report import argument_parser, bar, peak_mib, publish
 
 # Each contestant is a process; heavy imports are in the functions.
 
@@ -80,7 +79,7 @@ def score(model, test, k, images_seen, seconds):
         "test_images": bound.num_examples,
         "active_units": model.evaluate(test, verbose=0)["active_units"],
         "parameters": model.count_params(),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_mib": peak_mib(),
     }
 
 

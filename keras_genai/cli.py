@@ -321,13 +321,13 @@ _TRAIN_OPTIONS = (
 def _with_own_arguments(recipe, extra):
     """Adds `--name value` pairs that are arguments of the model or recipe."""
     import keras_genai
-    from keras_genai.runs import NETWORKS
 
     family = getattr(keras_genai, recipe.family)
     own = [
         name
         for name, parameter in inspect.signature(family).parameters.items()
-        if name not in ("image_shape", "num_classes", "seed", *NETWORKS)
+        if name not in ("image_shape", "num_classes", "seed")
+        and name not in family.network_names
         and parameter.kind is not parameter.VAR_KEYWORD
     ]
     of_recipe = [

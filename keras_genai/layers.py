@@ -135,9 +135,9 @@ def dense_encoder(
     network.add(layers.Flatten())
     for width in units:
         network.add(
-            layers.Dense(width, activation, kernel_initializer=_glorot(seeds))
+            layers.Dense(width, activation, kernel_initializer=glorot(seeds))
         )
-    network.add(layers.Dense(code_dim, kernel_initializer=_glorot(seeds)))
+    network.add(layers.Dense(code_dim, kernel_initializer=glorot(seeds)))
     return network
 
 
@@ -166,10 +166,10 @@ def dense_decoder(
     network = keras.Sequential([layers.Input((code_dim,))], name="decoder")
     for width in units:
         network.add(
-            layers.Dense(width, activation, kernel_initializer=_glorot(seeds))
+            layers.Dense(width, activation, kernel_initializer=glorot(seeds))
         )
     network.add(
-        layers.Dense(math.prod(output_shape), kernel_initializer=_glorot(seeds))
+        layers.Dense(math.prod(output_shape), kernel_initializer=glorot(seeds))
     )
     network.add(layers.Reshape(output_shape))
     return network
@@ -200,7 +200,7 @@ def convolutional_encoder(image_shape, code_dim, width=16, seed=None):
         >>> network(ops.zeros((2, 8, 12, 3))).shape
         TensorShape([2, 4])
     """
-    _check_sides(image_shape)
+    check_sides(image_shape)
     seeds = layer_seeds(seed, "encoder")
     network = keras.Sequential([layers.Input(image_shape)], name="encoder")
     for channels in (width, 2 * width):
@@ -211,16 +211,16 @@ def convolutional_encoder(image_shape, code_dim, width=16, seed=None):
                 strides=2,
                 padding="same",
                 activation="silu",
-                kernel_initializer=_he(seeds),
+                kernel_initializer=he(seeds),
             )
         )
     network.add(layers.Flatten())
     network.add(
         layers.Dense(
-            16 * width, activation="silu", kernel_initializer=_he(seeds)
+            16 * width, activation="silu", kernel_initializer=he(seeds)
         )
     )
-    network.add(layers.Dense(code_dim, kernel_initializer=_glorot(seeds)))
+    network.add(layers.Dense(code_dim, kernel_initializer=glorot(seeds)))
     return network
 
 
@@ -246,12 +246,12 @@ def convolutional_decoder(code_dim, output_shape, width=32, seed=None):
         >>> network(ops.zeros((2, 4))).shape
         TensorShape([2, 8, 12, 3])
     """
-    _check_sides(output_shape)
+    check_sides(output_shape)
     seeds = layer_seeds(seed, "decoder")
     height, breadth, channels = output_shape
     network = keras.Sequential([layers.Input((code_dim,))], name="decoder")
     for units in (8 * width, height // 4 * (breadth // 4) * 2 * width):
-        network.add(layers.Dense(units, "silu", kernel_initializer=_he(seeds)))
+        network.add(layers.Dense(units, "silu", kernel_initializer=he(seeds)))
     network.add(layers.Reshape((height // 4, breadth // 4, 2 * width)))
     network.add(
         layers.Conv2DTranspose(
@@ -260,7 +260,7 @@ def convolutional_decoder(code_dim, output_shape, width=32, seed=None):
             strides=2,
             padding="same",
             activation="silu",
-            kernel_initializer=_he(seeds),
+            kernel_initializer=he(seeds),
         )
     )
     network.add(
@@ -269,21 +269,21 @@ def convolutional_decoder(code_dim, output_shape, width=32, seed=None):
             kernel_size=4,
             strides=2,
             padding="same",
-            kernel_initializer=_glorot(seeds),
+            kernel_initializer=glorot(seeds),
         )
     )
     return network
 
 
-def _glorot(seeds):
-    return keras.initializers.GlorotUniform(seed=next(seeds))
+def check_sides(image_shape):
+    """Refuses images whose sides cannot be halved twice.
 
+    Args:
+        image_shape: `(height, width, channels)`.
 
-def _he(seeds):
-    return keras.initializers.HeNormal(seed=next(seeds))
-
-
-def _check_sides(image_shape):
+    Raises:
+        ValueError: If a side is not a multiple of 4.
+    """
     if image_shape[0] % 4 or image_shape[1] % 4:
         raise ValueError(
             "The sides of images must be multiples of 4, because the "
@@ -291,3 +291,13 @@ def _check_sides(image_shape):
             "image_dataset(..., image_size=(32, 32)) resizes. "
             f"Received: image_shape={tuple(image_shape)}"
         )
+
+
+def glorot(seeds):
+    """Glorot's uniform initializer, with the next of `layer_seeds`."""
+    return keras.initializers.GlorotUniform(seed=next(seeds))
+
+
+def he(seeds):
+    """He's normal initializer, with the next of `layer_seeds`."""
+    return keras.initializers.HeNormal(seed=next(seeds))

@@ -15,9 +15,6 @@ from keras_genai.export import check_saved_model, complete_or_absent
 from keras_genai.recipes import recipe_from_record
 from keras_genai.version import __version__
 
-# Parts of a model's config that are networks, not choices.
-NETWORKS = ("generator", "discriminator", "encoder", "decoder")
-
 
 class Run:
     """The folder of a run.
@@ -203,7 +200,7 @@ class Run:
             "arguments": {
                 name: value
                 for name, value in model.get_config().items()
-                if name not in NETWORKS
+                if name not in model.network_names
             },
             "data": {
                 "source": dataset.examples.source,

@@ -8,7 +8,7 @@ from keras import ops
 from keras_genai import layers, sampling
 from keras_genai.distributions import Bernoulli
 from keras_genai.metrics import PSNR
-from keras_genai.models.base import GenerativeModel
+from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
 from keras_genai.models.checks import (
     check_at_least_one,
     check_code_array,
@@ -60,6 +60,8 @@ class Autoencoder(GenerativeModel):
         Hinton and Salakhutdinov, Reducing the dimensionality of data with
         neural networks, 2006.
     """
+
+    network_names = ("encoder", "decoder")
 
     def __init__(
         self,
@@ -255,36 +257,22 @@ class Autoencoder(GenerativeModel):
         def reconstruct(images):
             return decode(encode(images)["codes"])
 
-        num_samples = tf.TensorSpec((), "int32", "num_samples")
-        seed = tf.TensorSpec((), "int32", "seed")
         images = tf.TensorSpec((None, *self.image_shape), "float32", "images")
         codes = tf.TensorSpec((None, self.latent_dim), "float32", "codes")
         return {
-            "generate": (generate, [num_samples, seed]),
+            "generate": (generate, [NUM_SAMPLES, SEED]),
             "encode": (encode, [images]),
             "decode": (decode, [codes]),
             "reconstruct": (reconstruct, [images]),
         }
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
         return {
+            **super().get_config(),
             "image_shape": self.image_shape,
             "latent_dim": self.latent_dim,
             "networks": self.networks,
-            "encoder": serialize(self.encoder),
-            "decoder": serialize(self.decoder),
-            "seed": self.seed,
-            "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        networks = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("encoder", "decoder")
-        }
-        return cls(**{**config, **networks})
 
     def _images(self, data):
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)

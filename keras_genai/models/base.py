@@ -10,13 +10,18 @@ import tensorflow as tf
 
 from keras_genai import export
 
+# Arguments that the signatures of more than one family take.
+NUM_SAMPLES = tf.TensorSpec((), "int32", "num_samples")
+SEED = tf.TensorSpec((), "int32", "seed")
+
 
 class GenerativeModel(keras.Model):
     """A `keras.Model` that keeps all of its state and exports its samples.
 
     A family subclasses it, makes its networks in `__init__`, and gives
-    `call`, `train_step`, `test_step`, `generate` and `signatures`; where one
-    optimizer is not what it needs, also `compile`.
+    `network_names`, `call`, `train_step`, `test_step`, `generate`,
+    `signatures` and `get_config`; where one optimizer is not what it needs,
+    also `compile`.
 
     Args:
         seed: Integer, or `None` for one drawn at random. Seeds the weights
@@ -29,6 +34,7 @@ class GenerativeModel(keras.Model):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
+    network_names = ()  # arguments and attributes that are networks
     learning_rate = 1e-3  # of Adam, unless `compile` is given another
 
     def compile(self, optimizer=None, **kwargs):
@@ -45,6 +51,22 @@ class GenerativeModel(keras.Model):
         super().compile(optimizer=optimizer, **kwargs)
         # Slots must exist before `load_model` can fill them.
         self.optimizer.build(self.trainable_variables)
+
+    def get_config(self):
+        networks = {
+            name: keras.saving.serialize_keras_object(getattr(self, name))
+            for name in self.network_names
+        }
+        return {**networks, "seed": self.seed, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        networks = {
+            name: keras.saving.deserialize_keras_object(config[name])
+            for name in cls.network_names
+            if name in config
+        }
+        return cls(**{**config, **networks})
 
     def get_compile_config(self):
         return {
@@ -149,14 +171,21 @@ class GenerativeModel(keras.Model):
         """Runs what `export` would write on arrays, a batch at a time.
 
         Args:
-            signature: String, a name in `signatures()`.
+            signature: String, a name in `_functions()`.
             *arrays: Arrays of one length, its arguments.
             batch_size: Integer >= 1.
 
         Returns:
             Dictionary of NumPy arrays of that length.
         """
-        function = self._compiled_signatures[signature]
+        if signature not in self._compiled:
+            # Traced once, whatever the number of examples: TensorFlow counts
+            # the traces of later calls over all models, and would warn.
+            function, specs = self._functions()[signature]
+            self._compiled[signature] = tf.function(
+                function, input_signature=specs
+            ).get_concrete_function()
+        function = self._compiled[signature]
         count = len(arrays[0])
         batches = [
             function(
@@ -173,15 +202,12 @@ class GenerativeModel(keras.Model):
         }
 
     @functools.cached_property
-    def _compiled_signatures(self):
-        # Each is traced once, here, whatever the number of examples: TensorFlow
-        # counts the traces of later calls over all models, and would warn.
-        return {
-            name: tf.function(
-                function, input_signature=input_signature
-            ).get_concrete_function()
-            for name, (function, input_signature) in self.signatures().items()
-        }
+    def _compiled(self):
+        return {}
+
+    def _functions(self):
+        """What `_run` knows: the signatures, and what is not exported."""
+        return self.signatures()
 
     def _seed(self, seed):
         """The seed given, or one drawn from the model's own generator."""

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_genai import sampling
 from keras_genai.layers import LabelPlanes
+from keras_genai.models.base import NUM_SAMPLES, SEED
 from keras_genai.models.checks import (
     check_at_least_one,
     check_images,
@@ -166,14 +167,12 @@ class ConditionalVAE(VAE):
         def reconstruct(images, labels):
             return decode(encode(images, labels)["z_mean"], labels)
 
-        num_samples = tf.TensorSpec((), "int32", "num_samples")
-        seed = tf.TensorSpec((), "int32", "seed")
         images = tf.TensorSpec((None, *self.image_shape), "float32", "images")
         z = tf.TensorSpec((None, self.latent_dim), "float32", "z")
         labels = tf.TensorSpec((None,), "int32", "labels")
         return {
-            "generate": (generate, [num_samples, seed]),
-            "generate_labels": (generate_labels, [labels, seed]),
+            "generate": (generate, [NUM_SAMPLES, SEED]),
+            "generate_labels": (generate_labels, [labels, SEED]),
             "encode": (encode, [images, labels]),
             "decode": (decode, [z, labels]),
             "reconstruct": (reconstruct, [images, labels]),

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import layers
 
-from keras_genai.layers import layer_seeds
+from keras_genai.layers import check_sides, layer_seeds
 from keras_genai.models.checks import check_at_least_one, check_image_shape
 from keras_genai.models.gan import GAN
 
@@ -50,6 +50,7 @@ class DCGAN(GAN):
         convolutional generative adversarial networks, 2016.
     """
 
+    network_names = ()  # `width` says what they are
     # Ten times Radford's 2e-4: the best, and the highest, of the few rates
     # tried on digits (one seed each, partly on other widths).
     learning_rate = 2e-3
@@ -66,13 +67,7 @@ class DCGAN(GAN):
     ):
         check_at_least_one(latent_dim=latent_dim, width=width)
         check_image_shape(image_shape)
-        if image_shape[0] % 4 or image_shape[1] % 4:
-            raise ValueError(
-                "The sides of images must be multiples of 4, because the "
-                "networks halve them twice or more; "
-                "image_dataset(..., image_size=(32, 32)) resizes. "
-                f"Received: image_shape={tuple(image_shape)}"
-            )
+        check_sides(image_shape)
         super().__init__(
             image_shape=image_shape,
             latent_dim=latent_dim,
@@ -86,9 +81,7 @@ class DCGAN(GAN):
         self.width = width
 
     def get_config(self):
-        config = super().get_config()
-        del config["generator"], config["discriminator"]
-        return {**config, "width": self.width}
+        return {**super().get_config(), "width": self.width}
 
 
 def dcgan_generator(image_shape, latent_dim, width=16, seed=None):

@@ -1,6 +1,5 @@
 """GAN: the adversarial step for any two networks, and the plain MLP pair."""
 
-import functools
 import math
 
 import keras
@@ -9,8 +8,8 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_genai import losses
-from keras_genai.layers import layer_seeds
-from keras_genai.models.base import GenerativeModel
+from keras_genai.layers import glorot, layer_seeds
+from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
 from keras_genai.models.checks import (
     check_at_least_one,
     check_image_shape,
@@ -60,6 +59,7 @@ class GAN(GenerativeModel):
         Goodfellow et al., Generative adversarial nets, 2014.
     """
 
+    network_names = ("generator", "discriminator")
     learning_rate = 1e-3  # of both, unless `compile` is given others
 
     def __init__(
@@ -294,53 +294,31 @@ class GAN(GenerativeModel):
             True
         """
         noise = self._noise(num_samples, seed, noise)
-        if len(noise) == 0:
-            return np.zeros((0, *self.image_shape), "float32")
-        decode = self._decoders[bool(averaged)]
-        batches = [noise[i : i + 256] for i in range(0, len(noise), 256)]
-        return np.concatenate([decode(batch).numpy() for batch in batches])
-
-    @functools.cached_property
-    def _decoders(self):
-        # Each is traced once, whatever the number of images.
-        def compiled(network):
-            return tf.function(
-                lambda noise: to_unit_range(network(noise, training=False)),
-                input_signature=[
-                    tf.TensorSpec((None, self.latent_dim), "float32")
-                ],
-            )
-
-        return {
-            True: compiled(self.averaged_generator),
-            False: compiled(self.generator),
-        }
+        decode = "decode" if averaged else "decode_unaveraged"
+        return self._run(decode, noise)["images"]
 
     def signatures(self):
         def generate(num_samples, seed):
             return decode(seeded_noise(num_samples, self.latent_dim, seed))
 
+        decode, specs = self._decoder(self.averaged_generator)
+        return {
+            "generate": (generate, [NUM_SAMPLES, SEED]),
+            "decode": (decode, specs),
+        }
+
+    def _functions(self):
+        unaveraged = self._decoder(self.generator)
+        return {**self.signatures(), "decode_unaveraged": unaveraged}
+
+    def _decoder(self, generator):
         def decode(noise):
-            images = self.averaged_generator(noise, training=False)
+            images = generator(noise, training=False)
             return {"images": to_unit_range(images)}
 
-        return {
-            "generate": (
-                generate,
-                [
-                    tf.TensorSpec((), "int32", name="num_samples"),
-                    tf.TensorSpec((), "int32", name="seed"),
-                ],
-            ),
-            "decode": (
-                decode,
-                [
-                    tf.TensorSpec(
-                        (None, self.latent_dim), "float32", name="noise"
-                    )
-                ],
-            ),
-        }
+        return decode, [
+            tf.TensorSpec((None, self.latent_dim), "float32", "noise")
+        ]
 
     def _optimizer(self, given):
         if given is None:
@@ -348,26 +326,13 @@ class GAN(GenerativeModel):
         return keras.optimizers.get(given)
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
         return {
+            **super().get_config(),
             "image_shape": self.image_shape,
             "latent_dim": self.latent_dim,
-            "generator": serialize(self.generator),
-            "discriminator": serialize(self.discriminator),
             "discriminator_steps": self.discriminator_steps,
             "ema_decay": self.ema_decay,
-            "seed": self.seed,
-            "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        networks = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("generator", "discriminator")
-            if name in config
-        }
-        return cls(**{**config, **networks})
 
     def get_compile_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -445,14 +410,14 @@ def mlp_generator(image_shape, latent_dim, seed=None):
     network = keras.Sequential(name="generator")
     network.add(layers.Input((latent_dim,)))
     for units in (256, 512, 1024):
-        network.add(layers.Dense(units, kernel_initializer=_glorot(seeds)))
+        network.add(layers.Dense(units, kernel_initializer=glorot(seeds)))
         network.add(layers.LeakyReLU(0.2))
         network.add(layers.BatchNormalization(momentum=0.8))
     network.add(
         layers.Dense(
             math.prod(image_shape),
             activation="tanh",
-            kernel_initializer=_glorot(seeds),
+            kernel_initializer=glorot(seeds),
         )
     )
     network.add(layers.Reshape(image_shape))
@@ -475,10 +440,10 @@ def mlp_discriminator(image_shape, seed=None):
     network.add(layers.Input(image_shape))
     network.add(layers.Flatten())
     for units in (1024, 512, 256):
-        network.add(layers.Dense(units, kernel_initializer=_glorot(seeds)))
+        network.add(layers.Dense(units, kernel_initializer=glorot(seeds)))
         network.add(layers.LeakyReLU(0.2))
         network.add(layers.Dropout(0.3, seed=next(seeds)))
-    network.add(layers.Dense(1, kernel_initializer=_glorot(seeds)))
+    network.add(layers.Dense(1, kernel_initializer=glorot(seeds)))
     return network
 
 
@@ -492,10 +457,6 @@ def to_unit_range(images):
         Float tensor of that shape, clipped to [0, 1].
     """
     return ops.clip((images + 1.0) / 2.0, 0.0, 1.0)
-
-
-def _glorot(seeds):
-    return keras.initializers.GlorotUniform(seed=next(seeds))
 
 
 def _copy(network, latent_dim):

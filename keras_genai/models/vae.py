@@ -10,7 +10,7 @@ from keras import ops
 from keras_genai import layers, sampling
 from keras_genai.distributions import Bernoulli, DiscretizedLogistic, Normal
 from keras_genai.metrics import ActiveUnits
-from keras_genai.models.base import GenerativeModel
+from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
 from keras_genai.models.checks import (
     check_at_least_one,
     check_code_array,
@@ -83,6 +83,8 @@ class VAE(GenerativeModel):
         Kingma and Welling, Auto-encoding variational Bayes, 2014; Higgins et
         al., beta-VAE, 2017; Kingma et al., 2016, appendix C.8 (free bits).
     """
+
+    network_names = ("encoder", "decoder")
 
     def __init__(
         self,
@@ -451,41 +453,27 @@ class VAE(GenerativeModel):
         def reconstruct(images):
             return decode(encode(images)["z_mean"])
 
-        num_samples = tf.TensorSpec((), "int32", "num_samples")
-        seed = tf.TensorSpec((), "int32", "seed")
         images = tf.TensorSpec((None, *self.image_shape), "float32", "images")
         z = tf.TensorSpec((None, self.latent_dim), "float32", "z")
         return {
-            "generate": (generate, [num_samples, seed]),
+            "generate": (generate, [NUM_SAMPLES, SEED]),
             "encode": (encode, [images]),
             "decode": (decode, [z]),
             "reconstruct": (reconstruct, [images]),
         }
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
         return {
+            **super().get_config(),
             "image_shape": self.image_shape,
             "latent_dim": self.latent_dim,
             "networks": self.networks,
-            "encoder": serialize(self.encoder),
-            "decoder": serialize(self.decoder),
             "likelihood": self.likelihood,
             "pixel_stddev": self.pixel_stddev,
             "beta": self.beta,
             "kl_warmup_steps": self.kl_warmup_steps,
             "free_bits": self.free_bits,
-            "seed": self.seed,
-            "name": self.name,
         }
-
-    @classmethod
-    def from_config(cls, config):
-        networks = {
-            name: keras.saving.deserialize_keras_object(config[name])
-            for name in ("encoder", "decoder")
-        }
-        return cls(**{**config, **networks})
 
 
 def _check_likelihood(likelihood, pixel_stddev):
