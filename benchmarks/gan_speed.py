@@ -330,8 +330,8 @@ VARIANTS = {
         functools.partial(ours_default, jit_compile=True),
         {},
     ),
-    "ours, default, 8 steps an execution": (
-        functools.partial(ours_default, steps_per_execution=8),
+    "ours, default, 1 step an execution": (
+        functools.partial(ours_default, steps_per_execution=1),
         {},
     ),
 }

@@ -111,7 +111,7 @@ def burda(options):
         seed=0,
     )
     rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
-    model.compile(keras.optimizers.Adam(rate), steps_per_execution=8)
+    model.compile(keras.optimizers.Adam(rate))
     seen, seconds = fit(model, train, epochs)
     return score(model, test, 20 if options.quick else 5000, seen, seconds)
 

@@ -34,7 +34,9 @@ data = keras_genai.image_dataset(
     pixels, batch_size=4, seed=3, augment={"flip": "horizontal"}
 )
 model = getattr(keras_genai, family)((8, 8, 1), latent_dim=3, seed=0)
-model.compile(d_optimizer=keras.optimizers.Adam(1e-2, beta_1=0.5))
+model.compile(
+    d_optimizer=keras.optimizers.Adam(1e-2, beta_1=0.5), steps_per_execution=2
+)
 backup = keras.callbacks.BackupAndRestore(
     folder + "/backup", double_checkpoint=True
 )

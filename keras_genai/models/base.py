@@ -37,18 +37,35 @@ class GenerativeModel(keras.Model):
     network_names = ()  # arguments and attributes that are networks
     learning_rate = 1e-3  # of Adam, unless `compile` is given another
 
-    def compile(self, optimizer=None, **kwargs):
+    def compile(self, optimizer=None, steps_per_execution=None, **kwargs):
         """Chooses the optimizer.
 
         Args:
             optimizer: `keras.optimizers.Optimizer` or its name, or `None` for
                 Adam with the family's `learning_rate`.
-            **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, for
+            steps_per_execution: Integer >= 1, batches between two returns to
+                Python, where callbacks and the progress bar are; or `None`
+                for 8, which trains small networks up to a third faster than
+                1, but for 1 where TensorFlow cannot do more: eagerly and on
+                several devices.
+            **kwargs: `jit_compile`, `run_eagerly` and the like, for
                 `keras.Model.compile`.
         """
         if optimizer is None:
             optimizer = keras.optimizers.Adam(self.learning_rate)
-        super().compile(optimizer=optimizer, **kwargs)
+        # As it was given, for `get_compile_config`: another machine may have
+        # other devices.
+        self._given_steps_per_execution = steps_per_execution
+        if steps_per_execution is None:
+            single = not (
+                kwargs.get("run_eagerly") or tf.distribute.has_strategy()
+            )
+            steps_per_execution = 8 if single else 1
+        super().compile(
+            optimizer=optimizer,
+            steps_per_execution=steps_per_execution,
+            **kwargs,
+        )
         # Slots must exist before `load_model` can fill them.
         self.optimizer.build(self.trainable_variables)
 
@@ -72,7 +89,7 @@ class GenerativeModel(keras.Model):
         return {
             "optimizer": keras.saving.serialize_keras_object(self.optimizer),
             "jit_compile": self.jit_compile,
-            "steps_per_execution": self.steps_per_execution,
+            "steps_per_execution": self._given_steps_per_execution,
         }
 
     def compile_from_config(self, config):

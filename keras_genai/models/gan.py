@@ -126,8 +126,8 @@ class GAN(GenerativeModel):
                 `"least_squares"` or `"hinge"`.
             label_smoothing: Float in [0, 0.5], taken off the target of real
                 images alone. Defaults to `0.0`.
-            **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, for
-                `keras.Model.compile`.
+            **kwargs: `steps_per_execution`, `jit_compile` and the like, as in
+                `GenerativeModel.compile`.
 
         Raises:
             ValueError: If the loss is unknown, the smoothing is out of range,
@@ -342,7 +342,7 @@ class GAN(GenerativeModel):
             "loss": self.loss,
             "label_smoothing": self.label_smoothing,
             "jit_compile": self.jit_compile,
-            "steps_per_execution": self.steps_per_execution,
+            "steps_per_execution": self._given_steps_per_execution,
         }
 
     def _real_images(self, data):

@@ -1,0 +1,61 @@
+"""What no family adds to: how many batches one execution trains on."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_genai import GAN, VAE, load_model
+
+SHAPE = (4, 4, 1)
+IMAGES = np.random.default_rng(0).random((44, *SHAPE)).astype("float32")
+
+
+def batches():
+    return tf.data.Dataset.from_tensor_slices(IMAGES).batch(4)  # 11 of them
+
+
+def vae(**arguments):
+    model = VAE(SHAPE, latent_dim=2, networks="dense", seed=0)
+    model.compile(**arguments)
+    return model
+
+
+def test_several_steps_are_one_execution_unless_chosen_otherwise():
+    assert vae().steps_per_execution == 8
+    assert vae(steps_per_execution=3).steps_per_execution == 3
+    assert vae(run_eagerly=True).steps_per_execution == 1
+
+
+def test_steps_are_the_same_however_many_are_one_execution():
+    models, calls = (vae(), vae(steps_per_execution=1)), []
+    counter = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: calls.append(batch)
+    )
+    for model in models:
+        model.fit(batches(), verbose=0, callbacks=[counter])
+        assert model.optimizer.iterations == 11
+    assert len(calls) == 2 + 11  # after 8 batches and the 3 left; after each
+    for one, other in zip(*(model.weights for model in models), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_one_step_is_one_execution_on_several_devices():
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = vae()
+    assert model.steps_per_execution == 1
+    history = model.fit(batches(), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+@pytest.mark.parametrize("family", [VAE, GAN])
+def test_a_saved_model_keeps_what_was_chosen_not_what_it_came_to(
+    tmp_path, family
+):
+    for given in (None, 3):
+        model = family(SHAPE, latent_dim=2)
+        model.compile(steps_per_execution=given)
+        model.save(tmp_path / "model.keras")
+        loaded = load_model(tmp_path / "model.keras")
+        assert loaded.get_compile_config()["steps_per_execution"] == given
+        assert loaded.steps_per_execution == (given or 8)
