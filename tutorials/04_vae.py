@@ -142,6 +142,35 @@ kg.plotting.plot_rows(
 )
 
 # %% [markdown]
+# The same walk with more steps, as a GIF:
+
+# %%
+import tempfile
+
+from IPython.display import Image
+
+folder = tempfile.TemporaryDirectory()
+walk = model.interpolate(images[0], images[1], num_steps=30)
+kg.plotting.write_gif(walk, f"{folder.name}/walk.gif", seconds=3, zoom=5)
+Image(filename=f"{folder.name}/walk.gif")
+
+# %% [markdown]
+# What a latent stands for shows when it alone is moved, here from -3 to 3
+# standard deviations of the prior. The KL term says how much an image's code
+# tells through it: the four that tell most, and the one that tells least.
+
+# %%
+codes = Normal(*model.encode(images))
+nats = ops.mean(codes.kl_per_dimension(Normal(0.0, 0.0)), axis=0).numpy()
+busiest_first = np.argsort(-nats)
+kg.plotting.plot_rows(
+    {
+        f"latent {axis}: {nats[axis]:.2f} nats": model.traverse(images[0], axis)
+        for axis in map(int, [*busiest_first[:4], busiest_first[-1]])
+    }
+)
+
+# %% [markdown]
 # With two latents the whole of latent space is a plane. Its codes are laid out
 # as densely as the prior has them:
 
@@ -208,9 +237,6 @@ for beta in (0.1, 1.0, 4.0, 20.0):
 # `reconstruct`.
 
 # %%
-import tempfile
-
-folder = tempfile.TemporaryDirectory()
 model.save(f"{folder.name}/vae.keras")
 print("loaded:", kg.load_model(f"{folder.name}/vae.keras").optimizer.name)
 
