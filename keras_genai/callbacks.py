@@ -98,6 +98,61 @@ class SampleImages(keras.callbacks.Callback):
             self._display.update(picture)
 
 
+class SampleText(keras.callbacks.Callback):
+    """Writes down how a model goes on from a prompt, epoch after epoch.
+
+    Args:
+        directory: Path of a folder for `epoch_001.txt`, ..., or `None` to
+            write none.
+        prompt: String. Defaults to a line break.
+        max_new_tokens: Integer >= 1. Defaults to `400`.
+        period: Integer >= 1, epochs from one text to the next.
+        seed: Integer. Defaults to `0`.
+        show: Boolean. Whether texts are printed. Defaults to `False`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> callback = SampleText(prompt="ROMEO:", show=True)
+    """
+
+    def __init__(
+        self,
+        directory=None,
+        prompt="\n",
+        max_new_tokens=400,
+        period=1,
+        seed=0,
+        show=False,
+    ):
+        super().__init__()
+        if max_new_tokens < 1 or period < 1:
+            raise ValueError(
+                "`max_new_tokens` and `period` must be at least 1. Received: "
+                f"max_new_tokens={max_new_tokens}, period={period}"
+            )
+        self.directory = None if directory is None else Path(directory)
+        self.prompt = prompt
+        self.max_new_tokens = max_new_tokens
+        self.period = period
+        self.seed = seed
+        self.show = show
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.period:
+            return
+        text = self.model.generate(
+            self.prompt, self.max_new_tokens, seed=self.seed
+        )
+        if self.directory is not None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            path = self.directory / f"epoch_{epoch + 1:03d}.txt"
+            path.write_text(text, encoding="utf-8")
+        if self.show:
+            print(f"\n{text}")
+
+
 class RaiseOnNaN(keras.callbacks.Callback):
     """Ends training with an error when a number is no longer finite.
 

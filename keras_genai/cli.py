@@ -4,6 +4,7 @@ import argparse
 import ast
 import dataclasses
 import inspect
+import itertools
 import random
 import sys
 from pathlib import Path
@@ -55,6 +56,7 @@ def _parser():
     data = train.add_mutually_exclusive_group()
     data.add_argument("--dataset", help="a TFDS set, or an offline set")
     data.add_argument("--data", help="a folder of images, or a .npz file")
+    data.add_argument("--text", help="a text file, or a folder of .txt files")
     train.add_argument("--split", help="a split, such as 'train[:10%%]'")
     train.add_argument(
         "--image-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH")
@@ -88,9 +90,15 @@ def _parser():
     )
     generate.add_argument("--seed", type=int, default=0)
     generate.add_argument(
-        "--output", default="generated.png", help=".png, or .npz for the array"
+        "--output", help=".png (generated.png), or .npz for the array"
     )
     generate.add_argument("--overwrite", action="store_true")
+    text = generate.add_argument_group("of a language model")
+    text.add_argument("--prompt", help="what the text goes on from")
+    text.add_argument("--max-new-tokens", type=int, default=400)
+    text.add_argument("--temperature", type=float, default=1.0)
+    text.add_argument("--top-k", type=int, default=0)
+    text.add_argument("--top-p", type=float, default=1.0)
     generate.set_defaults(run=_generate)
 
     evaluate = commands.add_parser(
@@ -152,9 +160,12 @@ def _train(options, extra):
         return 130
     run.finish(model)
     seconds = run.record()["seconds"]
+    samples = "samples/, samples.gif   the same noise"
+    if not (run.folder / "samples.gif").exists():
+        samples = "samples/                the same prompt"
     print(
         f"\n{run.folder}: {seconds / 60:.1f} minutes of training"
-        f"\n    samples/, samples.gif   the same noise, epoch after epoch"
+        f"\n    {samples}, epoch after epoch"
         f"\n    history.png             what was measured, epoch by epoch"
         f"\n    model.keras             to load and train on"
         f"\n    export/                 SavedModel, runs without keras_genai"
@@ -164,10 +175,39 @@ def _train(options, extra):
 
 
 def _generate(options, _):
-    from keras_genai.export import complete_or_absent
     from keras_genai.runs import Run
 
-    output = Path(options.output)
+    exported = (Path(options.source) / "saved_model.pb").is_file()
+    run = None if exported else Run.open(options.source)
+    if options.prompt is None:
+        output = _picture_to_write(options)
+    prepare_tensorflow()
+    import tensorflow as tf
+
+    from keras_genai.models import load_model
+
+    if exported:
+        source = tf.saved_model.load(options.source).signatures
+        takes_text = "score" in source
+    else:
+        source = load_model(run.model_path)
+        takes_text = hasattr(source, "tokenizer")
+    if takes_text != (options.prompt is not None):
+        raise ValueError(
+            f"{options.source} makes "
+            + ("text: --prompt TEXT." if takes_text else "images.")
+            + f" Received: --prompt {options.prompt!r}"
+        )
+    if takes_text:
+        _generate_text(source, options)
+    else:
+        images = _generate_images(source, options)
+        _write_images(images, output)
+        print(f"{len(images)} images, seed {options.seed}: {output}")
+
+
+def _picture_to_write(options):
+    output = Path(options.output or "generated.png")
     if output.suffix not in (".png", ".npz"):
         raise ValueError(
             f"Expected an output .png or .npz. Received: {str(output)!r}"
@@ -177,55 +217,81 @@ def _generate(options, _):
             "The file exists; choose another with --output, or add "
             f"--overwrite. Received: {str(output)!r}"
         )
-    prepare_tensorflow()
-    import keras
-    import numpy as np
+    return output
+
+
+def _generate_text(source, options):
+    """Prints what a model or the signatures of an export go on with."""
+    choices = {
+        "max_new_tokens": options.max_new_tokens,
+        "temperature": options.temperature,
+        "top_k": options.top_k,
+        "top_p": options.top_p,
+        "seed": options.seed,
+    }
+    if not hasattr(source, "generate"):
+        import tensorflow as tf
+
+        inputs = {name: tf.constant(value) for name, value in choices.items()}
+        texts = source["generate"](prompt=[options.prompt], **inputs)["text"]
+        print(texts.numpy()[0].decode("utf-8", "replace"))
+        return
+    pieces = source.generate(options.prompt, stream=True, **choices)
+    for piece in itertools.chain([options.prompt], pieces):
+        print(piece, end="", flush=True)
+    print()
+
+
+def _generate_images(source, options):
     import tensorflow as tf
 
-    from keras_genai.models import load_model
     from keras_genai.models.checks import check_num_samples
-    from keras_genai.plotting import image_grid
 
     count, labels = options.num_samples, options.labels
     if labels is None and count is None:
         count = 64
-    if labels is not None and count not in (None, len(labels)):
+    if labels is None:
+        check_num_samples(count)
+    elif count not in (None, len(labels)):
         raise ValueError(
             f"Expected as many samples as labels. Received: --num-samples "
             f"{count}, {len(labels)} labels"
         )
-    if (Path(options.source) / "saved_model.pb").is_file():
+    conditional = (
+        hasattr(source, "num_classes")
+        if hasattr(source, "generate")
+        else "generate_labels" in source
+    )
+    if labels is not None and not conditional:
+        raise ValueError(
+            f"The model is not conditional. Received: --labels {labels}"
+        )
+    if hasattr(source, "generate"):
         if labels is None:
-            check_num_samples(count)
-        served = tf.saved_model.load(options.source).signatures
-        if labels is None:
-            name, inputs = "serving_default", {"num_samples": count}
-        else:
-            name, inputs = "generate_labels", {"labels": labels}
-        if name not in served:
-            raise ValueError(
-                f"The model is not conditional. Received: --labels {labels}"
-            )
-        inputs = {key: tf.constant(value) for key, value in inputs.items()}
-        images = served[name](**inputs, seed=tf.constant(options.seed))
-        images = images["images"].numpy()
+            return source.generate(count, seed=options.seed)
+        return source.generate(labels=labels, seed=options.seed)
+    if labels is None:
+        name, inputs = "serving_default", {"num_samples": count}
     else:
-        model = load_model(Run.open(options.source).model_path)
-        if labels is None:
-            images = model.generate(count, seed=options.seed)
-        elif not hasattr(model, "num_classes"):
-            raise ValueError(
-                f"The model is not conditional. Received: --labels {labels}"
-            )
-        else:
-            images = model.generate(labels=labels, seed=options.seed)
+        name, inputs = "generate_labels", {"labels": labels}
+    inputs = {key: tf.constant(value) for key, value in inputs.items()}
+    images = source[name](**inputs, seed=tf.constant(options.seed))["images"]
+    return images.numpy()
+
+
+def _write_images(images, output):
+    import keras
+    import numpy as np
+
+    from keras_genai.export import complete_or_absent
+    from keras_genai.plotting import image_grid
+
     with complete_or_absent(output) as partial:
         if output.suffix == ".npz":
             np.savez_compressed(partial, images=images)
         else:
             picture = image_grid(images, zoom=max(1, 56 // images.shape[1]))
             keras.utils.array_to_img(picture, scale=False).save(partial)
-    print(f"{len(images)} images, seed {options.seed}: {output}")
 
 
 def _evaluate(options, _):
@@ -261,6 +327,7 @@ def _export(options, _):
 
 
 def _list(options, _):
+    from keras_genai.data.corpora import OFFLINE_CORPORA
     from keras_genai.data.sources import OFFLINE_SETS
 
     print("Models and presets (keras-genai train MODEL --preset PRESET):")
@@ -271,7 +338,7 @@ def _list(options, _):
                 f"{recipe.epochs} epochs of batches of {recipe.batch_size}"
             )
     print("Offline data sets (--dataset NAME):")
-    for name, text in OFFLINE_SETS.items():
+    for name, text in {**OFFLINE_SETS, **OFFLINE_CORPORA}.items():
         print(f"    {name:17} {text}")
     prepare_tensorflow()
     import tensorflow_datasets as tfds
@@ -294,9 +361,21 @@ def _chosen_recipe(options):
             f"Name a model: {', '.join(recipes.RECIPES)}, or --resume a run."
         )
     recipe = recipes.get_recipe(options.model, options.preset or "default")
+    reads_text = isinstance(recipe, recipes.TextRecipe)
+    if options.image_size and reads_text:
+        raise ValueError(
+            f"{recipe.family} reads text. Received: --image-size "
+            f"{' '.join(map(str, options.image_size))}"
+        )
+    path = options.text if reads_text else options.data
+    if path is None and (options.data or options.text):
+        raise ValueError(
+            f"{recipe.family} is trained on "
+            + ("--text FILE" if reads_text else "images: --data FOLDER")
+            + f" or --dataset NAME. Received: {options.data or options.text}"
+        )
     chosen = {
-        "source": options.dataset
-        or (options.data and str(Path(options.data).resolve())),
+        "source": options.dataset or (path and str(Path(path).resolve())),
         "split": options.split,
         "image_size": options.image_size,
         "epochs": options.epochs,
@@ -318,6 +397,12 @@ _TRAIN_OPTIONS = (
 )
 
 
+# Arguments of models that the data or an option of their own decide.
+_FROM_DATA = (
+    *("image_shape", "num_classes", "vocabulary_size", "tokenizer", "seed"),
+)
+
+
 def _with_own_arguments(recipe, extra):
     """Adds `--name value` pairs that are arguments of the model or recipe."""
     import keras_genai
@@ -326,7 +411,7 @@ def _with_own_arguments(recipe, extra):
     own = [
         name
         for name, parameter in inspect.signature(family).parameters.items()
-        if name not in ("image_shape", "num_classes", "seed")
+        if name not in _FROM_DATA
         and name not in family.network_names
         and parameter.kind is not parameter.VAR_KEYWORD
     ]
@@ -365,6 +450,7 @@ def _resumed(options, extra):
         for name in (
             "dataset",
             "data",
+            "text",
             "split",
             "image_size",
             "preset",

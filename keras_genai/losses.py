@@ -293,3 +293,36 @@ def gradient_penalty(critic, real_images, generated_images, seed):
 def _per_example(values):
     """Averages all but the batch axis: a patch's logits are one verdict."""
     return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=1)
+
+
+# --- Language models ---------------------------------------------------------
+
+
+def next_token_losses(logits, targets):
+    """Scores predictions of the next token, where there is one.
+
+    Args:
+        logits: Float tensor `(batch, length, vocabulary_size)`.
+        targets: Integer tensor `(batch, length)`; -1 is ignored.
+
+    Returns:
+        Pair of float32 tensors `(batch, length)`: losses in nats, and
+        weights, both 0 where the target is ignored and weights else 1.
+
+    Example:
+        >>> losses, weights = next_token_losses(
+        ...     ops.zeros((1, 3, 4)), ops.array([[2, 0, -1]])
+        ... )
+        >>> losses.numpy().round(3)
+        array([[1.386, 1.386, 0.   ]], dtype=float32)
+        >>> weights.numpy()
+        array([[1., 1., 0.]], dtype=float32)
+    """
+    there = targets >= 0
+    losses = ops.sparse_categorical_crossentropy(
+        ops.where(there, targets, 0),
+        ops.cast(logits, "float32"),
+        from_logits=True,
+    )
+    weights = ops.cast(there, "float32")
+    return losses * weights, weights

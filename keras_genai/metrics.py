@@ -1,5 +1,7 @@
 """`keras.metrics.Metric`s: what accumulates over batches."""
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -131,3 +133,93 @@ class ActiveUnits(keras.metrics.Metric):
 
     def get_config(self):
         return {**super().get_config(), "latent_dim": self.latent_dim}
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class Perplexity(keras.metrics.Metric):
+    """Exponential of the mean loss a token: as unsure as among so many.
+
+    Args:
+        name: String. Defaults to `"perplexity"`.
+        **kwargs: `dtype`, for `keras.metrics.Metric`.
+
+    Example:
+        >>> metric = Perplexity()
+        >>> metric.update_state(ops.log([2.0, 8.0]), ops.ones(2))
+        >>> round(float(metric.result()), 4)
+        4.0
+    """
+
+    def __init__(self, name="perplexity", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.loss = keras.metrics.Mean(dtype=self.dtype)
+
+    def update_state(self, losses, weights):
+        """Adds a batch.
+
+        Args:
+            losses: Float tensor of any shape, nats a token.
+            weights: Float tensor like `losses`, 0 for what is ignored.
+        """
+        self.loss.update_state(losses, sample_weight=weights)
+
+    def result(self):
+        return ops.exp(self.loss.result())
+
+    def reset_state(self):
+        self.loss.reset_state()
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class BitsPerCharacter(keras.metrics.Metric):
+    """What a character costs, whatever the tokens are: for all on one scale.
+
+    The losses of all tokens, in bits, over the characters that they stand
+    for. It compares models of characters with those of bytes or byte pairs,
+    which perplexity does not.
+
+    Args:
+        characters_per_token: Floats `(vocabulary_size,)`.
+        name: String. Defaults to `"bits_per_character"`.
+        **kwargs: `dtype`, for `keras.metrics.Metric`.
+
+    Example:
+        >>> metric = BitsPerCharacter([1.0, 3.0])  # id 1 is three characters
+        >>> metric.update_state(ops.log([[2.0, 8.0]]), ops.array([[0, 1]]))
+        >>> round(float(metric.result()), 4)
+        1.0
+    """
+
+    def __init__(
+        self, characters_per_token, name="bits_per_character", **kwargs
+    ):
+        super().__init__(name=name, **kwargs)
+        self.characters_per_token = list(map(float, characters_per_token))
+        for part in ("nats", "characters"):
+            weight = self.add_weight(shape=(), initializer="zeros", name=part)
+            setattr(self, part, weight)
+
+    def update_state(self, losses, targets):
+        """Adds a batch.
+
+        Args:
+            losses: Float tensor of any shape, nats, 0 for what is ignored.
+            targets: Integer tensor like `losses`; -1 is ignored.
+        """
+        characters = ops.take(
+            ops.array(self.characters_per_token, self.dtype),
+            ops.maximum(targets, 0),
+        )
+        characters = ops.where(targets >= 0, characters, 0.0)
+        self.nats.assign_add(ops.cast(ops.sum(losses), self.dtype))
+        self.characters.assign_add(ops.sum(characters))
+
+    def result(self):
+        bits = self.nats / math.log(2.0)
+        return bits / ops.maximum(self.characters, 1.0)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "characters_per_token": self.characters_per_token,
+        }

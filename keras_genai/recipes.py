@@ -19,76 +19,58 @@ class Recipe:
 
     Attributes:
         family: String, name of a model class of `keras_genai`.
-        source: What `image_dataset` takes: a name, a path or an array.
+        source: What the data's door takes: a name, a path, or the data.
         split: String, the split to train on.
-        image_size: `(height, width)` to resize to, or `None`.
-        augment: Dictionary of augmentations for `image_dataset`, or `None`.
         batch_size: Integer >= 1.
         epochs: Integer >= 1.
         model_arguments: Dictionary of the model's own arguments.
     """
 
     family: str
-    source: object = "mnist_5k"
+    source: object = None
     split: str = "train"
-    image_size: tuple | None = None
-    augment: dict | None = None
     batch_size: int = 128
     epochs: int = 80
     model_arguments: dict = dataclasses.field(default_factory=dict)
 
     validation_split = None
-    value_range = (-1, 1)  # of the pixels that the family works on
-    binarize = None
-    labels = False  # whether the family is shown them
 
-    def dataset(self, seed=None, offline=False, split=None):
+    def dataset(self, seed=None, offline=False, split=None, like=None):
         """Opens the data.
 
         Args:
             seed: Integer, or `None` for one drawn at random.
             offline: Boolean. Whether the network is left alone.
-            split: String, another split, which is not augmented, or `None`
-                for the one to train on.
+            split: String, another split, read for evaluation, or `None` for
+                the one to train on.
+            like: What the other split is read like, the data or the model of
+                the training: its tokenizer is theirs. Of no use to images.
 
         Returns:
-            `tf.data.Dataset`, as from `image_dataset`.
+            `tf.data.Dataset`, with the attribute `examples`.
 
         Raises:
-            ValueError: As `image_dataset`.
-            ConnectionError: As `image_dataset`.
+            ValueError: If the source or the split is none.
+            ConnectionError: If the source would have to be downloaded and
+                there is no network.
         """
-        from keras_genai.data.images import image_dataset
+        raise NotImplementedError
 
-        return image_dataset(
-            self.source,
-            split=split or self.split,
-            image_size=self.image_size,
-            batch_size=self.batch_size,
-            value_range=self.value_range,
-            binarize=self.binarize,
-            labels=self.labels,
-            augment=None if split else self.augment,
-            seed=seed,
-            offline=offline,
-        )
-
-    def validation_dataset(self, seed=None, offline=False):
+    def validation_dataset(self, seed=None, offline=False, like=None):
         """Opens the data that each epoch is validated on.
 
         Args:
             seed: Integer, or `None` for one drawn at random.
             offline: Boolean. Whether the network is left alone.
+            like: As in `dataset`.
 
         Returns:
             `tf.data.Dataset`, or `None` where the recipe names no split, or
-            where the source is `Images`, which are one split already.
+            where the source is one split already.
         """
-        from keras_genai.data.sources import Images
-
-        if self.validation_split is None or isinstance(self.source, Images):
+        if self.validation_split is None or hasattr(self.source, "digest"):
             return None
-        return self.dataset(seed, offline, self.validation_split)
+        return self.dataset(seed, offline, self.validation_split, like)
 
     def model(self, dataset, seed=None):
         """Builds the model for the data and compiles it.
@@ -106,13 +88,22 @@ class Recipe:
         import keras_genai
 
         model = getattr(keras_genai, self.family)(
-            image_shape=dataset.examples.image_shape,
             seed=seed,
-            **self._arguments_from(dataset.examples),
-            **self.model_arguments,
+            **{**self.arguments_from(dataset), **self.model_arguments},
         )
         model.compile(**self.compile_arguments(len(dataset)))
         return model
+
+    def arguments_from(self, dataset):
+        """The model's arguments that the data decide.
+
+        Args:
+            dataset: What `dataset` returned.
+
+        Returns:
+            Dictionary.
+        """
+        raise NotImplementedError
 
     def compile_arguments(self, steps_per_epoch):
         """What the model is compiled with; each kind of recipe gives its own.
@@ -125,12 +116,50 @@ class Recipe:
         """
         raise NotImplementedError
 
-    def _arguments_from(self, examples):
-        return {}
+
+@dataclasses.dataclass(frozen=True)
+class ImageRecipe(Recipe):
+    """A recipe for images.
+
+    Attributes:
+        image_size: `(height, width)` to resize to, or `None`.
+        augment: Dictionary of augmentations for `image_dataset`, or `None`.
+    """
+
+    source: object = "mnist_5k"
+    image_size: tuple | None = None
+    augment: dict | None = None
+
+    value_range = (-1, 1)  # of the pixels that the family works on
+    binarize = None
+    labels = False  # whether the family is shown them
+
+    def dataset(self, seed=None, offline=False, split=None, like=None):
+        from keras_genai.data.images import image_dataset
+
+        return image_dataset(
+            self.source,
+            split=split or self.split,
+            image_size=self.image_size,
+            batch_size=self.batch_size,
+            value_range=self.value_range,
+            binarize=self.binarize,
+            labels=self.labels,
+            augment=None if split else self.augment,
+            seed=seed,
+            offline=offline,
+        )
+
+    def arguments_from(self, dataset):
+        examples = dataset.examples
+        arguments = {"image_shape": examples.image_shape}
+        if self.labels:
+            arguments["num_classes"] = len(examples.class_names)
+        return arguments
 
 
 @dataclasses.dataclass(frozen=True)
-class GANRecipe(Recipe):
+class GANRecipe(ImageRecipe):
     """Two networks, each with its own Adam, and the game between them.
 
     Attributes:
@@ -159,7 +188,7 @@ class GANRecipe(Recipe):
 
 
 @dataclasses.dataclass(frozen=True)
-class AutoencoderRecipe(Recipe):
+class AutoencoderRecipe(ImageRecipe):
     """One Adam, its learning rate annealed to 0 along half a cosine.
 
     Attributes:
@@ -187,13 +216,82 @@ class AutoencoderRecipe(Recipe):
         )
         return {"optimizer": keras.optimizers.Adam(rate)}
 
-    def _arguments_from(self, examples):
-        if not self.labels:
+
+@dataclasses.dataclass(frozen=True)
+class TextRecipe(Recipe):
+    """A recipe for text.
+
+    Each epoch is so many random windows; held-out text is tiled.
+
+    Attributes:
+        tokenizer: `"character"`, `"byte"`, or the path of a tokenizer that
+            was saved.
+        sequence_length: Integer >= 1, tokens of a window.
+        steps_per_epoch: Integer >= 1, or `None` for as many tokens as the
+            text has.
+        windows: `"random"` or `"tiled"`.
+        learning_rate: Float > 0, at the start; it is warmed up and annealed.
+        prompt: String that the samples of each epoch go on from.
+        validation_split: String, the split that each epoch is validated on,
+            or `None`.
+    """
+
+    source: object = "tiny_shakespeare"
+    batch_size: int = 64
+    epochs: int = 10
+    tokenizer: str = "character"
+    sequence_length: int = 64
+    steps_per_epoch: int | None = None
+    windows: str = "random"
+    learning_rate: float = 1e-3
+    prompt: str = "\n"
+    validation_split: str | None = "validation"
+
+    def dataset(self, seed=None, offline=False, split=None, like=None):
+        from keras_genai.data.text import text_dataset
+        from keras_genai.data.tokenizers import load_tokenizer
+
+        tokenizer = self.tokenizer
+        if split and like is None:
+            like = self.dataset(seed, offline)
+        if like is not None:
+            tokenizer = like.tokenizer
+        elif tokenizer not in ("character", "byte"):
+            tokenizer = load_tokenizer(tokenizer)
+        return text_dataset(
+            self.source,
+            split=split or self.split,
+            tokenizer=tokenizer,
+            sequence_length=self.sequence_length,
+            batch_size=self.batch_size,
+            windows="tiled" if split else self.windows,
+            steps_per_epoch=None if split else self.steps_per_epoch,
+            seed=seed,
+            offline=offline,
+        )
+
+    def arguments_from(self, dataset):
+        arguments = {"tokenizer": dataset.tokenizer}
+        if self.family == "GPT":
+            arguments["max_sequence_length"] = self.sequence_length
+        return arguments
+
+    def compile_arguments(self, steps_per_epoch):
+        import keras
+
+        if self.family == "MarkovChain":
             return {}
-        return {"num_classes": len(examples.class_names)}
+        steps = self.epochs * steps_per_epoch
+        warm_up = min(100, steps // 10)
+        rate = keras.optimizers.schedules.CosineDecay(
+            self.learning_rate / max(warm_up, 1),
+            steps - warm_up,
+            warmup_target=self.learning_rate,
+            warmup_steps=warm_up,
+        )
+        return {"optimizer": keras.optimizers.Adam(rate, beta_2=0.99)}
 
 
-_QUICK = {"split": "train[:512]", "epochs": 3}
 _DEFAULTS = {
     "gan": GANRecipe("GAN"),
     "dcgan": GANRecipe("DCGAN", d_learning_rate=2e-3, g_learning_rate=2e-3),
@@ -205,9 +303,33 @@ _DEFAULTS = {
     "denoising_autoencoder": AutoencoderRecipe(
         "DenoisingAutoencoder", epochs=60, learning_rate=2e-3
     ),
+    "markov": TextRecipe(
+        "MarkovChain",
+        epochs=1,
+        sequence_length=1024,
+        windows="tiled",
+        model_arguments={"order": 5},
+    ),
+    "lstm": TextRecipe(
+        "LSTMLanguageModel", sequence_length=100, learning_rate=2e-3
+    ),
+    "gpt": TextRecipe("GPT", learning_rate=2e-3),
 }
+_QUICK = {
+    ImageRecipe: {"split": "train[:512]", "epochs": 3},
+    TextRecipe: {"split": "train[:20000]", "epochs": 3, "steps_per_epoch": 8},
+}
+
+
+def _quick(recipe):
+    (changes,) = (
+        changes for kind, changes in _QUICK.items() if isinstance(recipe, kind)
+    )
+    return dataclasses.replace(recipe, **changes)
+
+
 RECIPES = {
-    name: {"default": recipe, "quick": dataclasses.replace(recipe, **_QUICK)}
+    name: {"default": recipe, "quick": _quick(recipe)}
     for name, recipe in _DEFAULTS.items()
 }
 

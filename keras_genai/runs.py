@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from keras_genai.export import check_saved_model, complete_or_absent
-from keras_genai.recipes import recipe_from_record
+from keras_genai.recipes import TextRecipe, recipe_from_record
 from keras_genai.version import __version__
 
 
@@ -171,7 +171,7 @@ class Run:
         import keras
         import tensorflow as tf
 
-        from keras_genai.callbacks import RaiseOnNaN, SampleImages
+        from keras_genai.callbacks import RaiseOnNaN
 
         record = self.record()
         if record["deterministic"]:
@@ -183,7 +183,7 @@ class Run:
             dataset = recipe.dataset(record["seed"], record["offline"])
             _same_data(record, dataset.examples)
             validation = recipe.validation_dataset(
-                record["seed"], record["offline"]
+                record["seed"], record["offline"], dataset
             )
             model = recipe.model(dataset, record["seed"])
         except Exception:
@@ -204,7 +204,7 @@ class Run:
             },
             "data": {
                 "source": dataset.examples.source,
-                "images": len(dataset.examples.images),
+                dataset.examples.unit: len(dataset.examples),
                 "digest": dataset.examples.digest,
             },
         }
@@ -219,9 +219,7 @@ class Run:
                 epochs=recipe.epochs,
                 callbacks=[
                     log,
-                    SampleImages(
-                        self.folder / "samples", self.folder / "samples.gif"
-                    ),
+                    self._sampler(recipe),
                     RaiseOnNaN(),
                     # Last, so that an epoch it has saved is wholly recorded.
                     keras.callbacks.BackupAndRestore(
@@ -247,6 +245,14 @@ class Run:
         with complete_or_absent(self.model_path) as partial:
             model.save(partial)
         return model
+
+    def _sampler(self, recipe):
+        from keras_genai.callbacks import SampleImages, SampleText
+
+        samples = self.folder / "samples"
+        if isinstance(recipe, TextRecipe):
+            return SampleText(samples, recipe.prompt)
+        return SampleImages(samples, self.folder / "samples.gif")
 
     def finish(self, model):
         """Exports the model, checks the export and writes the final numbers.
@@ -290,7 +296,9 @@ class Run:
         recipe = recipe_from_record(record["recipe"])
         split = split or recipe.validation_split or "test"
         model = load_model(self.model_path)
-        dataset = recipe.dataset(record["seed"], record["offline"], split)
+        dataset = recipe.dataset(
+            record["seed"], record["offline"], split, like=model
+        )
         results = model.evaluate(dataset)
         if hasattr(model, "log_weights"):
             for name, bound in (

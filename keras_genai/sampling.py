@@ -1,5 +1,6 @@
 """From noise or logits to samples."""
 
+import dataclasses
 import statistics
 
 import numpy as np
@@ -109,3 +110,268 @@ def latent_grid(num_columns, coverage=0.98):
     ]
     first, second = np.meshgrid(quantiles, quantiles[::-1])
     return np.stack([first, second], axis=-1).reshape(-1, 2).astype("float32")
+
+
+# --- Tokens, one after another -----------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """How the next token is chosen from its logits.
+
+    Attributes:
+        temperature: Float >= 0 that logits are divided by; 0 is the likeliest.
+        top_k: Integer >= 0, tokens that are drawn from; 0 for all.
+        top_p: Float in (0, 1], probability that they make up together.
+        min_p: Float in [0, 1], how likely they must be, as a share of the
+            likeliest.
+        repetition_penalty: Float > 0 that the logits of tokens seen before
+            are divided by where they are positive, and else multiplied by.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+    def check(self, vocabulary_size):
+        """Refuses choices that are out of range.
+
+        Args:
+            vocabulary_size: Integer.
+
+        Raises:
+            ValueError: If one of them is.
+        """
+        for name, fits, expected in (
+            ("temperature", self.temperature >= 0, "0 or more"),
+            (
+                "top_k",
+                isinstance(self.top_k, int)
+                and 0 <= self.top_k <= vocabulary_size,
+                f"an integer in [0, {vocabulary_size}]",
+            ),
+            ("top_p", 0 < self.top_p <= 1, "in (0, 1]"),
+            ("min_p", 0 <= self.min_p <= 1, "in [0, 1]"),
+            ("repetition_penalty", self.repetition_penalty > 0, "above 0"),
+        ):
+            if not fits:
+                raise ValueError(
+                    f"`{name}` must be {expected}. "
+                    f"Received: {name}={getattr(self, name)}"
+                )
+
+    def tensors(self):
+        """The same as scalar tensors, which a compiled loop takes."""
+        return Choice(
+            tf.constant(self.temperature, "float32"),
+            tf.constant(self.top_k, "int32"),
+            tf.constant(self.top_p, "float32"),
+            tf.constant(self.min_p, "float32"),
+            tf.constant(self.repetition_penalty, "float32"),
+        )
+
+
+def next_tokens(logits, uniform, choice, seen=None):
+    """Draws a token for each row of logits.
+
+    Args:
+        logits: Float tensor `(batch, vocabulary_size)`.
+        uniform: Float tensor `(batch,)` in [0, 1): where in the cumulated
+            probabilities the draw falls.
+        choice: `Choice`, of numbers or of scalar tensors.
+        seen: Boolean tensor like `logits`: tokens that are penalised, or
+            `None`.
+
+    Returns:
+        Int32 tensor `(batch,)`.
+
+    Example:
+        >>> logits = tf.constant([[0.0, 5.0, 4.0], [1.0, 0.0, 0.0]])
+        >>> next_tokens(logits, [0.5, 0.5], Choice(temperature=0.0)).numpy()
+        array([1, 0], dtype=int32)
+    """
+    if seen is not None:
+        penalty = choice.repetition_penalty
+        weaker = tf.where(logits > 0, logits / penalty, logits * penalty)
+        logits = tf.where(seen, weaker, logits)
+    scaled = logits / tf.maximum(choice.temperature, 1e-6)
+    restricted = (choice.top_k > 0) | (choice.top_p < 1) | (choice.min_p > 0)
+    scaled = tf.cond(
+        tf.convert_to_tensor(restricted),
+        lambda: restrict(scaled, choice.top_k, choice.top_p, choice.min_p),
+        lambda: scaled,
+    )
+    cumulated = tf.cumsum(tf.nn.softmax(scaled), axis=1)
+    below = (
+        cumulated
+        <= tf.convert_to_tensor(uniform)[:, None] * (cumulated[:, -1:])
+    )
+    drawn = tf.reduce_sum(tf.cast(below, "int32"), axis=1)
+    drawn = tf.minimum(drawn, tf.shape(logits)[1] - 1)
+    likeliest = tf.argmax(logits, 1, "int32")
+    return tf.where(choice.temperature > 0, drawn, likeliest)
+
+
+def restrict(logits, top_k=0, top_p=1.0, min_p=0.0):
+    """Leaves the likeliest tokens, by each of three rules.
+
+    Args:
+        logits: Float tensor `(batch, vocabulary_size)`.
+        top_k: Integer, so many are left; 0 for all.
+        top_p: Float, the fewest that have this probability together.
+        min_p: Float, those at least this many times as likely as the
+            likeliest. The likeliest is left whatever the rules.
+
+    Returns:
+        Float tensor like `logits`, `-inf` for those that are not left.
+
+    Example:
+        >>> restrict(tf.constant([[0.0, 2.0, 1.0]]), top_k=2).numpy()
+        array([[-inf,   2.,   1.]], dtype=float32)
+    """
+    order = tf.argsort(logits, axis=1, direction="DESCENDING", stable=True)
+    rank = tf.argsort(order, axis=1)
+    probabilities = tf.nn.softmax(logits)
+    in_order = tf.gather(probabilities, order, batch_dims=1)
+    before = tf.gather(
+        tf.cumsum(in_order, axis=1, exclusive=True), rank, batch_dims=1
+    )
+    left = (
+        ((top_k == 0) | (rank < top_k))
+        & ((before < top_p) | (top_p >= 1))
+        & (probabilities >= min_p * in_order[:, :1])
+    )
+    return tf.where(left | (rank == 0), logits, -np.inf)
+
+
+@dataclasses.dataclass
+class Loop:
+    """Where a generation stands.
+
+    Attributes:
+        tokens: Int32 tensor `(batch, room)`: prompts, and what was made.
+        lengths: Int32 tensor `(batch,)` of the prompts.
+        place: Int32 scalar tensor, the place of the token to read next.
+        position: Int32 scalar tensor, tokens that the state has room for and
+            holds already.
+        state: Nested tensors of the model.
+        uniform: Float tensor `(room, batch)`, one number in [0, 1) a draw.
+            They are drawn before the loop, because the same seed draws others
+            where XLA compiles it.
+    """
+
+    tokens: tf.Tensor
+    lengths: tf.Tensor
+    place: tf.Tensor
+    position: tf.Tensor
+    state: object
+    uniform: tf.Tensor
+
+
+def start_loop(tokens, lengths, state, seed):
+    """Begins a loop.
+
+    Args:
+        tokens: Int32 tensor `(batch, room)`, prompts from the left on.
+        lengths: Int32 tensor `(batch,)` of the prompts.
+        state: Nested tensors, the model's state before the first token.
+        seed: Integer, or integer scalar tensor.
+
+    Returns:
+        `Loop`.
+    """
+    batch_size, room = tf.unstack(tf.shape(tokens))
+    uniform = tf.random.stateless_uniform((room, batch_size), (seed, 0))
+    zero = tf.constant(0)
+    return Loop(tokens, lengths, zero, zero, state, uniform)
+
+
+def lay_out(prompts, max_new_tokens):
+    """Lays prompts out beside one another, with room for what will be made.
+
+    Args:
+        prompts: List of int32 arrays, none empty.
+        max_new_tokens: Integer >= 0.
+
+    Returns:
+        Pair of int32 tensors: tokens `(batch, room)`, where the room is
+        a power of two, so that few shapes are compiled; and lengths
+        `(batch,)`.
+    """
+    lengths = np.array([len(prompt) for prompt in prompts], "int32")
+    room = 64
+    while room < lengths.max() + max_new_tokens:
+        room *= 2
+    tokens = np.zeros((len(prompts), room), "int32")
+    for row, prompt in zip(tokens, prompts, strict=True):
+        row[: len(prompt)] = prompt
+    return tf.constant(tokens), tf.constant(lengths)
+
+
+def run_loop(model, loop, until, choice):
+    """Reads token after token, and writes the next where there is none yet.
+
+    Prompts of different lengths go through together: each is read up to its
+    end and then gone on from. When the model can look back no further, the
+    newer half of what it held is read again into an empty state, and the loop
+    goes on.
+
+    Args:
+        model: What has `initial_state`, `extend` and `max_sequence_length`.
+        loop: `Loop`.
+        until: Integer scalar tensor, the place before which to stop; all
+            tokens before it are there then.
+        choice: `Choice`.
+
+    Returns:
+        `Loop`.
+    """
+    limit = model.max_sequence_length
+    batch_size = loop.tokens.shape[0] or tf.shape(loop.tokens)[0]
+    rows = tf.range(batch_size)
+
+    def read_again(tokens, place):
+        kept = limit // 2
+        state = model.initial_state(batch_size)
+        if kept:
+            newest = tf.slice(tokens, (0, place - kept), (-1, kept))
+            _, state = model.extend(newest, state, 0)
+        return tf.constant(kept), state
+
+    def step(tokens, place, position, state, seen):
+        if limit is not None:
+            position, state = tf.cond(
+                position == limit,
+                lambda: read_again(tokens, place),
+                lambda: (position, state),
+            )
+        token_ids = tf.slice(tokens, (0, place), (-1, 1))
+        logits, state = model.extend(token_ids, state, position)
+        seen = seen | tf.one_hot(token_ids[:, 0], seen.shape[1], True, False)
+        place += 1
+        uniform = tf.slice(loop.uniform, (place, 0), (1, -1))[0]
+        drawn = next_tokens(
+            tf.cast(logits[:, -1], "float32"), uniform, choice, seen
+        )
+        there = tf.slice(tokens, (0, place), (-1, 1))[:, 0]
+        tokens = tf.tensor_scatter_nd_update(
+            tokens,
+            tf.stack([rows, tf.fill((batch_size,), place)], axis=1),
+            tf.where(place < loop.lengths, there, drawn),
+        )
+        return tokens, place, position + 1, state, seen
+
+    # A state may have been left in the middle: what was read is in `tokens`.
+    read = tf.range(tf.shape(loop.tokens)[1])[None, :, None] < loop.place
+    seen = tf.reduce_any(
+        tf.one_hot(loop.tokens, model.vocabulary_size, True, False) & read,
+        axis=1,
+    )
+    tokens, place, position, state, _ = tf.while_loop(
+        lambda tokens, place, *rest: place + 1 < until,
+        step,
+        (loop.tokens, loop.place, loop.position, loop.state, seen),
+    )
+    return Loop(tokens, loop.lengths, place, position, state, loop.uniform)

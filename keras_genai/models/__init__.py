@@ -8,7 +8,16 @@ from keras_genai.startup import require_tensorflow_backend
 
 require_tensorflow_backend()
 
-FAMILIES = ("gan", "dcgan", "autoencoder", "vae", "conditional_vae")
+FAMILIES = (
+    "gan",
+    "dcgan",
+    "autoencoder",
+    "vae",
+    "conditional_vae",
+    "markov",
+    "lstm",
+    "gpt",
+)
 
 
 def load_model(filepath, **kwargs):

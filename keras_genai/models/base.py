@@ -166,6 +166,14 @@ class GenerativeModel(keras.Model):
             f"{type(self).__name__} gives no `signatures` to export."
         )
 
+    def example_request(self):
+        """What an export is asked, to be compared with its model.
+
+        Returns:
+            Dictionary: arguments of the first of `signatures`.
+        """
+        return {"num_samples": 4, "seed": 0}
+
     def export(self, filepath, overwrite=True):
         """Writes a SavedModel that runs without this package.
 

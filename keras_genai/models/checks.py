@@ -209,6 +209,42 @@ def check_label_array(labels, count, num_classes):
     return labels.astype("int32")
 
 
+def check_token_ids(token_ids, least, vocabulary_size):
+    """Refuses what is not a batch of token ids.
+
+    Args:
+        token_ids: What `fit` or `evaluate` was given.
+        least: Integer, the least id allowed: 0, or -1 for targets.
+        vocabulary_size: Integer.
+
+    Returns:
+        The ids, an int32 tensor `(batch, length)`.
+
+    Raises:
+        ValueError: If the shape or the type is another. What is out of range
+            is refused as by `check_finite_range`.
+    """
+    token_ids = tf.convert_to_tensor(token_ids)
+    if len(token_ids.shape) != 2 or not token_ids.dtype.is_integer:
+        raise ValueError(
+            "Expected integer token ids (batch, length). Received: shape "
+            f"{tuple(token_ids.shape)} and type {token_ids.dtype.name}"
+        )
+    token_ids = tf.cast(token_ids, "int32")
+    lowest, highest = tf.reduce_min(token_ids), tf.reduce_max(token_ids)
+    tf.debugging.Assert(
+        (lowest >= least) & (highest < vocabulary_size),
+        [
+            f"Expected token ids in [{least}, {vocabulary_size}), of the "
+            "tokenizer that the model was made with. Received: ids from",
+            lowest,
+            "to",
+            highest,
+        ],
+    )
+    return token_ids
+
+
 def check_network(network, input_shape, output_shape):
     """Refuses a network that does not fit its model.
 

@@ -1,0 +1,48 @@
+"""Batches that depend on (seed, epoch) alone, as an endless run of epochs."""
+
+import tensorflow as tf
+
+
+def epoch_dataset(load_batch, num_batches, num_parallel_calls=None):
+    """Makes a data set that counts its epochs.
+
+    Each pass over it is an epoch and counts; `dataset.set_epoch(epoch)`, which
+    the models' `fit` calls, sets the count, so that a resumed run sees what an
+    unbroken one would.
+
+    Args:
+        load_batch: Function of two int64 scalar tensors, the epoch and the
+            number of the batch in it.
+        num_batches: Integer, batches of an epoch.
+        num_parallel_calls: Integer, batches loaded at once, or `None` for one.
+
+    Returns:
+        `tf.data.Dataset` with the attribute `set_epoch`.
+    """
+    epochs = tf.Variable(0, dtype="int64", trainable=False)
+
+    def start_epoch(_):
+        epoch = epochs.read_value()
+        epochs.assign_add(1)
+        return epoch
+
+    def one_epoch(epoch):
+        return tf.data.Dataset.range(num_batches).map(
+            lambda batch: load_batch(epoch, batch),
+            num_parallel_calls=num_parallel_calls,
+        )
+
+    options = tf.data.Options()
+    # On two cores autotuning was seen to stall whole epochs of `fit`.
+    options.autotune.enabled = False
+    options.deterministic = True
+    dataset = (
+        tf.data.Dataset.from_tensors(0)
+        .map(start_epoch)
+        .flat_map(one_epoch)
+        .apply(tf.data.experimental.assert_cardinality(num_batches))
+        .prefetch(2)
+        .with_options(options)
+    )
+    dataset.set_epoch = epochs.assign
+    return dataset

@@ -1,0 +1,442 @@
+"""Text <-> token ids: characters, bytes and byte pairs, also inside a graph.
+
+A tokenizer is a vocabulary that is fixed. It turns strings to ids and back in
+Python (`encode`, `decode`), and by the same rule in TensorFlow operations that
+an exported model carries along (`tokenize`, `detokenize`). Its last id is the
+end of a text, which no text holds and which decodes to nothing.
+"""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Tokenizer:
+    """What every tokenizer has in common."""
+
+    @property
+    def vocabulary_size(self):
+        """Integer, ids in all, with that of the end."""
+        raise NotImplementedError
+
+    @property
+    def end_token_id(self):
+        """Integer, the id that ends a text."""
+        return self.vocabulary_size - 1
+
+    @property
+    def characters_per_token(self):
+        """Float32 array `(vocabulary_size,)`; their sum over ids is exact."""
+        raise NotImplementedError
+
+    def tokenize(self, texts):
+        """Turns strings to ids, in TensorFlow.
+
+        Args:
+            texts: String tensor `(batch,)`, UTF-8.
+
+        Returns:
+            `tf.RaggedTensor` of int32, `(batch, None)`.
+        """
+        raise NotImplementedError
+
+    def detokenize(self, token_ids):
+        """Turns ids to strings, in TensorFlow; the end becomes nothing.
+
+        Args:
+            token_ids: `tf.RaggedTensor` of int32, `(batch, None)`.
+
+        Returns:
+            String tensor `(batch,)`, UTF-8.
+        """
+        raise NotImplementedError
+
+    def encode(self, text):
+        """Turns a string to ids.
+
+        Args:
+            text: String.
+
+        Returns:
+            Int32 NumPy array `(length,)`.
+        """
+        return self.tokenize(tf.constant([text])).flat_values.numpy()
+
+    def decode(self, token_ids):
+        """Turns ids to a string; bytes that are no character become U+FFFD.
+
+        Args:
+            token_ids: Integer array `(length,)`.
+
+        Returns:
+            String.
+
+        Raises:
+            ValueError: If there is no such id.
+        """
+        token_ids = np.asarray(token_ids, "int32").reshape(-1)
+        if len(token_ids) and not (
+            0 <= token_ids.min() <= token_ids.max() < self.vocabulary_size
+        ):
+            raise ValueError(
+                f"Expected token ids in [0, {self.vocabulary_size}). "
+                f"Received: {token_ids.min()} to {token_ids.max()}"
+            )
+        rows = tf.RaggedTensor.from_row_splits(token_ids, [0, len(token_ids)])
+        return self.detokenize(rows).numpy()[0].decode("utf-8", "replace")
+
+    def save(self, filepath):
+        """Writes the tokenizer as JSON.
+
+        Args:
+            filepath: Path of the file to write.
+        """
+        config = keras.saving.serialize_keras_object(self)
+        path = Path(filepath)
+        aside = path.with_name(f".{path.name}.partial")
+        aside.write_text(json.dumps(config))
+        aside.replace(path)
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def load_tokenizer(filepath):
+    """Loads what `Tokenizer.save` wrote.
+
+    Args:
+        filepath: Path of the file.
+
+    Returns:
+        `Tokenizer`.
+
+    Raises:
+        ValueError: If the file does not hold a tokenizer.
+    """
+    try:
+        tokenizer = keras.saving.deserialize_keras_object(
+            json.loads(Path(filepath).read_text())
+        )
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"Expected the file of a tokenizer: {error}. "
+            f"Received: filepath={str(filepath)!r}"
+        ) from error
+    if not isinstance(tokenizer, Tokenizer):
+        raise ValueError(
+            "Expected the file of a tokenizer. "
+            f"Received: filepath={str(filepath)!r}"
+        )
+    return tokenizer
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class CharacterTokenizer(Tokenizer):
+    """One id a character, that is, a Unicode code point.
+
+    A character that is not in the vocabulary becomes the id before the last,
+    which decodes to U+FFFD, the replacement character.
+
+    Args:
+        vocabulary: String, its characters in the order of their code points,
+            each once.
+
+    Raises:
+        ValueError: If the vocabulary is empty or out of order.
+
+    Example:
+        >>> tokenizer = CharacterTokenizer.from_text("abba")
+        >>> tokenizer.encode("bad")
+        array([1, 0, 2], dtype=int32)
+        >>> tokenizer.decode([1, 0, 1])
+        'bab'
+    """
+
+    def __init__(self, vocabulary):
+        if not vocabulary or sorted(set(vocabulary)) != list(vocabulary):
+            raise ValueError(
+                "`vocabulary` must be characters in order, each once. "
+                f"Received: vocabulary={vocabulary!r}"
+            )
+        self.vocabulary = vocabulary
+        self._code_points = np.array([ord(c) for c in vocabulary], "int32")
+
+    @classmethod
+    def from_text(cls, text):
+        """Makes the tokenizer of the characters that a text has.
+
+        Args:
+            text: String, not empty.
+
+        Returns:
+            `CharacterTokenizer`.
+        """
+        return cls("".join(sorted(set(text))))
+
+    @property
+    def vocabulary_size(self):
+        return len(self.vocabulary) + 2
+
+    @property
+    def characters_per_token(self):
+        counts = np.ones(self.vocabulary_size, "float32")
+        counts[self.end_token_id] = 0
+        return counts
+
+    def tokenize(self, texts):
+        code_points = tf.strings.unicode_decode(texts, "UTF-8")
+        values = code_points.flat_values
+        places = tf.searchsorted(self._code_points, values)
+        unknown = len(self.vocabulary)
+        nearest = tf.gather(self._code_points, tf.minimum(places, unknown - 1))
+        return code_points.with_flat_values(
+            tf.where(nearest == values, places, unknown)
+        )
+
+    def detokenize(self, token_ids):
+        token_ids = tf.ragged.boolean_mask(
+            token_ids, token_ids != self.end_token_id
+        )
+        code_points = tf.constant([*self._code_points, 0xFFFD])
+        return tf.strings.unicode_encode(
+            token_ids.with_flat_values(
+                tf.gather(code_points, token_ids.flat_values)
+            ),
+            "UTF-8",
+        )
+
+    def get_config(self):
+        return {"vocabulary": self.vocabulary}
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class BytePairTokenizer(Tokenizer):
+    """Bytes of UTF-8, of which pairs that are frequent have become one id.
+
+    Ids below 256 are bytes; each merge makes a new id of two that are there
+    already. Without merges it is the tokenizer of bytes. A text is cut into
+    words first (a space belongs to the word behind it), and in each word the
+    earliest merge that applies is made, leftmost first, until none does. Any
+    text comes back as it was.
+
+    Args:
+        merges: Pairs of ids, in the order in which they were learned.
+
+    Raises:
+        ValueError: If a merge is of ids that do not exist yet.
+
+    Example:
+        >>> tokenizer = BytePairTokenizer([(104, 101), (256, 114)])
+        >>> tokenizer.encode("there")
+        array([116, 257, 101], dtype=int32)
+        >>> tokenizer.decode([116, 257, 101])
+        'there'
+
+    Reference:
+        Sennrich et al., Neural machine translation of rare words with subword
+        units, 2016; Radford et al., Language models are unsupervised multitask
+        learners, 2019 (on bytes).
+    """
+
+    def __init__(self, merges=()):
+        self.merges = [tuple(map(int, pair)) for pair in merges]
+        ids = {bytes([value]): value for value in range(256)}
+        self._bytes, self._merged = [*ids], []
+        for left, right in self.merges:
+            if not 0 <= min(left, right) <= max(left, right) < len(ids):
+                raise ValueError(
+                    "A merge is of two ids that exist before it. "
+                    f"Received: {(left, right)} beside {len(ids)} ids"
+                )
+            token = self._bytes[left] + self._bytes[right]
+            if token not in ids:  # it may be known by other halves
+                ids[token] = len(ids)
+                self._bytes.append(token)
+            self._merged.append(ids[token])
+        # Pairs as one number, sorted, so that a pair is looked up by bisection.
+        pairs = np.array(self.merges, "int64").reshape(-1, 2)
+        keys = pairs[:, 0] * self.vocabulary_size + pairs[:, 1]
+        self._ranks = np.argsort(keys)
+        self._keys = keys[self._ranks]
+
+    @classmethod
+    def train(cls, texts, vocabulary_size):
+        """Learns the merges of a corpus.
+
+        Args:
+            texts: Iterable of strings.
+            vocabulary_size: Integer > 257. There are fewer ids where the
+                corpus has too few pairs.
+
+        Returns:
+            `BytePairTokenizer`.
+
+        Raises:
+            ImportError: If the package tokenizers is not installed.
+            ValueError: If the size leaves no merge.
+        """
+        if vocabulary_size <= 257:
+            raise ValueError(
+                "`vocabulary_size` must be above 257: 256 bytes and the end. "
+                f"Received: vocabulary_size={vocabulary_size}"
+            )
+        try:
+            import tokenizers
+        except ImportError as error:
+            raise ImportError(
+                "Byte pairs are learned by the package tokenizers: "
+                'pip install "keras-genai[bpe]"'
+            ) from error
+        learner = byte_pair_learner(tokenizers.models.BPE())
+        learner.train_from_iterator(
+            texts,
+            tokenizers.trainers.BpeTrainer(
+                vocab_size=vocabulary_size - 1,
+                initial_alphabet=sorted(_BYTE_LETTERS.values()),
+                show_progress=False,
+            ),
+        )
+        model = json.loads(learner.to_str())["model"]
+        ids = {letter: byte for byte, letter in _BYTE_LETTERS.items()}
+        merges = []
+        for left, right in model["merges"]:
+            merges.append((ids[left], ids[right]))
+            ids.setdefault(left + right, len(ids))
+        return cls(merges)
+
+    @property
+    def vocabulary_size(self):
+        return len(self._bytes) + 1
+
+    @property
+    def characters_per_token(self):
+        # A character is counted where it begins: 10xxxxxx goes on with one.
+        counts = [
+            sum(byte & 0b11000000 != 0b10000000 for byte in token)
+            for token in self._bytes
+        ]
+        return np.array([*counts, 0], "float32")
+
+    def tokenize(self, texts):
+        letters = tf.strings.bytes_split(texts)
+        values = tf.io.decode_raw(letters.flat_values, "uint8")
+        values = tf.cast(tf.reshape(values, (-1,)), "int32")
+        rows = letters.value_rowids()
+        if self.merges:
+            values, rows = self._merge(values, rows)
+        return tf.RaggedTensor.from_value_rowids(
+            values, rows, nrows=tf.shape(texts, tf.int64)[0]
+        )
+
+    def _merge(self, values, rows):
+        words = tf.cumsum(tf.cast(_starts_word(values, rows), "int64"))
+        none = len(self.merges)
+
+        def ranks(values, words):
+            # (tokens,): of the pair that each token begins, or `none`
+            wide = tf.cast(values, "int64")
+            keys = wide[:-1] * self.vocabulary_size + wide[1:]
+            places = tf.minimum(tf.searchsorted(self._keys, keys), none - 1)
+            known = (tf.gather(self._keys, places) == keys) & (
+                words[:-1] == words[1:]
+            )
+            found = tf.where(known, tf.gather(self._ranks, places), none)
+            return tf.concat([found, [none]], axis=0)[: tf.size(values)]
+
+        def some_left(values, rows, words, ranks_now):
+            return tf.reduce_any(ranks_now < none)
+
+        def merge_once(values, rows, words, ranks_now):
+            # In each word one merge: the earliest learned, leftmost of these.
+            count = tf.size(values, tf.int64)
+            order = ranks_now * count + tf.range(count)
+            first = tf.math.unsorted_segment_min(order, words, words[-1] + 1)
+            merged = (order == tf.gather(first, words)) & (ranks_now < none)
+            made = tf.gather(self._merged, tf.minimum(ranks_now, none - 1))
+            values = tf.where(merged, made, values)
+            kept = tf.concat([[True], ~merged[:-1]], axis=0)
+            values, rows, words = (
+                tf.boolean_mask(each, kept) for each in (values, rows, words)
+            )
+            return values, rows, words, ranks(values, words)
+
+        values, rows, _, _ = tf.while_loop(
+            some_left,
+            merge_once,
+            (values, rows, words, ranks(values, words)),
+            shape_invariants=(tf.TensorShape([None]),) * 4,
+        )
+        return values, rows
+
+    def detokenize(self, token_ids):
+        pieces = tf.gather(tf.constant([*self._bytes, b""]), token_ids)
+        return tf.strings.reduce_join(pieces, axis=-1)
+
+    def get_config(self):
+        return {"merges": self.merges}
+
+
+def byte_pair_learner(model):
+    """A tokenizer of the package tokenizers that cuts words as ours does.
+
+    Args:
+        model: `tokenizers.models.BPE`.
+
+    Returns:
+        `tokenizers.Tokenizer`.
+    """
+    import tokenizers
+    from tokenizers.pre_tokenizers import ByteLevel, Sequence, Split
+
+    learner = tokenizers.Tokenizer(model)
+    words = Split(tokenizers.Regex(_WORD), behavior="isolated")
+    bytes_as_letters = ByteLevel(add_prefix_space=False, use_regex=False)
+    learner.pre_tokenizer = Sequence([words, bytes_as_letters])
+    return learner
+
+
+# A word is a space, if there is one, and then letters (all that is not ASCII
+# counts as such), digits, or other signs; other white space is a word each.
+_WORD = (
+    r" ?[A-Za-z\x{80}-\x{10FFFF}]+| ?[0-9]+"
+    r"| ?[^A-Za-z0-9\x{80}-\x{10FFFF}\t-\r ]+|[\t-\r ]"
+)
+_SPACE, _LETTER, _DIGIT, _SIGN = range(4)
+
+
+def _byte_classes():
+    classes = np.full(256, _SIGN)
+    classes[[*range(ord("\t"), ord("\r") + 1), ord(" ")]] = _SPACE
+    classes[[byte for byte in range(128) if chr(byte).isalpha()]] = _LETTER
+    classes[128:] = _LETTER
+    classes[ord("0") : ord("9") + 1] = _DIGIT
+    return classes
+
+
+_CLASSES = _byte_classes()
+
+
+def _starts_word(values, rows):
+    """Whether each byte begins a word, as `_WORD` has it."""
+    classes = tf.gather(_CLASSES, values)
+    goes_on = (
+        (rows[1:] == rows[:-1])
+        & (classes[1:] != _SPACE)
+        & ((classes[1:] == classes[:-1]) | (values[:-1] == ord(" ")))
+    )
+    return tf.concat([[True], ~goes_on], axis=0)[: tf.size(values)]
+
+
+def _byte_letters():
+    """Byte -> the visible character that stands for it in that package."""
+    visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = {byte: chr(byte) for byte in visible}
+    hidden = [byte for byte in range(256) if byte not in letters]
+    return letters | {byte: chr(256 + i) for i, byte in enumerate(hidden)}
+
+
+_BYTE_LETTERS = _byte_letters()

@@ -1,0 +1,487 @@
+"""GPT: a decoder-only Transformer, from token ids to logits of the next."""
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from keras_genai.layers import layer_seeds
+from keras_genai.models.checks import check_at_least_one
+from keras_genai.models.language_model import LanguageModel
+
+# What the choices of the architecture are where they are left out.
+STYLES = {
+    "modern": {
+        "positions": "rotary",
+        "normalization": "rms",
+        "activation": "swiglu",
+        "tied_embeddings": True,
+        "qk_norm": True,
+        "use_bias": False,
+    },
+    "gpt2": {
+        "positions": "learned",
+        "normalization": "layer",
+        "activation": "gelu",
+        "tied_embeddings": True,
+        "qk_norm": False,
+        "use_bias": True,
+    },
+}
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class GPT(LanguageModel):
+    """Generative pre-trained Transformer.
+
+    Each token becomes a vector; layers of attention let it look at the tokens
+    before it, layers of perceptrons think about what was seen; a last product
+    with the vectors of all tokens says how likely each is to come next.
+    Normalisation comes before each of them (pre-norm), so that the sum along
+    the depth stays an open road.
+
+    Args:
+        vocabulary_size: Integer >= 1, or `None` for the tokenizer's.
+        tokenizer: `keras_genai.data.tokenizers.Tokenizer`, or `None`.
+        max_sequence_length: Integer >= 1, tokens that attention reaches.
+            Defaults to `128`.
+        num_layers: Integer >= 1. Defaults to `4`.
+        num_heads: Integer >= 1, divides `hidden_dim`. Defaults to `4`.
+        hidden_dim: Integer >= 1, width of a token's vector. Defaults to
+            `128`.
+        intermediate_dim: Integer >= 1, width inside the perceptrons, or
+            `None` for `4 * hidden_dim`, with SwiGLU 8/3 of it in steps of 32,
+            which is as many weights.
+        num_key_value_heads: Integer >= 1, divides `num_heads`: heads of
+            queries share keys and values in groups. `None` for no groups.
+        dropout: Float in [0, 1). Defaults to `0.0`.
+        style: `"modern"` (default) or `"gpt2"`: what the six choices below
+            are where they are `None`.
+        positions: `"rotary"` (the angle between two tokens' vectors turns
+            with their distance) or `"learned"` (a vector a place).
+        normalization: `"rms"` or `"layer"`.
+        activation: `"swiglu"` or `"gelu"`.
+        tied_embeddings: Boolean. Whether tokens go in and come out by the
+            same vectors.
+        qk_norm: Boolean. Whether queries and keys are normalised.
+        use_bias: Boolean. Whether products have a bias.
+        seed: Integer, or `None` for one drawn at random.
+        **kwargs: `name` and the like, for `keras.Model`.
+
+    Call arguments:
+        token_ids: Integer tensor `(batch, length)`, `length` at most
+            `max_sequence_length`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> model = GPT(vocabulary_size=7, num_layers=1, seed=0)
+        >>> model(np.zeros((2, 5), "int32")).shape
+        TensorShape([2, 5, 7])
+
+    Reference:
+        Radford et al., Language models are unsupervised multitask learners,
+        2019; Su et al., RoFormer, 2021; Shazeer, GLU variants, 2020; Zhang and
+        Sennrich, RMSNorm, 2019; Ainslie et al., GQA, 2023; Henry et al.,
+        Query-key normalization, 2020.
+    """
+
+    def __init__(
+        self,
+        vocabulary_size=None,
+        tokenizer=None,
+        max_sequence_length=128,
+        num_layers=4,
+        num_heads=4,
+        hidden_dim=128,
+        intermediate_dim=None,
+        num_key_value_heads=None,
+        dropout=0.0,
+        style="modern",
+        positions=None,
+        normalization=None,
+        activation=None,
+        tied_embeddings=None,
+        qk_norm=None,
+        use_bias=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(
+            vocabulary_size, tokenizer, max_sequence_length, seed, **kwargs
+        )
+        check_at_least_one(
+            max_sequence_length=max_sequence_length,
+            num_layers=num_layers,
+            num_heads=num_heads,
+            hidden_dim=hidden_dim,
+        )
+        num_key_value_heads = num_key_value_heads or num_heads
+        if hidden_dim % num_heads or num_heads % num_key_value_heads:
+            raise ValueError(
+                "`num_heads` must divide `hidden_dim`, and "
+                "`num_key_value_heads` must divide `num_heads`. Received: "
+                f"num_heads={num_heads}, hidden_dim={hidden_dim}, "
+                f"num_key_value_heads={num_key_value_heads}"
+            )
+        if style not in STYLES:
+            raise ValueError(
+                f"Expected `style` among {', '.join(STYLES)}. "
+                f"Received: style={style!r}"
+            )
+        choices = {
+            "positions": positions,
+            "normalization": normalization,
+            "activation": activation,
+            "tied_embeddings": tied_embeddings,
+            "qk_norm": qk_norm,
+            "use_bias": use_bias,
+        }
+        for name, default in STYLES[style].items():
+            known = {choice[name] for choice in STYLES.values()}
+            if choices[name] is None:
+                choices[name] = default
+            elif choices[name] not in known and not isinstance(default, bool):
+                raise ValueError(
+                    f"Expected `{name}` among {', '.join(sorted(known))}. "
+                    f"Received: {name}={choices[name]!r}"
+                )
+            setattr(self, name, choices[name])
+        if self.positions == "rotary" and hidden_dim // num_heads % 2:
+            raise ValueError(
+                "Rotary positions turn pairs: `hidden_dim / num_heads` must "
+                f"be even. Received: {hidden_dim} / {num_heads}"
+            )
+        if intermediate_dim is None:
+            intermediate_dim = 4 * hidden_dim
+            if self.activation == "swiglu":
+                intermediate_dim = -(-8 * hidden_dim // (3 * 32)) * 32
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.hidden_dim = hidden_dim
+        self.intermediate_dim = intermediate_dim
+        self.num_key_value_heads = num_key_value_heads
+        self.dropout = dropout
+        self.style = style
+
+        seeds = layer_seeds(seed, "gpt")
+        normal = lambda stddev=0.02: keras.initializers.RandomNormal(  # noqa: E731
+            stddev=stddev, seed=next(seeds)
+        )
+        self.token_embedding = layers.Embedding(
+            self.vocabulary_size, hidden_dim, normal(), name="token_embedding"
+        )
+        if self.positions == "learned":
+            self.position_embedding = layers.Embedding(
+                max_sequence_length,
+                hidden_dim,
+                normal(),
+                name="position_embedding",
+            )
+        self.drop = layers.Dropout(dropout, seed=next(seeds))
+        # Each block adds to the sum twice: smaller weights keep it in bounds.
+        residual = 0.02 / np.sqrt(2 * num_layers)
+        self.blocks = [
+            Block(
+                CausalSelfAttention(
+                    hidden_dim,
+                    num_heads,
+                    num_key_value_heads,
+                    rotary=self.positions == "rotary",
+                    qk_norm=self.qk_norm,
+                    use_bias=self.use_bias,
+                    dropout=dropout,
+                    initializers=(normal(), normal(residual)),
+                    seed=next(seeds),
+                    name=f"attention_{index}",
+                ),
+                FeedForward(
+                    hidden_dim,
+                    intermediate_dim,
+                    self.activation,
+                    self.use_bias,
+                    initializers=(normal(), normal(), normal(residual)),
+                    name=f"feed_forward_{index}",
+                ),
+                make_normalization(self.normalization),
+                make_normalization(self.normalization),
+                layers.Dropout(dropout, seed=next(seeds)),
+                name=f"block_{index}",
+            )
+            for index in range(num_layers)
+        ]
+        self.last_normalization = make_normalization(self.normalization)
+        if not self.tied_embeddings:
+            self.head = layers.Dense(
+                self.vocabulary_size,
+                use_bias=False,
+                kernel_initializer=normal(),
+                name="head",
+            )
+        self(np.zeros((1, 1), "int32"))  # makes the weights
+
+    def call(self, token_ids, training=False):
+        length = token_ids.shape[1]
+        if length is not None and length > self.max_sequence_length:
+            raise ValueError(
+                f"Attention reaches {self.max_sequence_length} tokens. "
+                f"Received: token_ids of shape {tuple(token_ids.shape)}"
+            )
+        x = self._embed(token_ids, 0, training)
+        for block in self.blocks:
+            x, _ = block(x, training=training)
+        return self._logits(x)
+
+    def _embed(self, token_ids, position, training=False):
+        x = self.token_embedding(token_ids)  # (batch, length, hidden_dim)
+        if self.positions == "learned":
+            places = position + ops.arange(ops.shape(token_ids)[1])
+            x = x + self.position_embedding(places)
+        return self.drop(x, training=training)
+
+    def _logits(self, x):
+        x = self.last_normalization(x)
+        if self.tied_embeddings:
+            vectors = self.token_embedding.embeddings  # (vocabulary, dim)
+            return ops.matmul(x, ops.transpose(vectors))
+        return self.head(x)
+
+    # Generation: keys and values of what was read are kept, so that a token
+    # costs the same wherever it stands.
+
+    def initial_state(self, batch_size):
+        head_dim = self.hidden_dim // self.num_heads
+        shape = (
+            batch_size,
+            self.num_key_value_heads,
+            self.max_sequence_length,
+            head_dim,
+        )
+        zeros = ops.zeros(shape, self.compute_dtype)
+        return [(zeros, zeros) for _ in self.blocks]
+
+    def extend(self, token_ids, state, position):
+        x = self._embed(token_ids, position)
+        new_state = []
+        for block, cache in zip(self.blocks, state, strict=True):
+            x, cache = block(x, cache=cache, position=position)
+            new_state.append(cache)
+        return self._logits(x), new_state
+
+    def attention_maps(self, text):
+        """Where each token looks.
+
+        Args:
+            text: String of at most `max_sequence_length` tokens.
+
+        Returns:
+            Float32 NumPy array `(num_layers, num_heads, length, length)`; each
+            row sums to 1, and nothing is right of the diagonal.
+
+        Raises:
+            ValueError: If the text is empty or too long.
+        """
+        token_ids = self._prompt(text)[None]
+        x, maps = self._embed(token_ids, 0), []
+        for block in self.blocks:
+            normalised = block.normalizations[0](x)
+            maps.append(block.attention.weights_of(normalised)[0])
+            x, _ = block(x)
+        return np.stack([np.asarray(each, "float32") for each in maps])
+
+    def get_config(self):
+        names = (
+            *("num_layers", "num_heads", "hidden_dim", "intermediate_dim"),
+            *("num_key_value_heads", "dropout", "style", *STYLES["modern"]),
+        )
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in names},
+        }
+
+
+class Block(layers.Layer):
+    """`x + attention(norm(x))`, then `x + feed_forward(norm(x))`."""
+
+    def __init__(
+        self, attention, feed_forward, first, second, dropout, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.attention = attention
+        self.feed_forward = feed_forward
+        self.normalizations = [first, second]
+        self.drop = dropout
+
+    def call(self, x, cache=None, position=0, training=False):
+        first, second = self.normalizations
+        seen, cache = self.attention(
+            first(x), cache=cache, position=position, training=training
+        )
+        x = x + self.drop(seen, training=training)
+        thought = self.feed_forward(second(x))
+        return x + self.drop(thought, training=training), cache
+
+
+class CausalSelfAttention(layers.Layer):
+    """Each token takes from itself and those before, as its query asks.
+
+    softmax(query key^T / sqrt(head_dim)) value, a head at a time; a token
+    after it has the weight 0.
+    """
+
+    def __init__(
+        self,
+        hidden_dim,
+        num_heads,
+        num_key_value_heads,
+        rotary,
+        qk_norm,
+        use_bias,
+        dropout,
+        initializers,
+        seed,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.num_key_value_heads = num_key_value_heads
+        self.head_dim = hidden_dim // num_heads
+        self.rotary = rotary
+        into, out = initializers
+        shared = num_key_value_heads * self.head_dim
+        self.project = layers.Dense(
+            hidden_dim + 2 * shared, use_bias=use_bias, kernel_initializer=into
+        )
+        self.merge = layers.Dense(
+            hidden_dim, use_bias=use_bias, kernel_initializer=out
+        )
+        self.qk_normalizations = qk_norm and [
+            make_normalization("rms") for _ in range(2)
+        ]
+        self.drop = layers.Dropout(dropout, seed=seed)
+
+    def call(self, x, cache=None, position=0, training=False):
+        query, key, value = self._heads(x, position)
+        if cache is not None:
+            keys, values = cache  # (batch, key_value_heads, limit, head_dim)
+            key = ops.slice_update(keys, (0, 0, position, 0), key)
+            value = ops.slice_update(values, (0, 0, position, 0), value)
+            cache = key, value
+        weights = self._weights(query, key, position)
+        weights = self.drop(weights, training=training)
+        out = ops.matmul(weights, self._grouped(value))
+        out = ops.transpose(out, (0, 2, 1, 3))  # (batch, length, heads, dim)
+        batch, length = ops.shape(x)[:2]
+        out = ops.reshape(out, (batch, length, self.num_heads * self.head_dim))
+        return self.merge(out), cache
+
+    def weights_of(self, x):
+        """The weights `(batch, heads, length, length)` alone."""
+        query, key, _ = self._heads(x, 0)
+        return self._weights(query, key, 0)
+
+    def _heads(self, x, position):
+        shared = self.num_key_value_heads
+        batch, length = ops.shape(x)[:2]
+        heads = ops.reshape(
+            self.project(x),
+            (batch, length, self.num_heads + 2 * shared, self.head_dim),
+        )
+        heads = ops.transpose(
+            heads, (0, 2, 1, 3)
+        )  # (batch, heads, length, dim)
+        query, key, value = ops.split(
+            heads, (self.num_heads, self.num_heads + shared), axis=1
+        )
+        if self.qk_normalizations:
+            norm_query, norm_key = self.qk_normalizations
+            query, key = norm_query(query), norm_key(key)
+        if self.rotary:
+            query, key = rotate(query, position), rotate(key, position)
+        return query, key, value
+
+    def _weights(self, query, key, position):
+        key = self._grouped(key)
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        scores = scores / self.head_dim**0.5  # (batch, heads, length, keys)
+        places = position + ops.arange(ops.shape(query)[2])
+        allowed = ops.arange(ops.shape(key)[2])[None] <= places[:, None]
+        scores = ops.where(allowed, scores, ops.cast(-1e9, scores.dtype))
+        if scores.shape[-1] == 1:  # alone, of which Keras's softmax warns
+            return ops.ones_like(scores)
+        return ops.softmax(scores, axis=-1)
+
+    def _grouped(self, shared):
+        """Keys or values, once for each head of queries that shares them."""
+        groups = self.num_heads // self.num_key_value_heads
+        return shared if groups == 1 else ops.repeat(shared, groups, axis=1)
+
+
+class FeedForward(layers.Layer):
+    """Two layers for each token alone: wider, then back.
+
+    `W2 gelu(W1 x)`, or with SwiGLU `W3 (silu(W1 x) * W2 x)`.
+    """
+
+    def __init__(
+        self,
+        hidden_dim,
+        intermediate_dim,
+        activation,
+        use_bias,
+        initializers,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        first, second, last = initializers
+        self.gated = activation == "swiglu"
+
+        def dense(units, initializer):
+            return layers.Dense(
+                units, use_bias=use_bias, kernel_initializer=initializer
+            )
+
+        self.widen = dense(intermediate_dim, first)
+        if self.gated:
+            self.gate = dense(intermediate_dim, second)
+        self.narrow = dense(hidden_dim, last)
+
+    def call(self, x):
+        if self.gated:
+            return self.narrow(ops.silu(self.gate(x)) * self.widen(x))
+        return self.narrow(ops.gelu(self.widen(x), approximate=True))
+
+
+def make_normalization(kind):
+    """`"rms"` or `"layer"`."""
+    if kind == "rms":
+        return layers.RMSNormalization(epsilon=1e-6)
+    return layers.LayerNormalization(epsilon=1e-5)
+
+
+def rotate(heads, position):
+    """Turns pairs of numbers by an angle that grows with the place.
+
+    The product of two vectors then depends on what they are and how far they
+    stand apart, not on where.
+
+    Args:
+        heads: Float tensor `(batch, heads, length, head_dim)`.
+        position: Integer, the place of the first.
+
+    Returns:
+        Float tensor like `heads`.
+
+    Reference:
+        Su et al., 2021, equation 34.
+    """
+    half = heads.shape[-1] // 2
+    rates = 10_000.0 ** (-ops.arange(half, dtype="float32") / half)
+    places = ops.cast(position + ops.arange(ops.shape(heads)[2]), "float32")
+    angles = places[:, None] * rates  # (length, head_dim / 2)
+    cos = ops.cast(ops.cos(angles), heads.dtype)
+    sin = ops.cast(ops.sin(angles), heads.dtype)
+    first, second = ops.split(heads, 2, axis=-1)
+    return ops.concatenate(
+        [first * cos - second * sin, second * cos + first * sin], axis=-1
+    )
