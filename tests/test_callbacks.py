@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_genai import GAN, SampleImages
+from keras_genai import GAN, SampleImages, SampleText
 from keras_genai.callbacks import RaiseOnNaN
 from keras_genai.plotting import image_grid
 
@@ -167,3 +167,30 @@ def test_a_number_that_is_not_finite_ends_training_with_an_error():
         callback.on_train_batch_end(7, {"d_loss": 0.5, "g_loss": np.nan})
     with pytest.raises(FloatingPointError, match="d_loss is inf"):
         callback.on_train_batch_end(7, {"d_loss": np.inf})
+
+
+# --- Text --------------------------------------------------------------------
+
+
+class Echo:
+    def generate(self, prompt, max_new_tokens, seed):
+        return f"{prompt} {max_new_tokens} {seed} é"
+
+
+def test_texts_of_one_prompt_are_written_and_printed(tmp_path, capsys):
+    callback = SampleText(
+        tmp_path / "texts", "ROMEO:", 7, period=2, seed=3, show=True
+    )
+    callback.set_model(Echo())
+    for epoch in range(5):
+        callback.on_epoch_end(epoch)
+    paths = sorted((tmp_path / "texts").iterdir())
+    assert [path.name for path in paths] == ["epoch_002.txt", "epoch_004.txt"]
+    assert paths[0].read_text(encoding="utf-8") == "ROMEO: 7 3 é"
+    assert capsys.readouterr().out.count("ROMEO: 7 3 é") == 2
+
+
+def test_text_callback_refuses_nothing_to_do():
+    for arguments in ({"max_new_tokens": 0}, {"period": 0}):
+        with pytest.raises(ValueError, match="must be at least 1"):
+            SampleText(**arguments)

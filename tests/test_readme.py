@@ -1,9 +1,13 @@
 """What the README shows works as it stands there."""
 
+import inspect
 import re
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+import keras_genai
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
@@ -33,14 +37,26 @@ def test_ten_lines_train_save_export_and_serve(tmp_path, monkeypatch):
     assert (tmp_path / "samples" / "epoch_001.png").is_file()
 
 
-def test_data_lines_name_real_arguments():
-    import inspect
+def test_text_lines_train_go_on_and_export(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = code("python")[2].replace(
+        '"python_topics",', '"python_topics", "train[:4000]",'
+    )
+    assert small.count("train[:4000]") == 1
+    names = {"kg": keras_genai}
+    exec(small, names)
+    assert names["text"].startswith("The ") and len(names["text"]) <= 104
+    assert (tmp_path / "gpt" / "saved_model.pb").is_file()
 
-    from keras_genai import image_dataset
 
-    parameters = inspect.signature(image_dataset).parameters
-    lines = [line for line in code("python")[2].splitlines() if line]
-    assert len(lines) >= 6
+@pytest.mark.parametrize(
+    ("place", "door", "number"),
+    [(3, "image_dataset", 6), (4, "text_dataset", 4)],
+)
+def test_data_lines_name_real_arguments(place, door, number):
+    parameters = inspect.signature(getattr(keras_genai, door)).parameters
+    lines = [line for line in code("python")[place].splitlines() if line]
+    assert len(lines) >= number
     for line in lines:
         call = line.split("#")[0]
         for name in re.findall(r"(\w+)=", call):

@@ -73,7 +73,7 @@ def text_dataset(
         text/train: 99 characters, sha256 ...
         >>> token_ids, targets = next(iter(dataset))
         >>> targets[0].numpy() - token_ids[0].numpy()
-        array([ 1,  1,  1,  1], dtype=int32)
+        array([1, 1, 1, 1], dtype=int32)
     """
     for name, value in {
         "sequence_length": sequence_length,

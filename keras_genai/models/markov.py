@@ -52,7 +52,7 @@ class MarkovChain(LanguageModel):
         >>> token_ids = np.array([[0, 1, 0, 1, 0, 1]])
         >>> _ = model.fit(token_ids, (token_ids + 1) % 2, verbose=0)
         >>> model.transition_matrix()[0].round(2)
-        array([0.  , 0.99, 0.  ], dtype=float32)
+        array([0.01, 0.98, 0.01], dtype=float32)
 
     Reference:
         Markov, An example of statistical investigation of the text "Eugene
