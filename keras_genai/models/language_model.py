@@ -17,6 +17,7 @@ from keras_genai.models.base import SEED, GenerativeModel
 from keras_genai.models.checks import check_at_least_one, check_token_ids
 
 SCORED_AT_ONCE = 512  # tokens, where a model looks back without limit
+_WINDOWS = 16  # scored at once
 _CHUNK = 32  # tokens between two looks at what was made
 
 
@@ -426,7 +427,8 @@ class LanguageModel(GenerativeModel):
         stride = max(1, length // 2)
         count = tf.size(token_ids) - 1  # targets
         windows = 1 + tf.maximum(0, -(-(count - length) // stride))
-        starts = tf.range(windows)[:, None] * stride
+        batches = -(-windows // _WINDOWS)  # the last ones may be empty
+        starts = tf.range(batches * _WINDOWS)[:, None] * stride
         places = starts + tf.range(length)[None]
         new = (places >= starts + length - stride) | (starts == 0)
         targets = tf.where(
@@ -436,13 +438,17 @@ class LanguageModel(GenerativeModel):
         )
         inputs = tf.gather(token_ids, tf.minimum(places, count))
 
-        def nats(window):
-            logits = self(window[0][None], training=False)
-            losses, _ = next_token_losses(logits, window[1][None])
+        def nats(batch):
+            logits = self(batch[0], training=False)
+            losses, _ = next_token_losses(logits, batch[1])
             return tf.reduce_sum(losses)
 
+        batched = [
+            tf.reshape(each, (-1, _WINDOWS, length))
+            for each in (inputs, targets)
+        ]
         total = tf.reduce_sum(
-            tf.map_fn(nats, (inputs, targets), fn_output_signature=tf.float32)
+            tf.map_fn(nats, batched, fn_output_signature=tf.float32)
         )
         characters = tf.gather(
             self.tokenizer.characters_per_token, token_ids[1:]
