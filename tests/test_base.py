@@ -40,6 +40,22 @@ def test_steps_are_the_same_however_many_are_one_execution():
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
+def test_the_progress_bar_counts_no_further_than_the_last_batch(capsys):
+    model = vae()
+    model.fit(batches(), epochs=2)
+    model.evaluate(batches())
+    shown = capsys.readouterr().out
+    # A data set of unknown length tells it after the first pass.
+    assert shown.count("11/11") >= 2 and "16/11" not in shown
+    known = batches().apply(tf.data.experimental.assert_cardinality(11))
+    model.fit(known)
+    model.evaluate(known)
+    shown = capsys.readouterr().out
+    assert "8/11" in shown and "11/11" in shown and "16/11" not in shown
+    model.fit(known, verbose=0)
+    assert capsys.readouterr().out == ""
+
+
 def test_one_step_is_one_execution_on_several_devices():
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         model = vae()

@@ -118,18 +118,18 @@ class GenerativeModel(keras.Model):
         if isinstance(x, tf.data.Dataset):
             # A data set shuffles itself; Keras warns where it is asked to.
             kwargs.setdefault("shuffle", False)
+        ours = []
         if hasattr(x, "set_epoch"):
             follow = keras.callbacks.LambdaCallback(
                 on_epoch_begin=lambda epoch, logs: x.set_epoch(epoch)
             )
-            if isinstance(callbacks, keras.callbacks.CallbackList):
-                callbacks.append(follow)
-            else:
-                callbacks = [*tf.nest.flatten(callbacks or []), follow]
+            ours.append(follow)
         with _refusals_as_value_errors():
-            return super().fit(x, *args, callbacks=callbacks, **kwargs)
+            return super().fit(
+                x, *args, callbacks=_joined(callbacks, ours), **kwargs
+            )
 
-    def evaluate(self, x=None, *args, **kwargs):
+    def evaluate(self, x=None, *args, callbacks=None, **kwargs):
         """Evaluates as `keras.Model.evaluate` does.
 
         A data set from `keras_genai.image_dataset` is read as in its first
@@ -139,6 +139,7 @@ class GenerativeModel(keras.Model):
             x: What `keras.Model.evaluate` takes, a `tf.data.Dataset` above
                 all.
             *args: As in `keras.Model.evaluate`.
+            callbacks: Callback, or list of callbacks.
             **kwargs: As in `keras.Model.evaluate`.
 
         Returns:
@@ -152,7 +153,12 @@ class GenerativeModel(keras.Model):
         if hasattr(x, "set_epoch"):
             x.set_epoch(0)
         with _refusals_as_value_errors():
-            return super().evaluate(x, *args, **kwargs)
+            return super().evaluate(
+                x,
+                *args,
+                callbacks=_joined(callbacks, []),
+                **kwargs,
+            )
 
     def signatures(self):
         """The functions that `export` writes; each family gives its own.
@@ -262,6 +268,35 @@ class GenerativeModel(keras.Model):
     def _random_states(self):
         weights = {id(weight) for weight in self.weights}
         return [state for state in self.variables if id(state) not in weights]
+
+
+class _ProgressBar(keras.callbacks.ProgbarLogger):
+    """Keras's, but it counts no further than to the last batch.
+
+    With several steps an execution Keras counts whole executions, and would
+    show 40 of 36 steps.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(self._within(batch), logs)
+
+    def on_test_batch_end(self, batch, logs=None):
+        super().on_test_batch_end(self._within(batch), logs)
+
+    def _within(self, batch):
+        return batch if self.target is None else min(batch, self.target - 1)
+
+
+def _joined(callbacks, ours):
+    """The user's callbacks, ours and a progress bar, if there is none."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        for callback in ours:
+            callbacks.append(callback)
+        return callbacks
+    theirs = tf.nest.flatten(callbacks or [])
+    if any(isinstance(each, keras.callbacks.ProgbarLogger) for each in theirs):
+        return [*theirs, *ours]
+    return [*theirs, *ours, _ProgressBar()]
 
 
 @contextlib.contextmanager

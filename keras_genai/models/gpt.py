@@ -165,22 +165,14 @@ class GPT(LanguageModel):
         self.style = style
 
         seeds = layer_seeds(seed, "gpt")
-        normal = lambda stddev=0.02: keras.initializers.RandomNormal(  # noqa: E731
-            stddev=stddev, seed=next(seeds)
-        )
         self.token_embedding = layers.Embedding(
-            self.vocabulary_size, hidden_dim, normal(), name="token_embedding"
+            self.vocabulary_size, hidden_dim, _normal(seeds)
         )
         if self.positions == "learned":
             self.position_embedding = layers.Embedding(
-                max_sequence_length,
-                hidden_dim,
-                normal(),
-                name="position_embedding",
+                max_sequence_length, hidden_dim, _normal(seeds)
             )
         self.drop = layers.Dropout(dropout, seed=next(seeds))
-        # Each block adds to the sum twice: smaller weights keep it in bounds.
-        residual = 0.02 / np.sqrt(2 * num_layers)
         self.blocks = [
             Block(
                 CausalSelfAttention(
@@ -191,33 +183,25 @@ class GPT(LanguageModel):
                     qk_norm=self.qk_norm,
                     use_bias=self.use_bias,
                     dropout=dropout,
-                    initializers=(normal(), normal(residual)),
-                    seed=next(seeds),
-                    name=f"attention_{index}",
+                    num_layers=num_layers,
+                    seeds=seeds,
                 ),
                 FeedForward(
                     hidden_dim,
                     intermediate_dim,
-                    self.activation,
-                    self.use_bias,
-                    initializers=(normal(), normal(), normal(residual)),
-                    name=f"feed_forward_{index}",
+                    gated=self.activation == "swiglu",
+                    use_bias=self.use_bias,
+                    num_layers=num_layers,
+                    seeds=seeds,
                 ),
-                make_normalization(self.normalization),
-                make_normalization(self.normalization),
-                layers.Dropout(dropout, seed=next(seeds)),
-                name=f"block_{index}",
+                normalizations=[self._normalization() for _ in range(2)],
+                dropout=layers.Dropout(dropout, seed=next(seeds)),
             )
-            for index in range(num_layers)
+            for _ in range(num_layers)
         ]
-        self.last_normalization = make_normalization(self.normalization)
+        self.last_normalization = self._normalization()
         if not self.tied_embeddings:
-            self.head = layers.Dense(
-                self.vocabulary_size,
-                use_bias=False,
-                kernel_initializer=normal(),
-                name="head",
-            )
+            self.head = _dense(self.vocabulary_size, False, seeds)
         self(np.zeros((1, 1), "int32"))  # makes the weights
 
     def call(self, token_ids, training=False):
@@ -231,6 +215,11 @@ class GPT(LanguageModel):
         for block in self.blocks:
             x, _ = block(x, training=training)
         return self._logits(x)
+
+    def _normalization(self):
+        if self.normalization == "rms":
+            return layers.RMSNormalization(epsilon=1e-6)
+        return layers.LayerNormalization(epsilon=1e-5)
 
     def _embed(self, token_ids, position, training=False):
         x = self.token_embedding(token_ids)  # (batch, length, hidden_dim)
@@ -303,13 +292,11 @@ class GPT(LanguageModel):
 class Block(layers.Layer):
     """`x + attention(norm(x))`, then `x + feed_forward(norm(x))`."""
 
-    def __init__(
-        self, attention, feed_forward, first, second, dropout, **kwargs
-    ):
-        super().__init__(**kwargs)
+    def __init__(self, attention, feed_forward, normalizations, dropout):
+        super().__init__()
         self.attention = attention
         self.feed_forward = feed_forward
-        self.normalizations = [first, second]
+        self.normalizations = normalizations
         self.drop = dropout
 
     def call(self, x, cache=None, position=0, training=False):
@@ -338,27 +325,21 @@ class CausalSelfAttention(layers.Layer):
         qk_norm,
         use_bias,
         dropout,
-        initializers,
-        seed,
-        **kwargs,
+        num_layers,
+        seeds,
     ):
-        super().__init__(**kwargs)
+        super().__init__()
         self.num_heads = num_heads
         self.num_key_value_heads = num_key_value_heads
         self.head_dim = hidden_dim // num_heads
         self.rotary = rotary
-        into, out = initializers
-        shared = num_key_value_heads * self.head_dim
-        self.project = layers.Dense(
-            hidden_dim + 2 * shared, use_bias=use_bias, kernel_initializer=into
-        )
-        self.merge = layers.Dense(
-            hidden_dim, use_bias=use_bias, kernel_initializer=out
-        )
-        self.qk_normalizations = qk_norm and [
-            make_normalization("rms") for _ in range(2)
+        self.qk_normalizations = [
+            layers.RMSNormalization(epsilon=1e-6) for _ in range(2 * qk_norm)
         ]
-        self.drop = layers.Dropout(dropout, seed=seed)
+        shared = num_key_value_heads * self.head_dim
+        self.project = _dense(hidden_dim + 2 * shared, use_bias, seeds)
+        self.merge = _dense(hidden_dim, use_bias, seeds, num_layers)
+        self.drop = layers.Dropout(dropout, seed=next(seeds))
 
     def call(self, x, cache=None, position=0, training=False):
         query, key, value = self._heads(x, position)
@@ -424,39 +405,19 @@ class FeedForward(layers.Layer):
     """
 
     def __init__(
-        self,
-        hidden_dim,
-        intermediate_dim,
-        activation,
-        use_bias,
-        initializers,
-        **kwargs,
+        self, hidden_dim, intermediate_dim, gated, use_bias, num_layers, seeds
     ):
-        super().__init__(**kwargs)
-        first, second, last = initializers
-        self.gated = activation == "swiglu"
-
-        def dense(units, initializer):
-            return layers.Dense(
-                units, use_bias=use_bias, kernel_initializer=initializer
-            )
-
-        self.widen = dense(intermediate_dim, first)
-        if self.gated:
-            self.gate = dense(intermediate_dim, second)
-        self.narrow = dense(hidden_dim, last)
+        super().__init__()
+        self.gated = gated
+        self.widen = _dense(intermediate_dim, use_bias, seeds)
+        if gated:
+            self.gate = _dense(intermediate_dim, use_bias, seeds)
+        self.narrow = _dense(hidden_dim, use_bias, seeds, num_layers)
 
     def call(self, x):
         if self.gated:
             return self.narrow(ops.silu(self.gate(x)) * self.widen(x))
         return self.narrow(ops.gelu(self.widen(x), approximate=True))
-
-
-def make_normalization(kind):
-    """`"rms"` or `"layer"`."""
-    if kind == "rms":
-        return layers.RMSNormalization(epsilon=1e-6)
-    return layers.LayerNormalization(epsilon=1e-5)
 
 
 def rotate(heads, position):
@@ -485,3 +446,18 @@ def rotate(heads, position):
     return ops.concatenate(
         [first * cos - second * sin, second * cos + first * sin], axis=-1
     )
+
+
+def _dense(units, use_bias, seeds, num_layers=None):
+    """A product; one whose result is added to the sum is told the depth."""
+    # Each layer adds to the sum twice: smaller weights keep it in bounds.
+    scale = 1.0 if num_layers is None else (2 * num_layers) ** -0.5
+    return layers.Dense(
+        units,
+        use_bias=use_bias,
+        kernel_initializer=_normal(seeds, 0.02 * scale),
+    )
+
+
+def _normal(seeds, stddev=0.02):
+    return keras.initializers.RandomNormal(stddev=stddev, seed=next(seeds))
