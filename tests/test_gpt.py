@@ -32,6 +32,7 @@ def gpt(max_sequence_length=10, **arguments):
 def text_gpt(**arguments):
     model = gpt(tokenizer=TOKENIZER, **arguments)
     model.compile()
+    model.compiled_loop = False  # XLA takes seconds: one test is of it
     return model
 
 
@@ -196,6 +197,17 @@ def test_generation_is_that_of_the_uncached_model_also_past_its_limit(style):
     model = text_gpt(style=style)
     made = model.generate("the ", 40, temperature=0.0)
     assert made == greedy_uncached(model, "the ", 40, limit=10)
+
+
+def test_the_loop_that_xla_compiles_makes_the_same_text():
+    plain, compiled = endless(text_gpt()), endless(text_gpt())
+    compiled.compiled_loop = True
+    for arguments in ({"temperature": 0.0}, {"seed": 1, "top_p": 0.8}):
+        texts = [
+            model.generate(["the", "on"], 30, **arguments)
+            for model in (plain, compiled)
+        ]
+        assert texts[0] == texts[1]
 
 
 def test_exactly_max_new_tokens_are_made():

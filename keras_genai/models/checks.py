@@ -232,7 +232,7 @@ def check_token_ids(token_ids, least, vocabulary_size):
         )
     token_ids = tf.cast(token_ids, "int32")
     lowest, highest = tf.reduce_min(token_ids), tf.reduce_max(token_ids)
-    tf.debugging.Assert(
+    fits = tf.debugging.Assert(
         (lowest >= least) & (highest < vocabulary_size),
         [
             f"Expected token ids in [{least}, {vocabulary_size}), of the "
@@ -242,7 +242,9 @@ def check_token_ids(token_ids, least, vocabulary_size):
             highest,
         ],
     )
-    return token_ids
+    # Else an embedding may be looked up, and fail, before that is said.
+    with tf.control_dependencies([fits]):
+        return tf.identity(token_ids)
 
 
 def check_network(network, input_shape, output_shape):
