@@ -12,7 +12,7 @@ The claims, on the 10,000 test images of MNIST:
    better than the network of TensorFlow's CVAE tutorial after the same
    seconds, those that the tutorial needs for its 10 epochs, in under 2 GB.
 
-    python benchmarks/vae_quality.py [--only NAME ...] [--burda-epochs 300]
+    python benchmarks/vae_quality.py [--only NAME ...] [--burda-epochs 600]
         [--seconds 1200] [--json FILE] [--quick]
 
 Each model is trained in a process of its own. Test images are binarised once,
@@ -235,7 +235,7 @@ def train_apart(name, options, seconds):
 def main():
     parser = argument_parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=CONTESTANTS)
-    parser.add_argument("--burda-epochs", type=int, default=300)
+    parser.add_argument("--burda-epochs", type=int, default=600)
     parser.add_argument("--seconds", type=float, default=1200)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
