@@ -56,6 +56,16 @@ def test_the_progress_bar_counts_no_further_than_the_last_batch(capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_many_short_trainings_warn_of_nothing(caplog):
+    tf.get_logger().propagate, before = True, tf.get_logger().propagate
+    try:
+        for _ in range(6):
+            vae().fit(batches(), validation_data=batches(), verbose=0)
+    finally:
+        tf.get_logger().propagate = before
+    assert "retracing" not in caplog.text
+
+
 def test_one_step_is_one_execution_on_several_devices():
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         model = vae()

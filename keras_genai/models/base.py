@@ -160,6 +160,15 @@ class GenerativeModel(keras.Model):
                 **kwargs,
             )
 
+    def _make_function(self, step_function):
+        function = super()._make_function(step_function)
+        # TensorFlow counts the traces of this line of Keras over all models,
+        # and five in forty executions, of several steps each, are soon there.
+        for cell in function.__closure__:
+            if hasattr(cell.cell_contents, "_omit_frequent_tracing_warning"):
+                cell.cell_contents._omit_frequent_tracing_warning = True
+        return function
+
     def signatures(self):
         """The functions that `export` writes; each family gives its own.
 
