@@ -69,6 +69,14 @@ def test_without_a_seed_one_is_drawn():
     assert first != second
 
 
+def test_orders_of_many_epochs_are_all_different():
+    dataset = image_dataset(numbered(20), batch_size=20, seed=0)
+    orders = {tuple(order(dataset)) for _ in range(400)}
+    assert len(orders) == 400
+    first = [each[0] for each in orders]
+    assert min(map(first.count, range(20))) > 5  # 20 of each on average
+
+
 def test_without_shuffle_the_order_is_that_of_the_data():
     dataset = image_dataset(numbered(10), batch_size=4, shuffle=False)
     assert order(dataset) == order(dataset) == list(range(10))

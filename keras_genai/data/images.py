@@ -121,9 +121,7 @@ def image_dataset(
         stop = tf.minimum(start + batch_size, count)
         indices = tf.range(start, stop)
         if shuffle:
-            indices = tf.random.experimental.index_shuffle(
-                indices, tf.stack([tf.cast(seed, "int64"), epoch]), count - 1
-            )
+            indices = _shuffled(indices, seed, epoch, count)
         images = tf.cast(gather(indices), "float32")
         if count % batch_size == 0 or drop_remainder:  # helps XLA
             images = tf.ensure_shape(images, (batch_size, None, None, None))
@@ -169,6 +167,20 @@ def undo_scaling(images, value_range=(-1, 1)):
     low, high = value_range
     unit = (np.asarray(images, "float32") - low) / (high - low)
     return np.round(np.clip(unit, 0, 1) * 255).astype("uint8")
+
+
+def _shuffled(indices, seed, epoch, count):
+    """Takes places in an epoch to indices: a permutation of `range(count)`.
+
+    TensorFlow's has 256 permutations, whatever the seed: three, one after
+    another, have 16 million.
+    """
+    seeds = tf.random.stateless_uniform(
+        (3, 2), tf.stack([tf.cast(seed, "int64"), epoch]), None, None, "int64"
+    )
+    for each in tf.unstack(seeds):
+        indices = tf.random.experimental.index_shuffle(indices, each, count - 1)
+    return indices
 
 
 def _gather(pixels):

@@ -163,10 +163,11 @@ class GenerativeModel(keras.Model):
     def _make_function(self, step_function):
         function = super()._make_function(step_function)
         # TensorFlow counts the traces of this line of Keras over all models,
-        # and five in forty executions, of several steps each, are soon there.
-        for cell in function.__closure__:
-            if hasattr(cell.cell_contents, "_omit_frequent_tracing_warning"):
-                cell.cell_contents._omit_frequent_tracing_warning = True
+        # and five in forty executions, of several steps each, are soon there,
+        # with no function traced twice. Each is to be counted for itself.
+        for traced in (cell.cell_contents for cell in function.__closure__):
+            if hasattr(traced, "_key_for_call_stats"):
+                traced._key_for_call_stats = traced._python_function
         return function
 
     def signatures(self):
