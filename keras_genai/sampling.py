@@ -246,6 +246,51 @@ def restrict(logits, top_k=0, top_p=1.0, min_p=0.0):
     return tf.where(left | (rank == 0), logits, -np.inf)
 
 
+def best_beams(logits, scores, ended, end_token_id, num_beams):
+    """Keeps the likeliest texts, each with one more token.
+
+    Args:
+        logits: Float tensor `(batch * num_beams, vocabulary_size)`, the beams
+            of a text beside one another.
+        scores: Float tensor `(batch * num_beams,)`, log-probability of what
+            was made of each.
+        ended: Boolean tensor like `scores`. An ended beam goes on with the
+            end token, at no cost.
+        end_token_id: Integer.
+        num_beams: Integer >= 1.
+
+    Returns:
+        Three tensors `(batch * num_beams,)`, the best beam of a text first:
+        int32 tokens; the int32 row that each goes on from; float scores.
+
+    Example:
+        >>> logits = np.log([[0.5, 0.4, 0.1], [0.9, 0.05, 0.05]])
+        >>> tokens, rows, scores = best_beams(
+        ...     logits, np.log([0.5, 0.4]), [False, False], 2, num_beams=2
+        ... )
+        >>> tokens.numpy(), rows.numpy(), np.exp(scores).round(2)
+        (array([0, 0], dtype=int32), array([1, 0], dtype=int32),
+         array([0.36, 0.25]))
+
+    Reference:
+        Lowerre, The Harpy speech recognition system, 1976.
+    """
+    logits = tf.convert_to_tensor(logits)
+    size = logits.shape[1]
+    stays = tf.one_hot(end_token_id, size, 0.0, -np.inf, dtype=logits.dtype)
+    gains = tf.where(
+        tf.convert_to_tensor(ended)[:, None], stays, tf.nn.log_softmax(logits)
+    )
+    totals = tf.convert_to_tensor(scores)[:, None] + gains
+    totals = tf.reshape(totals, (-1, num_beams * size))
+    scores, places = tf.math.top_k(totals, num_beams)
+    firsts = tf.range(tf.shape(totals)[0])[:, None] * num_beams
+    rows = firsts + places // size
+    return tuple(
+        tf.reshape(each, (-1,)) for each in (places % size, rows, scores)
+    )
+
+
 @dataclasses.dataclass
 class Loop:
     """Where a generation stands.
@@ -253,39 +298,59 @@ class Loop:
     Attributes:
         tokens: Int32 tensor `(batch, room)`: prompts, and what was made.
         lengths: Int32 tensor `(batch,)` of the prompts.
+        ends: Int32 tensor `(batch,)`, the place where each text ends at last.
         place: Int32 scalar tensor, the place of the token to read next.
         position: Int32 scalar tensor, tokens that the state has room for and
             holds already.
-        state: Nested tensors of the model.
+        state: Nested tensors of the model, batch first.
         uniform: Float tensor `(room, batch)`, one number in [0, 1) a draw.
             They are drawn before the loop, because the same seed draws others
             where XLA compiles it.
+        seen: Boolean tensor `(batch, vocabulary_size)`, tokens read so far.
+        scores: Float tensor `(batch,)`, log-probability of what was made, if
+            beams are searched.
     """
 
     tokens: tf.Tensor
     lengths: tf.Tensor
+    ends: tf.Tensor
     place: tf.Tensor
     position: tf.Tensor
     state: object
     uniform: tf.Tensor
+    seen: tf.Tensor
+    scores: tf.Tensor
 
 
-def start_loop(tokens, lengths, state, seed):
+def start_loop(model, tokens, lengths, max_new_tokens, seed=0, num_beams=1):
     """Begins a loop.
 
     Args:
-        tokens: Int32 tensor `(batch, room)`, prompts from the left on.
+        model: What has `initial_state` and `vocabulary_size`.
+        tokens: Int32 tensor `(batch, room)`, prompts from the left on; with
+            beams each of them `num_beams` times.
         lengths: Int32 tensor `(batch,)` of the prompts.
-        state: Nested tensors, the model's state before the first token.
+        max_new_tokens: Integer, or integer scalar tensor.
         seed: Integer, or integer scalar tensor.
+        num_beams: Integer >= 1.
 
     Returns:
         `Loop`.
     """
     batch_size, room = tf.unstack(tf.shape(tokens))
-    uniform = tf.random.stateless_uniform((room, batch_size), (seed, 0))
-    zero = tf.constant(0)
-    return Loop(tokens, lengths, zero, zero, state, uniform)
+    first = tf.range(batch_size) % num_beams == 0
+    return Loop(
+        tokens=tokens,
+        lengths=lengths,
+        ends=lengths + max_new_tokens,
+        place=tf.constant(0),
+        position=tf.constant(0),
+        state=model.initial_state(batch_size),
+        uniform=tf.random.stateless_uniform((room, batch_size), (seed, 0)),
+        seen=tf.zeros((batch_size, model.vocabulary_size), "bool"),
+        # All beams of a text begin alike, and one of them is enough.
+        scores=tf.where(first, 0.0, -np.inf),
+    )
 
 
 def lay_out(prompts, max_new_tokens):
@@ -310,7 +375,7 @@ def lay_out(prompts, max_new_tokens):
     return tf.constant(tokens), tf.constant(lengths)
 
 
-def run_loop(model, loop, until, choice):
+def run_loop(model, loop, until, choice, end_token_id=None, num_beams=1):
     """Reads token after token, and writes the next where there is none yet.
 
     Prompts of different lengths go through together: each is read up to its
@@ -323,14 +388,17 @@ def run_loop(model, loop, until, choice):
         loop: `Loop`.
         until: Integer scalar tensor, the place before which to stop; all
             tokens before it are there then.
-        choice: `Choice`.
+        choice: `Choice`, how a token is drawn where `num_beams` is 1.
+        end_token_id: Integer, what ends a beam; beams need it.
+        num_beams: Integer >= 1. Of more, the likeliest are kept and nothing is
+            drawn.
 
     Returns:
         `Loop`.
     """
     limit = model.max_sequence_length
     batch_size = loop.tokens.shape[0] or tf.shape(loop.tokens)[0]
-    rows = tf.range(batch_size)
+    each_row = tf.range(batch_size)
 
     def read_again(tokens, place):
         kept = limit // 2
@@ -340,7 +408,7 @@ def run_loop(model, loop, until, choice):
             _, state = model.extend(newest, state, 0)
         return tf.constant(kept), state
 
-    def step(tokens, place, position, state, seen):
+    def step(place, position, tokens, state, seen, scores):
         if limit is not None:
             position, state = tf.cond(
                 position == limit,
@@ -349,29 +417,46 @@ def run_loop(model, loop, until, choice):
             )
         token_ids = tf.slice(tokens, (0, place), (-1, 1))
         logits, state = model.extend(token_ids, state, position)
-        seen = seen | tf.one_hot(token_ids[:, 0], seen.shape[1], True, False)
-        place += 1
-        uniform = tf.slice(loop.uniform, (place, 0), (1, -1))[0]
-        drawn = next_tokens(
-            tf.cast(logits[:, -1], "float32"), uniform, choice, seen
-        )
-        there = tf.slice(tokens, (0, place), (-1, 1))[:, 0]
+        logits = tf.cast(logits[:, -1], "float32")
+        newest = token_ids[:, 0]
+        seen = seen | tf.one_hot(newest, seen.shape[1], True, False)
+        there = tf.slice(tokens, (0, place + 1), (-1, 1))[:, 0]
+        given = place + 1 < loop.lengths
+        if num_beams == 1:
+            uniform = tf.slice(loop.uniform, (place + 1, 0), (1, -1))[0]
+            made = next_tokens(logits, uniform, choice, seen)
+        else:
+            ended = (newest == end_token_id) & (place >= loop.lengths)
+            ended |= place + 1 >= loop.ends
+            made, rows, totals = best_beams(
+                logits, scores, ended, end_token_id, num_beams
+            )
+            scores = tf.where(given, scores, totals)
+            rows = tf.where(given, each_row, rows)
+            tokens, state, seen = tf.nest.map_structure(
+                lambda each: tf.gather(each, rows), (tokens, state, seen)
+            )
         tokens = tf.tensor_scatter_nd_update(
             tokens,
-            tf.stack([rows, tf.fill((batch_size,), place)], axis=1),
-            tf.where(place < loop.lengths, there, drawn),
+            tf.stack([each_row, tf.fill((batch_size,), place + 1)], axis=1),
+            tf.where(given, there, made),
         )
-        return tokens, place, position + 1, state, seen
+        return place + 1, position + 1, tokens, state, seen, scores
 
-    # A state may have been left in the middle: what was read is in `tokens`.
-    read = tf.range(tf.shape(loop.tokens)[1])[None, :, None] < loop.place
-    seen = tf.reduce_any(
-        tf.one_hot(loop.tokens, model.vocabulary_size, True, False) & read,
-        axis=1,
-    )
-    tokens, place, position, state, _ = tf.while_loop(
-        lambda tokens, place, *rest: place + 1 < until,
+    place, position, tokens, state, seen, scores = tf.while_loop(
+        lambda place, *rest: place + 1 < until,
         step,
-        (loop.tokens, loop.place, loop.position, loop.state, seen),
+        (
+            *(loop.place, loop.position, loop.tokens, loop.state, loop.seen),
+            loop.scores,
+        ),
     )
-    return Loop(tokens, loop.lengths, place, position, state, loop.uniform)
+    return dataclasses.replace(
+        loop,
+        place=place,
+        position=position,
+        tokens=tokens,
+        state=state,
+        seen=seen,
+        scores=scores,
+    )

@@ -1,27 +1,19 @@
-"""What language models share: the loss, its units, and text in, text out."""
+"""What language models share: the vocabulary, the loss and its units."""
 
-import dataclasses
-import functools
 import importlib
-import math
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_genai import sampling
 from keras_genai.losses import next_token_losses
 from keras_genai.metrics import BitsPerCharacter, Perplexity
-from keras_genai.models.base import SEED, GenerativeModel
 from keras_genai.models.checks import check_at_least_one, check_token_ids
-
-SCORED_AT_ONCE = 512  # tokens, where a model looks back without limit
-_WINDOWS = 16  # scored at once
-_CHUNK = 32  # tokens between two looks at what was made
+from keras_genai.models.text_in_out import TextInOut
 
 
-class LanguageModel(GenerativeModel):
+class LanguageModel(TextInOut):
     """A model of the next token, given those before it.
 
     A family gives `call`, for training: token ids `(batch, length)` to logits
@@ -41,8 +33,6 @@ class LanguageModel(GenerativeModel):
     Raises:
         ValueError: If there is no vocabulary, or if there are two.
     """
-
-    compiled_loop = True  # whether XLA compiles the loop of `generate`
 
     def __init__(
         self,
@@ -154,307 +144,6 @@ class LanguageModel(GenerativeModel):
             check_token_ids(targets, -1, self.vocabulary_size),
         )
 
-    # Text in, text out.
-
-    def generate(
-        self,
-        prompts,
-        max_new_tokens=256,
-        temperature=1.0,
-        top_k=0,
-        top_p=1.0,
-        min_p=0.0,
-        repetition_penalty=1.0,
-        stop=(),
-        seed=None,
-        stream=False,
-    ):
-        """Goes on from prompts, a token at a time.
-
-        Args:
-            prompts: String, or list of strings, each of a token or more and
-                at most `max_sequence_length`.
-            max_new_tokens: Integer >= 0. So many are made, unless the end of
-                the text or a stop string comes first. Defaults to `256`.
-            temperature: Float >= 0 that logits are divided by; 0 takes the
-                likeliest token. Defaults to `1.0`.
-            top_k: Integer >= 0. Only the likeliest k tokens are drawn from;
-                0 for all. Defaults to `0`.
-            top_p: Float in (0, 1]. Only the likeliest tokens that together
-                have this probability are drawn from. Defaults to `1.0`.
-            min_p: Float in [0, 1]. Only tokens at least this many times as
-                likely as the likeliest are drawn from. Defaults to `0.0`.
-            repetition_penalty: Float > 0 that the logits of tokens which are
-                there already are weakened by. Defaults to `1.0`, not at all.
-            stop: Strings that end a text where one of them comes up after the
-                prompt; it is cut off.
-            seed: Integer: the same seed gives the same text. `None` draws one
-                from the model's own generator.
-            stream: Boolean. Whether to return a generator of pieces as they
-                come, the prompt left out; for one prompt. Defaults to
-                `False`.
-
-        Returns:
-            String, prompt and continuation, or list of them as `prompts`.
-
-        Raises:
-            ValueError: If an argument is out of its range, if a prompt is
-                empty or longer than the model can look back, or if the model
-                has no tokenizer.
-
-        Reference:
-            Holtzman et al., The curious case of neural text degeneration,
-            2020 (top-p); Keskar et al., CTRL, 2019 (the penalty); Nguyen et
-            al., min-p sampling, 2024.
-        """
-        choice = sampling.Choice(
-            temperature, top_k, top_p, min_p, repetition_penalty
-        )
-        choice.check(self.vocabulary_size)
-        texts = _as_list(prompts)
-        rows = [self._prompt(text) for text in texts]
-        if not isinstance(max_new_tokens, int) or max_new_tokens < 0:
-            raise ValueError(
-                "`max_new_tokens` must be an integer, 0 or more. "
-                f"Received: max_new_tokens={max_new_tokens!r}"
-            )
-        if stream and len(rows) != 1:
-            raise ValueError(
-                "One prompt is streamed at a time. "
-                f"Received: {len(rows)} prompts, stream=True"
-            )
-        if not rows:
-            return []
-        stop = (stop,) if isinstance(stop, str) else tuple(stop)
-        pieces = self._pieces(
-            rows, max_new_tokens, choice, stop, self._seed(seed)
-        )
-        if stream:
-            return (new[0] for new in pieces)
-        made = [""] * len(rows)
-        for new in pieces:
-            made = [text + piece for text, piece in zip(made, new, strict=True)]
-        full = [text + more for text, more in zip(texts, made, strict=True)]
-        return full[0] if isinstance(prompts, str) else full
-
-    def _prompt_ids(self, text):
-        if self.tokenizer is None:
-            raise ValueError(
-                "The model has no tokenizer, and reads no text. "
-                "Received: tokenizer=None"
-            )
-        return self.tokenizer.encode(text)
-
-    def _prompt(self, text):
-        row, limit = self._prompt_ids(text), self.max_sequence_length
-        if len(row) == 0:
-            raise ValueError(
-                "A prompt needs a character at least, to go on from. "
-                "Received: an empty string"
-            )
-        if limit is not None and len(row) > limit:
-            raise ValueError(
-                f"The model looks back on {limit} tokens at most. "
-                f"Received: a prompt of {len(row)}"
-            )
-        return row
-
-    def _pieces(self, rows, max_new_tokens, choice, stop, seed):
-        """Yields lists of strings: what is new of each text."""
-        tokens, lengths = sampling.lay_out(rows, max_new_tokens)
-        loop = sampling.start_loop(
-            tokens, lengths, self.initial_state(len(rows)), seed
-        )
-        place = longest = max(map(len, rows))
-        end = longest + max_new_tokens
-        waits = max(map(len, stop), default=1) - 1
-        shown = [0] * len(rows)
-        while place < end:
-            place = min(place + _CHUNK, end)
-            loop = self._run_loop(loop, place, choice)
-            tokens, pieces, going_on = loop.tokens.numpy(), [], False
-            for number, row in enumerate(rows):
-                start, room = len(row), min(place, len(row) + max_new_tokens)
-                text, ended = self._cut(tokens[number, start:room], stop)
-                ended = ended or room == start + max_new_tokens
-                # What may be the beginning of a stop string, or half of
-                # a character, is held back.
-                ready = len(text)
-                if not ended:
-                    ready = len(text.rstrip("\ufffd")) - waits
-                    ready = max(ready, shown[number])
-                pieces.append(text[shown[number] : ready])
-                shown[number] = ready
-                going_on |= not ended
-            yield pieces
-            if not going_on:
-                return
-
-    def _cut(self, token_ids, stop):
-        """The text of new tokens up to its end, and whether that is there."""
-        ends = np.flatnonzero(token_ids == self.tokenizer.end_token_id)
-        ended = len(ends) > 0
-        if ended:
-            token_ids = token_ids[: ends[0]]
-        text = self.tokenizer.decode(token_ids)
-        places = [text.find(string) for string in stop]
-        places = [place for place in places if place >= 0]
-        if places:
-            return text[: min(places)], True
-        return text, ended
-
-    def _run_loop(self, loop, until, choice):
-        inputs = (
-            *_values(loop),
-            tf.constant(until),
-            _values(choice.tensors()),
-        )
-        # One graph a shape: of prompts, rounded up, and of texts at once.
-        shape = tuple(loop.tokens.shape)
-        if shape not in self._loops:
-            self._loops[shape] = tf.function(
-                self._loop, jit_compile=self.compiled_loop
-            ).get_concrete_function(*inputs)
-        return sampling.Loop(*self._loops[shape](*inputs))
-
-    @functools.cached_property
-    def _loops(self):
-        return {}
-
-    def _loop(self, *inputs):
-        *loop, until, choice = inputs
-        loop = sampling.run_loop(
-            self, sampling.Loop(*loop), until, sampling.Choice(*choice)
-        )
-        return _values(loop)
-
-    def signatures(self):
-        if self.tokenizer is None:
-            raise ValueError(
-                "What is exported takes text, and needs a tokenizer. "
-                "Received: tokenizer=None"
-            )
-
-        def generate(prompt, max_new_tokens, temperature, top_k, top_p, seed):
-            prompts = self.tokenizer.tokenize(prompt)
-            lengths = tf.cast(prompts.row_lengths(), "int32")
-            shortest, longest = tf.reduce_min(lengths), tf.reduce_max(lengths)
-            limit = self.max_sequence_length or longest
-            tf.debugging.Assert(
-                (shortest > 0) & (longest <= limit),
-                ["Expected prompts of 1 to", limit, "tokens."],
-            )
-            batch_size, room = tf.shape(prompt)[0], longest + max_new_tokens
-            loop = sampling.start_loop(
-                prompts.to_tensor(0, shape=(batch_size, room)),
-                lengths,
-                self.initial_state(batch_size),
-                seed,
-            )
-            choice = sampling.Choice(temperature, top_k, top_p)
-            tokens = sampling.run_loop(self, loop, room, choice).tokens
-            # Each row to its own end: so many tokens, or the first end token.
-            places = tf.range(room)[None]
-            ends = (tokens == self.tokenizer.end_token_id) & (
-                places >= lengths[:, None]
-            )
-            before = tf.cumsum(tf.cast(ends, "int32"), axis=1) == 0
-            kept = before & (places < lengths[:, None] + max_new_tokens)
-            made = tf.ragged.boolean_mask(tokens, kept)
-            return {"text": self.tokenizer.detokenize(made)}
-
-        def score(text):
-            bits = tf.map_fn(self._score, text, fn_output_signature=tf.float32)
-            return {"bits_per_character": bits}
-
-        return {
-            "generate": (
-                generate,
-                [
-                    tf.TensorSpec((None,), "string", "prompt"),
-                    tf.TensorSpec((), "int32", "max_new_tokens"),
-                    tf.TensorSpec((), "float32", "temperature"),
-                    tf.TensorSpec((), "int32", "top_k"),
-                    tf.TensorSpec((), "float32", "top_p"),
-                    SEED,
-                ],
-            ),
-            "score": (score, [tf.TensorSpec((None,), "string", "text")]),
-        }
-
-    def example_request(self):
-        return {
-            "prompt": [self.tokenizer.decode([0])],
-            "max_new_tokens": 20,
-            "temperature": 1.0,
-            "top_k": 0,
-            "top_p": 1.0,
-            "seed": 0,
-        }
-
-    def score(self, texts):
-        """What texts cost: each character once, after all that is seen.
-
-        Args:
-            texts: String, or list of strings, of two tokens or more: the
-                first is what the others are scored after.
-
-        Returns:
-            Float, or list of floats: bits a character.
-
-        Raises:
-            ValueError: If a text is too short.
-        """
-        rows = _as_list(texts)
-        for text in rows:
-            if len(self._prompt_ids(text)) < 2:
-                raise ValueError(
-                    "Expected texts of two tokens or more: the first is what "
-                    f"the others are scored after. Received: {text!r}"
-                )
-        bits = self._run("score", np.array(rows))["bits_per_character"]
-        bits = list(map(float, bits))
-        return bits[0] if isinstance(texts, str) else bits
-
-    def _score(self, text):
-        """Bits a character of a string tensor, each token scored once.
-
-        Windows as long as the model looks back, half of one from each to the
-        next: all but the first score their newer half alone.
-        """
-        token_ids = self.tokenizer.tokenize(text[None]).flat_values
-        length = self.max_sequence_length or SCORED_AT_ONCE
-        stride = max(1, length // 2)
-        count = tf.size(token_ids) - 1  # targets
-        windows = 1 + tf.maximum(0, -(-(count - length) // stride))
-        batches = -(-windows // _WINDOWS)  # the last ones may be empty
-        starts = tf.range(batches * _WINDOWS)[:, None] * stride
-        places = starts + tf.range(length)[None]
-        new = (places >= starts + length - stride) | (starts == 0)
-        targets = tf.where(
-            new & (places < count),
-            tf.gather(token_ids, tf.minimum(places + 1, count)),
-            -1,
-        )
-        inputs = tf.gather(token_ids, tf.minimum(places, count))
-
-        def nats(batch):
-            logits = self(batch[0], training=False)
-            losses, _ = next_token_losses(logits, batch[1])
-            return tf.reduce_sum(losses)
-
-        batched = [
-            tf.reshape(each, (-1, _WINDOWS, length))
-            for each in (inputs, targets)
-        ]
-        total = tf.reduce_sum(
-            tf.map_fn(nats, batched, fn_output_signature=tf.float32)
-        )
-        characters = tf.gather(
-            self.tokenizer.characters_per_token, token_ids[1:]
-        )
-        return total / math.log(2.0) / tf.reduce_sum(characters)
-
     def get_config(self):
         tokenizer = self.tokenizer
         if tokenizer is not None:
@@ -465,21 +154,3 @@ class LanguageModel(GenerativeModel):
             "tokenizer": tokenizer,
             "max_sequence_length": self.max_sequence_length,
         }
-
-
-def _as_list(texts):
-    texts = [texts] if isinstance(texts, str) else texts
-    if not isinstance(texts, (list, tuple)) or not all(
-        isinstance(text, str) for text in texts
-    ):
-        raise ValueError(
-            f"Expected a string, or a list of strings. Received: {texts!r}"
-        )
-    return list(texts)
-
-
-def _values(record):
-    """The fields of a dataclass, as a tuple that a graph can take."""
-    return tuple(
-        getattr(record, field.name) for field in dataclasses.fields(record)
-    )

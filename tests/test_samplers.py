@@ -1,0 +1,196 @@
+"""The loop of generation, on a model whose answers are known beforehand."""
+
+import itertools
+
+import keras_hub
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from keras_genai.sampling import (
+    Choice,
+    lay_out,
+    next_tokens,
+    run_loop,
+    start_loop,
+)
+
+SIZE, END = 5, 4
+RANDOM = np.random.default_rng(0)
+# Probabilities of each token after each.
+CHAIN = RANDOM.dirichlet(2 * np.ones(SIZE), SIZE).astype("float32")
+
+
+class Stub:
+    """A chain that remembers one token; its state counts what it read."""
+
+    vocabulary_size = SIZE
+
+    def __init__(self, max_sequence_length=None, chain=CHAIN):
+        self.max_sequence_length = max_sequence_length
+        self.logits = np.log(chain)
+
+    def initial_state(self, batch_size):
+        return tf.zeros((batch_size, 1), "int32")
+
+    def extend(self, token_ids, state, position):
+        return tf.gather(self.logits, token_ids), state + 1
+
+
+def run(model, prompts, count, choice=None, seed=0, num_beams=1):
+    rows = [
+        np.array(prompt, "int32")
+        for prompt in prompts
+        for _ in range(num_beams)
+    ]
+    tokens, lengths = lay_out(rows, count)
+    loop = start_loop(model, tokens, lengths, count, seed, num_beams)
+    end = max(map(len, prompts)) + count
+    loop = run_loop(model, loop, end, choice or Choice(), END, num_beams)
+    made = loop.tokens.numpy()[::num_beams]
+    found = [
+        row[len(prompt) : len(prompt) + count].tolist()
+        for row, prompt in zip(made, prompts, strict=True)
+    ]
+    return found, loop
+
+
+def test_each_token_is_read_once():
+    _, loop = run(Stub(), [[0, 1], [2]], 9)
+    assert loop.state.numpy().tolist() == [[10], [10]]  # all but the last
+
+
+def test_draws_have_the_probabilities_of_the_chain():
+    made, _ = run(Stub(), [[1]] * 3000, 3)
+    made = np.array(made)
+    for column, power in ((0, CHAIN), (1, CHAIN @ CHAIN)):
+        expected = power[1].astype("float64")
+        expected *= len(made) / expected.sum()
+        found = np.bincount(made[:, column], minlength=SIZE)
+        assert stats.chisquare(found, expected).pvalue > 1e-3
+
+
+# --- Beam search -------------------------------------------------------------
+
+
+def probability(prompt, made):
+    """Of what was made, an end being the last that costs."""
+    cost = made.index(END) + 1 if END in made else len(made)
+    if set(made[cost:]) - {END}:
+        return 0.0
+    path = [prompt[-1], *made[:cost]]
+    return float(np.prod([CHAIN[pair] for pair in itertools.pairwise(path)]))
+
+
+def likeliest(prompt, count):
+    every = itertools.product(range(SIZE), repeat=count)
+    return max(every, key=lambda made: probability(prompt, made))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_with_beams_enough_it_is_the_likeliest_of_all(count):
+    prompts = [[0], [3, 1, 2]]
+    made, loop = run(Stub(), prompts, count, num_beams=SIZE**2)
+    for prompt, tokens, score in zip(
+        prompts, made, loop.scores.numpy()[:: SIZE**2], strict=True
+    ):
+        assert tuple(tokens) == likeliest(prompt, count)
+        assert np.exp(score) == pytest.approx(probability(prompt, tokens), 1e-5)
+
+
+def test_one_beam_would_be_misled_and_two_are_not():
+    # The likelier first step leads to a place where nothing is likely.
+    chain = np.full((SIZE, SIZE), 1e-6)
+    chain[0, 1], chain[0, 2] = 0.55, 0.45
+    chain[1], chain[2, 3] = 0.2, 1.0
+    chain /= chain.sum(axis=1, keepdims=True)
+    model = Stub(chain=chain.astype("float32"))
+    greedy, _ = run(model, [[0]], 2, Choice(temperature=0.0))
+    beams, _ = run(model, [[0]], 2, num_beams=2)
+    assert greedy[0][0] == 1 and beams == [[2, 3]]
+
+
+def test_beams_end_each_text_at_its_own_place():
+    """A short prompt is not judged by what comes after its end."""
+    prompts = [[0], [1, 2, 3, 0, 1, 2]]
+    together, _ = run(Stub(), prompts, 3, num_beams=3)
+    alone = [run(Stub(), [p], 3, num_beams=3)[0][0] for p in prompts]
+    assert together == alone
+
+
+def test_beams_take_their_state_along():
+    class Counting(Stub):
+        """Its state is the number that its tokens spell in base `SIZE`."""
+
+        def extend(self, token_ids, state, position):
+            logits, _ = super().extend(token_ids, state, position)
+            return logits, state * SIZE + token_ids
+
+    _, loop = run(Counting(), [[3]], 4, num_beams=4)
+    for row, state in zip(loop.tokens.numpy(), loop.state.numpy(), strict=True):
+        digits = "".join(map(str, row[: int(loop.place)]))
+        assert state == int(digits, SIZE)
+
+
+# --- KerasHub's samplers -----------------------------------------------------
+
+SAMPLERS = {
+    "random": (keras_hub.samplers.RandomSampler(seed=1), Choice()),
+    "temperature": (
+        keras_hub.samplers.RandomSampler(seed=1, temperature=0.5),
+        Choice(temperature=0.5),
+    ),
+    "top_k": (keras_hub.samplers.TopKSampler(k=3, seed=1), Choice(top_k=3)),
+    "top_p": (
+        keras_hub.samplers.TopPSampler(p=0.7, seed=1),
+        Choice(top_p=0.7),
+    ),
+    "top_p_of_warm": (
+        keras_hub.samplers.TopPSampler(p=0.7, seed=1, temperature=2.0),
+        Choice(temperature=2.0, top_p=0.7),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("token", range(3))
+def test_draws_agree_with_keras_hub(name, token):
+    sampler, choice = SAMPLERS[name]
+    logits = np.repeat(np.log(CHAIN[token : token + 1]), 4000, axis=0)
+    theirs = sampler.get_next_token(sampler.compute_probabilities(logits))
+    uniform = np.random.default_rng(token).random(4000).astype("float32")
+    ours = next_tokens(tf.constant(logits), uniform, choice)
+    counts = np.stack(
+        [np.bincount(drawn, minlength=SIZE) for drawn in (ours, theirs)]
+    )
+    np.testing.assert_array_equal(*(counts > 0))
+    counts = counts[:, counts.any(axis=0)]
+    assert stats.chi2_contingency(counts).pvalue > 1e-3
+
+
+# Their beams go on after an end: a chain that never gets there.
+ENDLESS = np.where(np.arange(SIZE) == END, np.float32(1e-9), CHAIN)
+ENDLESS /= ENDLESS.sum(axis=1, keepdims=True)
+
+
+def theirs_in_a_loop(sampler, prompt, count):
+    def next(prompt, cache, index):
+        newest = tf.gather(prompt, index - 1, axis=1)
+        return tf.gather(np.log(ENDLESS), newest), None, cache
+
+    room = np.zeros((1, len(prompt) + count), "int32")
+    room[0, : len(prompt)] = prompt
+    made = sampler(next, tf.constant(room), index=len(prompt))
+    return np.array(made)[0, len(prompt) :].tolist()
+
+
+@pytest.mark.parametrize("prompt", [[0], [1], [2, 3]])
+def test_greedy_and_beam_search_agree_with_keras_hub(prompt):
+    greedy = keras_hub.samplers.GreedySampler()
+    made, _ = run(Stub(chain=ENDLESS), [prompt], 8, Choice(temperature=0.0))
+    assert made == [theirs_in_a_loop(greedy, prompt, 8)]
+    for num_beams in (2, 3):
+        beams = keras_hub.samplers.BeamSampler(num_beams=num_beams)
+        made, _ = run(Stub(chain=ENDLESS), [prompt], 8, num_beams=num_beams)
+        assert made == [theirs_in_a_loop(beams, prompt, 8)]
