@@ -2,7 +2,8 @@
 
 A benchmark of speed names its contestants in two dictionaries: name ->
 (function, settings of the environment). The function takes `quick` and
-returns images a second, the batch size and the name of the data. Each timing
+returns images, or what else is counted, a second; the batch size; and the
+name of the data. Each timing
 is a fresh process of the same script with `--worker NAME`, so that settings do
 not leak; those of `workers` alternate for some rounds, those of `variants`
 have one. Ratios are the medians of the ratios of rounds, because absolute
@@ -25,10 +26,10 @@ from report import argument_parser, peak_mib
 
 
 class Stopwatch:
-    """Times images, from the end of the warm-up on.
+    """Times images or the like, from the end of the warm-up on.
 
     Args:
-        warm_up: Integer, images that pass before the clock starts.
+        warm_up: Integer, how many pass before the clock starts.
         seconds: Float, how long to time.
     """
 
@@ -38,15 +39,15 @@ class Stopwatch:
         self.start = None
         self.rate = None
 
-    def tick(self, images):
-        """Takes the count of images so far; tells whether it is enough."""
+    def tick(self, count):
+        """Takes how many there were so far; tells whether it is enough."""
         now = time.perf_counter()
         if self.start is None:
-            if images >= self.warm_up:
-                self.start = now, images
+            if count >= self.warm_up:
+                self.start = now, count
             return False
         elapsed = now - self.start[0]
-        self.rate = (images - self.start[1]) / elapsed
+        self.rate = (count - self.start[1]) / elapsed
         return elapsed >= self.seconds
 
 
@@ -121,8 +122,7 @@ def measure(script, name, settings, quick, python=sys.executable):
         python: Path of the interpreter.
 
     Returns:
-        Dictionary: `images_per_s`, `batch_size`, `onednn`, `peak_mib`,
-        `data`.
+        Dictionary: `rate`, `batch_size`, `onednn`, `peak_mib`, `data`.
     """
     untouched = {
         key: value
@@ -151,7 +151,7 @@ def work(contestants, options):
 
         onednn = IsMklEnabled()
     result = {
-        "images_per_s": rate,
+        "rate": rate,
         "batch_size": batch_size,
         "onednn": onednn,
         "peak_mib": peak_mib(),
@@ -160,7 +160,7 @@ def work(contestants, options):
     print(f"\n{json.dumps(result)}")
 
 
-def contest(script, workers, variants, options, pythons=()):
+def contest(script, workers, variants, options, pythons=(), unit="images"):
     """Times all of them.
 
     Args:
@@ -170,6 +170,7 @@ def contest(script, workers, variants, options, pythons=()):
         options: What `contest_parser` parsed.
         pythons: Dictionary: name -> path of the interpreter, for contestants
             that have one of their own.
+        unit: String, what is counted.
 
     Returns:
         Dictionary: name -> list of what `measure` returns, one a round.
@@ -190,17 +191,17 @@ def contest(script, workers, variants, options, pythons=()):
         measurements = pool.map(time_one, schedule)
         for name, result in zip(schedule, measurements, strict=True):
             results[name].append(result)
-            rate = result["images_per_s"]
-            print(f"{name}: {rate:,.0f} images/s", flush=True)
+            rate = result["rate"]
+            print(f"{name}: {rate:,.0f} {unit}/s", flush=True)
     return results
 
 
-def summaries(results):
+def summaries(results, unit="images"):
     """One row a contestant, for the report."""
     return [
         {
             "name": name,
-            "images_per_s": statistics.median(_rates(of_name)),
+            f"{unit}_per_s": statistics.median(_rates(of_name)),
             "rounds": [round(rate, 1) for rate in _rates(of_name)],
             "batch_size": of_name[0]["batch_size"],
             "onednn": of_name[0]["onednn"],
@@ -222,4 +223,4 @@ def median_ratio(results, name, other):
 
 
 def _rates(of_name):
-    return [result["images_per_s"] for result in of_name]
+    return [result["rate"] for result in of_name]

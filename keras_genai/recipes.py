@@ -91,7 +91,7 @@ class Recipe:
             seed=seed,
             **{**self.arguments_from(dataset), **self.model_arguments},
         )
-        model.compile(**self.compile_arguments(len(dataset)))
+        model.compile(**self.compile_arguments(model, len(dataset)))
         return model
 
     def arguments_from(self, dataset):
@@ -105,10 +105,11 @@ class Recipe:
         """
         raise NotImplementedError
 
-    def compile_arguments(self, steps_per_epoch):
+    def compile_arguments(self, model, steps_per_epoch):
         """What the model is compiled with; each kind of recipe gives its own.
 
         Args:
+            model: The model that is to be compiled.
             steps_per_epoch: Integer, batches an epoch.
 
         Returns:
@@ -176,7 +177,7 @@ class GANRecipe(ImageRecipe):
     loss: str = "non_saturating"
     label_smoothing: float = 0.0
 
-    def compile_arguments(self, steps_per_epoch):
+    def compile_arguments(self, model, steps_per_epoch):
         from keras.optimizers import Adam
 
         return {
@@ -208,13 +209,13 @@ class AutoencoderRecipe(ImageRecipe):
     def labels(self):
         return self.family == "ConditionalVAE"
 
-    def compile_arguments(self, steps_per_epoch):
+    def compile_arguments(self, model, steps_per_epoch):
         import keras
 
         rate = keras.optimizers.schedules.CosineDecay(
             self.learning_rate, self.epochs * steps_per_epoch
         )
-        return {"optimizer": keras.optimizers.Adam(rate)}
+        return {"optimizer": model.make_optimizer(rate)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -276,7 +277,7 @@ class TextRecipe(Recipe):
             arguments["max_sequence_length"] = self.sequence_length
         return arguments
 
-    def compile_arguments(self, steps_per_epoch):
+    def compile_arguments(self, model, steps_per_epoch):
         import keras
 
         if self.family == "MarkovChain":
@@ -289,7 +290,7 @@ class TextRecipe(Recipe):
             warmup_target=self.learning_rate,
             warmup_steps=warm_up,
         )
-        return {"optimizer": keras.optimizers.Adam(rate, beta_2=0.99)}
+        return {"optimizer": model.make_optimizer(rate)}
 
 
 _DEFAULTS = {

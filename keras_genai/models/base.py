@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import re
+import warnings
 
 import keras
 import numpy as np
@@ -35,37 +36,68 @@ class GenerativeModel(keras.Model):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     network_names = ()  # arguments and attributes that are networks
-    learning_rate = 1e-3  # of Adam, unless `compile` is given another
+    learning_rate = 1e-3  # of the optimizer that `compile` is not given
+    xla = False  # whether XLA compiles the steps of `fit` on a CPU too
 
-    def compile(self, optimizer=None, steps_per_execution=None, **kwargs):
+    @classmethod
+    def make_optimizer(cls, learning_rate):
+        """The optimizer that suits the family.
+
+        Args:
+            learning_rate: Float, or
+                `keras.optimizers.schedules.LearningRateSchedule`.
+
+        Returns:
+            `keras.optimizers.Optimizer`.
+        """
+        return keras.optimizers.Adam(learning_rate)
+
+    def compile(
+        self,
+        optimizer=None,
+        steps_per_execution=None,
+        jit_compile=None,
+        **kwargs,
+    ):
         """Chooses the optimizer.
 
         Args:
             optimizer: `keras.optimizers.Optimizer` or its name, or `None` for
-                Adam with the family's `learning_rate`.
+                that of `make_optimizer` with the family's `learning_rate`.
             steps_per_execution: Integer >= 1, batches between two returns to
                 Python, where callbacks and the progress bar are; or `None`
                 for 8, which trains small networks up to a third faster than
                 1, but for 1 where TensorFlow cannot do more: eagerly and on
                 several devices.
-            **kwargs: `jit_compile`, `run_eagerly` and the like, for
-                `keras.Model.compile`.
+            jit_compile: Boolean, whether XLA compiles the steps, or `"auto"`
+                for Keras's choice, which is yes on a GPU; or `None` for that
+                and, where it is faster for the family, yes on a CPU too.
+            **kwargs: `run_eagerly` and the like, for `keras.Model.compile`.
         """
         if optimizer is None:
-            optimizer = keras.optimizers.Adam(self.learning_rate)
-        # As it was given, for `get_compile_config`: another machine may have
-        # other devices.
-        self._given_steps_per_execution = steps_per_execution
+            optimizer = self.make_optimizer(self.learning_rate)
+        # As they were given, for `get_compile_config`: another machine may
+        # have other devices.
+        self._given = {
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
+        single = not (
+            kwargs.get("run_eagerly") or tf.distribute.has_strategy()
+        )
         if steps_per_execution is None:
-            single = not (
-                kwargs.get("run_eagerly") or tf.distribute.has_strategy()
-            )
             steps_per_execution = 8 if single else 1
         super().compile(
             optimizer=optimizer,
             steps_per_execution=steps_per_execution,
+            jit_compile="auto" if jit_compile is None else jit_compile,
             **kwargs,
         )
+        if jit_compile is None and self.xla and single:
+            # Where XLA cannot be (TensorFlow's determinism), Keras would warn.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                self.jit_compile = True
         # Slots must exist before `load_model` can fill them.
         self.optimizer.build(self.trainable_variables)
 
@@ -88,8 +120,7 @@ class GenerativeModel(keras.Model):
     def get_compile_config(self):
         return {
             "optimizer": keras.saving.serialize_keras_object(self.optimizer),
-            "jit_compile": self.jit_compile,
-            "steps_per_execution": self._given_steps_per_execution,
+            **self._given,
         }
 
     def compile_from_config(self, config):

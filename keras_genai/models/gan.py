@@ -341,8 +341,7 @@ class GAN(GenerativeModel):
             "g_optimizer": serialize(self.g_optimizer),
             "loss": self.loss,
             "label_smoothing": self.label_smoothing,
-            "jit_compile": self.jit_compile,
-            "steps_per_execution": self._given_steps_per_execution,
+            **self._given,
         }
 
     def _real_images(self, data):

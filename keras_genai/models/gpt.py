@@ -86,6 +86,9 @@ class GPT(LanguageModel):
         Query-key normalization, 2020.
     """
 
+    learning_rate = 4e-3
+    xla = True
+
     def __init__(
         self,
         vocabulary_size=None,
@@ -201,8 +204,35 @@ class GPT(LanguageModel):
         ]
         self.last_normalization = self._normalization()
         if not self.tied_embeddings:
-            self.head = _dense(self.vocabulary_size, False, seeds)
+            self.head = _dense(self.vocabulary_size, False, seeds, name="head")
         self(np.zeros((1, 1), "int32"))  # makes the weights
+
+    @classmethod
+    def make_optimizer(cls, learning_rate):
+        """Muon, which gives a matrix a step of one length in every direction.
+
+        The momentum of a matrix is brought near to the orthogonal matrix that
+        is closest to it. Embeddings and vectors have Adam.
+
+        Args:
+            learning_rate: Float, or
+                `keras.optimizers.schedules.LearningRateSchedule`.
+
+        Returns:
+            `keras.optimizers.Muon`.
+
+        Reference:
+            Jordan et al., Muon: an optimizer for hidden layers in neural
+            networks, 2024; Liu et al., Muon is scalable for LLM training,
+            2025 (the length of the step).
+        """
+        return keras.optimizers.Muon(
+            learning_rate,
+            adam_beta_2=0.99,
+            weight_decay=0.0,
+            adam_weight_decay=0.0,
+            exclude_layers=["head"],
+        )
 
     def call(self, token_ids, training=False):
         length = token_ids.shape[1]
@@ -448,7 +478,7 @@ def rotate(heads, position):
     )
 
 
-def _dense(units, use_bias, seeds, num_layers=None):
+def _dense(units, use_bias, seeds, num_layers=None, name=None):
     """A product; one whose result is added to the sum is told the depth."""
     # Each layer adds to the sum twice: smaller weights keep it in bounds.
     scale = 1.0 if num_layers is None else (2 * num_layers) ** -0.5
@@ -456,6 +486,7 @@ def _dense(units, use_bias, seeds, num_layers=None):
         units,
         use_bias=use_bias,
         kernel_initializer=_normal(seeds, 0.02 * scale),
+        name=name,
     )
 
 

@@ -96,10 +96,25 @@ class LanguageModel(TextInOut):
         """
         raise NotImplementedError
 
+    def fit(self, x=None, y=None, **kwargs):
+        return super().fit(*self._checked(x, y), **kwargs)
+
+    def evaluate(self, x=None, y=None, **kwargs):
+        return super().evaluate(*self._checked(x, y), **kwargs)
+
+    def _checked(self, x, y):
+        # Before the step: where XLA compiles it, its assertions are left out.
+        if not isinstance(x, tf.data.Dataset):
+            return (x, y) if x is None else self.unpack((x, y))
+        checked = x.map(lambda *data: self.unpack(data))
+        if hasattr(x, "set_epoch"):
+            checked.set_epoch = x.set_epoch
+        return checked, y
+
     # The step: nats a token, averaged over those that are there.
 
     def train_step(self, data):
-        token_ids, targets = self.unpack(data)
+        token_ids, targets = data
         with tf.GradientTape() as tape:
             logits = self(token_ids, training=True)
             losses, weights = next_token_losses(logits, targets)
@@ -110,7 +125,7 @@ class LanguageModel(TextInOut):
         return self._report(losses, weights, targets)
 
     def test_step(self, data):
-        token_ids, targets = self.unpack(data)
+        token_ids, targets = data
         logits = self(token_ids, training=False)
         return self._report(*next_token_losses(logits, targets), targets)
 

@@ -107,7 +107,7 @@ class MarkovChain(LanguageModel):
         return history
 
     def train_step(self, data):
-        token_ids, targets = self.unpack(data)
+        token_ids, targets = data
         # A batch is scored before it is counted, as if it were held out; by
         # tables that are made anew each time that twice as much is known.
         if self._counted >= 2 * self._estimated:

@@ -184,7 +184,7 @@ class TextInOut(GenerativeModel):
 
     def _run_loop(self, loop, until, choice, num_beams):
         inputs = (
-            _values(loop),
+            *_values(loop),
             tf.constant(until),
             _values(choice.tensors()),
         )
@@ -192,7 +192,7 @@ class TextInOut(GenerativeModel):
         key = (*loop.tokens.shape, num_beams)
         if key not in self._loops:
             self._loops[key] = tf.function(
-                functools.partial(self._loop, num_beams=num_beams),
+                functools.partial(self._loop, num_beams),
                 jit_compile=self.compiled_loop,
             ).get_concrete_function(*inputs)
         return sampling.Loop(*self._loops[key](*inputs))
@@ -201,7 +201,8 @@ class TextInOut(GenerativeModel):
     def _loops(self):
         return {}
 
-    def _loop(self, loop, until, choice, num_beams=1):
+    def _loop(self, num_beams, *inputs):
+        *loop, until, choice = inputs
         loop = sampling.run_loop(
             self,
             sampling.Loop(*loop),
