@@ -185,7 +185,9 @@ def worker(options, name, *more, python=sys.executable):
 def run(options, name, *more, **where):
     """Runs a worker in a process of its own, and returns what it prints."""
     process = subprocess.run(
-        worker(options, name, *more, python=where.pop("python", sys.executable)),
+        worker(
+            options, name, *more, python=where.pop("python", sys.executable)
+        ),
         capture_output=True,
         text=True,
         **where,
@@ -337,7 +339,9 @@ def prepare(options):
             for split in splits
         ]
     except (ConnectionError, ValueError):
-        texts = [keras_genai.load_text("python_topics", each) for each in splits]
+        texts = [
+            keras_genai.load_text("python_topics", each) for each in splits
+        ]
     for name, corpus in zip(("train", "held_out"), texts, strict=True):
         print(corpus, file=sys.stderr)
         (options.folder / f"{name}.txt").write_text(corpus.texts[0])
@@ -360,7 +364,9 @@ def datasets(options, **arguments):
         Corpus((text,), name, str(len(text))) for name, text in texts.items()
     )
     # As nanoGPT: the characters of the whole text.
-    tokenizer = keras_genai.CharacterTokenizer.from_text("".join(texts.values()))
+    tokenizer = keras_genai.CharacterTokenizer.from_text(
+        "".join(texts.values())
+    )
     return (
         keras_genai.text_dataset(
             train, tokenizer=tokenizer, seed=0, **arguments

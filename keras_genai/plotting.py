@@ -284,8 +284,10 @@ def plot_tokens(matrices, tokens, titles=None, columns=4):
     figure = _figure(side * columns + 0.4, (side + 0.3) * rows + 0.2)
     # White space would leave no mark beside its row.
     marks = [repr(token)[1:-1] if token.strip() else "␣" for token in tokens]
-    marks = ["↵" if token == "\n" else mark
-             for token, mark in zip(tokens, marks, strict=True)]
+    marks = [
+        "↵" if token == "\n" else mark
+        for token, mark in zip(tokens, marks, strict=True)
+    ]
     for index, matrix in enumerate(matrices):
         axes = figure.add_subplot(rows, columns, index + 1)
         axes.imshow(matrix, cmap="Blues", vmin=0, interpolation="nearest")

@@ -307,6 +307,7 @@ class Loop:
             They are drawn before the loop, because the same seed draws others
             where XLA compiles it.
         seen: Boolean tensor `(batch, vocabulary_size)`, tokens read so far.
+        ended: Boolean tensor `(batch,)`, whether nothing more is made.
         scores: Float tensor `(batch,)`, log-probability of what was made, if
             beams are searched.
     """
@@ -319,6 +320,7 @@ class Loop:
     state: object
     uniform: tf.Tensor
     seen: tf.Tensor
+    ended: tf.Tensor
     scores: tf.Tensor
 
 
@@ -348,6 +350,7 @@ def start_loop(model, tokens, lengths, max_new_tokens, seed=0, num_beams=1):
         state=model.initial_state(batch_size),
         uniform=tf.random.stateless_uniform((room, batch_size), (seed, 0)),
         seen=tf.zeros((batch_size, model.vocabulary_size), "bool"),
+        ended=tf.fill((batch_size,), tf.equal(max_new_tokens, 0)),
         # All beams of a text begin alike, and one of them is enough.
         scores=tf.where(first, 0.0, -np.inf),
     )
@@ -375,13 +378,13 @@ def lay_out(prompts, max_new_tokens):
     return tf.constant(tokens), tf.constant(lengths)
 
 
-def run_loop(model, loop, until, choice, end_token_id=None, num_beams=1):
+def run_loop(model, loop, until, choice, end_token_id=-1, num_beams=1):
     """Reads token after token, and writes the next where there is none yet.
 
     Prompts of different lengths go through together: each is read up to its
     end and then gone on from. When the model can look back no further, the
     newer half of what it held is read again into an empty state, and the loop
-    goes on.
+    goes on. It stops early when all texts have ended.
 
     Args:
         model: What has `initial_state`, `extend` and `max_sequence_length`.
@@ -389,7 +392,7 @@ def run_loop(model, loop, until, choice, end_token_id=None, num_beams=1):
         until: Integer scalar tensor, the place before which to stop; all
             tokens before it are there then.
         choice: `Choice`, how a token is drawn where `num_beams` is 1.
-        end_token_id: Integer, what ends a beam; beams need it.
+        end_token_id: Integer, what ends a text; -1 for nothing.
         num_beams: Integer >= 1. Of more, the likeliest are kept and nothing is
             drawn.
 
@@ -400,63 +403,64 @@ def run_loop(model, loop, until, choice, end_token_id=None, num_beams=1):
     batch_size = loop.tokens.shape[0] or tf.shape(loop.tokens)[0]
     each_row = tf.range(batch_size)
 
-    def read_again(tokens, place):
-        kept = limit // 2
-        state = model.initial_state(batch_size)
-        if kept:
-            newest = tf.slice(tokens, (0, place - kept), (-1, kept))
-            _, state = model.extend(newest, state, 0)
-        return tf.constant(kept), state
+    def goes_on(place, position, tokens, state, seen, ended, scores):
+        return (place + 1 < until) & ~tf.reduce_all(ended)
 
-    def step(place, position, tokens, state, seen, scores):
-        if limit is not None:
-            position, state = tf.cond(
-                position == limit,
-                lambda: read_again(tokens, place),
-                lambda: (position, state),
-            )
+    def step(place, position, tokens, state, seen, ended, scores):
         token_ids = tf.slice(tokens, (0, place), (-1, 1))
         logits, state = model.extend(token_ids, state, position)
         logits = tf.cast(logits[:, -1], "float32")
-        newest = token_ids[:, 0]
-        seen = seen | tf.one_hot(newest, seen.shape[1], True, False)
-        there = tf.slice(tokens, (0, place + 1), (-1, 1))[:, 0]
-        given = place + 1 < loop.lengths
+        seen = seen | tf.one_hot(token_ids[:, 0], seen.shape[1], True, False)
+        place += 1
+        there = tf.slice(tokens, (0, place), (-1, 1))[:, 0]
+        given = place < loop.lengths
         if num_beams == 1:
-            uniform = tf.slice(loop.uniform, (place + 1, 0), (1, -1))[0]
+            uniform = tf.slice(loop.uniform, (place, 0), (1, -1))[0]
             made = next_tokens(logits, uniform, choice, seen)
         else:
-            ended = (newest == end_token_id) & (place >= loop.lengths)
-            ended |= place + 1 >= loop.ends
             made, rows, totals = best_beams(
                 logits, scores, ended, end_token_id, num_beams
             )
             scores = tf.where(given, scores, totals)
             rows = tf.where(given, each_row, rows)
-            tokens, state, seen = tf.nest.map_structure(
-                lambda each: tf.gather(each, rows), (tokens, state, seen)
+            tokens, state, seen, ended = tf.nest.map_structure(
+                lambda each: tf.gather(each, rows),
+                (tokens, state, seen, ended),
             )
+        newest = tf.where(given, there, made)
         tokens = tf.tensor_scatter_nd_update(
             tokens,
-            tf.stack([each_row, tf.fill((batch_size,), place + 1)], axis=1),
-            tf.where(given, there, made),
+            tf.stack([each_row, tf.fill((batch_size,), place)], axis=1),
+            newest,
         )
-        return place + 1, position + 1, tokens, state, seen, scores
+        ended |= ~given & (newest == end_token_id)
+        ended |= place + 1 >= loop.ends
+        return place, position + 1, tokens, state, seen, ended, scores
 
-    place, position, tokens, state, seen, scores = tf.while_loop(
-        lambda place, *rest: place + 1 < until,
-        step,
-        (
-            *(loop.place, loop.position, loop.tokens, loop.state, loop.seen),
-            loop.scores,
-        ),
+    def read_again(place, position, tokens, state, *rest):
+        kept = limit // 2
+        state = model.initial_state(batch_size)
+        if kept:
+            newest = tf.slice(tokens, (0, place - kept), (-1, kept))
+            _, state = model.extend(newest, state, 0)
+        return place, tf.constant(kept), tokens, state, *rest
+
+    def up_to_the_limit(*values):
+        # A loop in a loop: XLA copies what a branch returns, and would copy
+        # the whole state at each token.
+        values = tf.cond(
+            values[1] == limit,
+            lambda: read_again(*values),
+            lambda: values,
+        )
+        return tf.while_loop(
+            lambda *now: goes_on(*now) & (now[1] < limit), step, values
+        )
+
+    names = ("place", "position", "tokens", "state", "seen", "ended", "scores")
+    values = tf.while_loop(
+        goes_on,
+        step if limit is None else up_to_the_limit,
+        tuple(getattr(loop, name) for name in names),
     )
-    return dataclasses.replace(
-        loop,
-        place=place,
-        position=position,
-        tokens=tokens,
-        state=state,
-        seen=seen,
-        scores=scores,
-    )
+    return dataclasses.replace(loop, **dict(zip(names, values, strict=True)))

@@ -78,12 +78,12 @@ def test_a_token_changes_nothing_before_it(form):
 def test_gradients_of_a_logit_reach_no_later_token():
     model = gpt()
     with tf.GradientTape() as tape:
-        x = model._embed(tokens(), 0)
+        x = model.embed(tokens())
         tape.watch(x)
         seen = x
         for block in model.blocks:
             seen, _ = block(seen)
-        score = tf.reduce_sum(model._logits(seen)[:, 2])
+        score = tf.reduce_sum(model.logits(seen)[:, 2])
     slopes = np.abs(tape.gradient(score, x)).max(axis=(0, 2))
     assert (slopes[:3] > 0).all() and (slopes[3:] == 0).all()
 

@@ -15,7 +15,10 @@ import tensorflow as tf
 
 
 class Tokenizer:
-    """What every tokenizer has in common."""
+    """What every tokenizer has in common.
+
+    A kind gives `_pieces`, the bytes that each id stands for, and `tokenize`.
+    """
 
     @property
     def vocabulary_size(self):
@@ -52,7 +55,8 @@ class Tokenizer:
         Returns:
             String tensor `(batch,)`, UTF-8.
         """
-        raise NotImplementedError
+        pieces = tf.gather(tf.constant(self._pieces), token_ids)
+        return tf.strings.reduce_join(pieces, axis=-1)
 
     def encode(self, text):
         """Turns a string to ids.
@@ -85,8 +89,8 @@ class Tokenizer:
                 f"Expected token ids in [0, {self.vocabulary_size}). "
                 f"Received: {token_ids.min()} to {token_ids.max()}"
             )
-        rows = tf.RaggedTensor.from_row_splits(token_ids, [0, len(token_ids)])
-        return self.detokenize(rows).numpy()[0].decode("utf-8", "replace")
+        joined = b"".join([self._pieces[token] for token in token_ids])
+        return joined.decode("utf-8", "replace")
 
     def save(self, filepath):
         """Writes the tokenizer as JSON.
@@ -164,6 +168,7 @@ class CharacterTokenizer(Tokenizer):
             )
         self.vocabulary = vocabulary
         self._code_points = np.array([ord(c) for c in vocabulary], "int32")
+        self._pieces = [*(c.encode() for c in vocabulary + "\ufffd"), b""]
 
     @classmethod
     def from_text(cls, text):
@@ -195,18 +200,6 @@ class CharacterTokenizer(Tokenizer):
         nearest = tf.gather(self._code_points, tf.minimum(places, unknown - 1))
         return code_points.with_flat_values(
             tf.where(nearest == values, places, unknown)
-        )
-
-    def detokenize(self, token_ids):
-        token_ids = tf.ragged.boolean_mask(
-            token_ids, token_ids != self.end_token_id
-        )
-        code_points = tf.constant([*self._code_points, 0xFFFD])
-        return tf.strings.unicode_encode(
-            token_ids.with_flat_values(
-                tf.gather(code_points, token_ids.flat_values)
-            ),
-            "UTF-8",
         )
 
     def get_config(self):
@@ -257,6 +250,7 @@ class BytePairTokenizer(Tokenizer):
                 ids[token] = len(ids)
                 self._bytes.append(token)
             self._merged.append(ids[token])
+        self._pieces = [*self._bytes, b""]
         # Pairs as one number, sorted, so that a pair is looked up by bisection.
         pairs = np.array(self.merges, "int64").reshape(-1, 2)
         keys = pairs[:, 0] * self.vocabulary_size + pairs[:, 1]
@@ -371,10 +365,6 @@ class BytePairTokenizer(Tokenizer):
             shape_invariants=(tf.TensorShape([None]),) * 4,
         )
         return values, rows
-
-    def detokenize(self, token_ids):
-        pieces = tf.gather(tf.constant([*self._bytes, b""]), token_ids)
-        return tf.strings.reduce_join(pieces, axis=-1)
 
     def get_config(self):
         return {"merges": self.merges}

@@ -82,9 +82,7 @@ class GenerativeModel(keras.Model):
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
-        single = not (
-            kwargs.get("run_eagerly") or tf.distribute.has_strategy()
-        )
+        single = not (kwargs.get("run_eagerly") or tf.distribute.has_strategy())
         if steps_per_execution is None:
             steps_per_execution = 8 if single else 1
         super().compile(

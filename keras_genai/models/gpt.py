@@ -14,7 +14,7 @@ STYLES = {
         "positions": "rotary",
         "normalization": "rms",
         "activation": "swiglu",
-        "tied_embeddings": True,
+        "tied_embeddings": False,
         "qk_norm": True,
         "use_bias": False,
     },
@@ -182,7 +182,11 @@ class GPT(LanguageModel):
                     hidden_dim,
                     num_heads,
                     num_key_value_heads,
-                    rotary=self.positions == "rotary",
+                    rotary_length=(
+                        max_sequence_length
+                        if self.positions == "rotary"
+                        else None
+                    ),
                     qk_norm=self.qk_norm,
                     use_bias=self.use_bias,
                     dropout=dropout,
@@ -241,24 +245,42 @@ class GPT(LanguageModel):
                 f"Attention reaches {self.max_sequence_length} tokens. "
                 f"Received: token_ids of shape {tuple(token_ids.shape)}"
             )
-        x = self._embed(token_ids, 0, training)
+        x = self.embed(token_ids, training=training)
         for block in self.blocks:
             x, _ = block(x, training=training)
-        return self._logits(x)
+        return self.logits(x)
 
     def _normalization(self):
         if self.normalization == "rms":
             return layers.RMSNormalization(epsilon=1e-6)
         return layers.LayerNormalization(epsilon=1e-5)
 
-    def _embed(self, token_ids, position, training=False):
+    def embed(self, token_ids, position=0, training=False):
+        """The vectors that go into the first block.
+
+        Args:
+            token_ids: Integer tensor `(batch, length)`.
+            position: Integer, the place of the first. Defaults to `0`.
+            training: Boolean, whether dropout is on.
+
+        Returns:
+            Float tensor `(batch, length, hidden_dim)`.
+        """
         x = self.token_embedding(token_ids)  # (batch, length, hidden_dim)
         if self.positions == "learned":
             places = position + ops.arange(ops.shape(token_ids)[1])
             x = x + self.position_embedding(places)
         return self.drop(x, training=training)
 
-    def _logits(self, x):
+    def logits(self, x):
+        """What comes out of the last block -> what is likely next.
+
+        Args:
+            x: Float tensor `(batch, length, hidden_dim)`.
+
+        Returns:
+            Float tensor `(batch, length, vocabulary_size)`.
+        """
         x = self.last_normalization(x)
         if self.tied_embeddings:
             vectors = self.token_embedding.embeddings  # (vocabulary, dim)
@@ -280,12 +302,12 @@ class GPT(LanguageModel):
         return [(zeros, zeros) for _ in self.blocks]
 
     def extend(self, token_ids, state, position):
-        x = self._embed(token_ids, position)
+        x = self.embed(token_ids, position)
         new_state = []
         for block, cache in zip(self.blocks, state, strict=True):
             x, cache = block(x, cache=cache, position=position)
             new_state.append(cache)
-        return self._logits(x), new_state
+        return self.logits(x), new_state
 
     def attention_maps(self, text):
         """Where each token looks.
@@ -301,7 +323,7 @@ class GPT(LanguageModel):
             ValueError: If the text is empty or too long.
         """
         token_ids = self._prompt(text)[None]
-        x, maps = self._embed(token_ids, 0), []
+        x, maps = self.embed(token_ids), []
         for block in self.blocks:
             normalised = block.normalizations[0](x)
             maps.append(block.attention.weights_of(normalised)[0])
@@ -351,7 +373,7 @@ class CausalSelfAttention(layers.Layer):
         hidden_dim,
         num_heads,
         num_key_value_heads,
-        rotary,
+        rotary_length,
         qk_norm,
         use_bias,
         dropout,
@@ -362,7 +384,9 @@ class CausalSelfAttention(layers.Layer):
         self.num_heads = num_heads
         self.num_key_value_heads = num_key_value_heads
         self.head_dim = hidden_dim // num_heads
-        self.rotary = rotary
+        self.turns = None
+        if rotary_length is not None:
+            self.turns = rotary_turns(rotary_length, self.head_dim)
         self.qk_normalizations = [
             layers.RMSNormalization(epsilon=1e-6) for _ in range(2 * qk_norm)
         ]
@@ -407,8 +431,16 @@ class CausalSelfAttention(layers.Layer):
         if self.qk_normalizations:
             norm_query, norm_key = self.qk_normalizations
             query, key = norm_query(query), norm_key(key)
-        if self.rotary:
-            query, key = rotate(query, position), rotate(key, position)
+        if self.turns is not None:
+            # Slices of a table: XLA would compute sines anew for each head.
+            cos, sin = (
+                ops.cast(
+                    ops.slice(each, (position, 0), (length, each.shape[1])),
+                    query.dtype,
+                )
+                for each in self.turns
+            )
+            query, key = rotate(query, cos, sin), rotate(key, cos, sin)
         return query, key, value
 
     def _weights(self, query, key, position):
@@ -450,7 +482,27 @@ class FeedForward(layers.Layer):
         return self.narrow(ops.gelu(self.widen(x), approximate=True))
 
 
-def rotate(heads, position):
+def rotary_turns(length, head_dim):
+    """By how much each pair of numbers turns at each place.
+
+    Args:
+        length: Integer, places.
+        head_dim: Integer, even.
+
+    Returns:
+        Two float32 NumPy arrays `(length, head_dim / 2)`: the cosine and the
+        sine of `place * 10000 ** (-2 * pair / head_dim)`.
+
+    Reference:
+        Su et al., 2021, equation 15.
+    """
+    half = head_dim // 2
+    rates = 10_000.0 ** (-np.arange(half) / half)
+    angles = np.arange(length)[:, None] * rates
+    return np.cos(angles).astype("float32"), np.sin(angles).astype("float32")
+
+
+def rotate(heads, cos, sin):
     """Turns pairs of numbers by an angle that grows with the place.
 
     The product of two vectors then depends on what they are and how far they
@@ -458,7 +510,8 @@ def rotate(heads, position):
 
     Args:
         heads: Float tensor `(batch, heads, length, head_dim)`.
-        position: Integer, the place of the first.
+        cos: Float tensor `(length, head_dim / 2)`.
+        sin: Float tensor like `cos`.
 
     Returns:
         Float tensor like `heads`.
@@ -466,12 +519,6 @@ def rotate(heads, position):
     Reference:
         Su et al., 2021, equation 34.
     """
-    half = heads.shape[-1] // 2
-    rates = 10_000.0 ** (-ops.arange(half, dtype="float32") / half)
-    places = ops.cast(position + ops.arange(ops.shape(heads)[2]), "float32")
-    angles = places[:, None] * rates  # (length, head_dim / 2)
-    cos = ops.cast(ops.cos(angles), heads.dtype)
-    sin = ops.cast(ops.sin(angles), heads.dtype)
     first, second = ops.split(heads, 2, axis=-1)
     return ops.concatenate(
         [first * cos - second * sin, second * cos + first * sin], axis=-1

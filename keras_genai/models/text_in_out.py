@@ -102,8 +102,17 @@ class TextInOut(GenerativeModel):
         if not rows:
             return []
         stop = (stop,) if isinstance(stop, str) else tuple(stop)
+        # Texts that nobody waits for and nothing cuts are looked at when they
+        # are complete; so are beams, of which the best is not known before.
+        in_pieces = (stream or stop) and num_beams == 1
         pieces = self._pieces(
-            rows, max_new_tokens, choice, stop, self._seed(seed), num_beams
+            rows,
+            max_new_tokens,
+            choice,
+            stop,
+            self._seed(seed),
+            num_beams,
+            _CHUNK if in_pieces else max_new_tokens,
         )
         if stream:
             return (new[0] for new in pieces)
@@ -135,8 +144,13 @@ class TextInOut(GenerativeModel):
             )
         return row
 
-    def _pieces(self, rows, max_new_tokens, choice, stop, seed, num_beams=1):
-        """Yields lists of strings: what is new of each text."""
+    def _pieces(
+        self, rows, max_new_tokens, choice, stop, seed, num_beams, at_once
+    ):
+        """Yields lists of strings: what is new of each text.
+
+        It looks at what was made each time that so many tokens are there.
+        """
         beams = [row for row in rows for _ in range(num_beams)]
         tokens, lengths = sampling.lay_out(beams, max_new_tokens)
         loop = sampling.start_loop(
@@ -147,15 +161,15 @@ class TextInOut(GenerativeModel):
         waits = max(map(len, stop), default=1) - 1
         shown = [0] * len(rows)
         while place < end:
-            # Which beam is the best is known at the end alone.
-            place = min(place + _CHUNK, end) if num_beams == 1 else end
+            place = min(place + at_once, end)
             loop = self._run_loop(loop, place, choice, num_beams)
-            tokens, pieces, going_on = loop.tokens.numpy(), [], False
+            tokens = loop.tokens.numpy()[::num_beams]  # the best of each
+            all_ended = bool(tf.reduce_all(loop.ended))
+            pieces, going_on = [], False
             for number, row in enumerate(rows):
-                start, room = len(row), min(place, len(row) + max_new_tokens)
-                new = tokens[number * num_beams, start:room]
-                text, ended = self._cut(new, stop)
-                ended = ended or room == start + max_new_tokens
+                room = min(place, len(row) + max_new_tokens)
+                text, ended = self._cut(tokens[number, len(row) : room], stop)
+                ended |= all_ended or room == len(row) + max_new_tokens
                 # What may be the beginning of a stop string, or half of
                 # a character, is held back.
                 ready = len(text)
@@ -238,7 +252,9 @@ class TextInOut(GenerativeModel):
                 seed,
             )
             choice = sampling.Choice(temperature, top_k, top_p)
-            tokens = sampling.run_loop(self, loop, room, choice).tokens
+            tokens = sampling.run_loop(
+                self, loop, room, choice, self.tokenizer.end_token_id
+            ).tokens
             # Each row to its own end: so many tokens, or the first end token.
             places = tf.range(room)[None]
             ends = (tokens == self.tokenizer.end_token_id) & (
