@@ -283,7 +283,7 @@ class TextRecipe(Recipe):
         if self.family == "MarkovChain":
             return {}
         steps = self.epochs * steps_per_epoch
-        warm_up = min(100, steps // 10)
+        warm_up = min(50, steps // 10)
         rate = keras.optimizers.schedules.CosineDecay(
             self.learning_rate / max(warm_up, 1),
             steps - warm_up,
@@ -314,7 +314,7 @@ _DEFAULTS = {
     "lstm": TextRecipe(
         "LSTMLanguageModel", sequence_length=100, learning_rate=2e-3
     ),
-    "gpt": TextRecipe("GPT", learning_rate=2e-3),
+    "gpt": TextRecipe("GPT", batch_size=32, epochs=8, learning_rate=4e-3),
 }
 _QUICK = {
     ImageRecipe: {"split": "train[:512]", "epochs": 3},

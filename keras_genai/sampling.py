@@ -231,19 +231,20 @@ def restrict(logits, top_k=0, top_p=1.0, min_p=0.0):
         >>> restrict(tf.constant([[0.0, 2.0, 1.0]]), top_k=2).numpy()
         array([[-inf,   2.,   1.]], dtype=float32)
     """
-    order = tf.argsort(logits, axis=1, direction="DESCENDING", stable=True)
-    rank = tf.argsort(order, axis=1)
-    probabilities = tf.nn.softmax(logits)
-    in_order = tf.gather(probabilities, order, batch_dims=1)
-    before = tf.gather(
-        tf.cumsum(in_order, axis=1, exclusive=True), rank, batch_dims=1
-    )
+    logits = tf.convert_to_tensor(logits)
+    shape = tf.shape(logits)
+    in_order, tokens = tf.math.top_k(logits, logits.shape[1])
+    probabilities = tf.nn.softmax(in_order)
+    before = tf.cumsum(probabilities, axis=1, exclusive=True)
+    rank = tf.range(shape[1])
     left = (
         ((top_k == 0) | (rank < top_k))
         & ((before < top_p) | (top_p >= 1))
-        & (probabilities >= min_p * in_order[:, :1])
-    )
-    return tf.where(left | (rank == 0), logits, -np.inf)
+        & (probabilities >= min_p * probabilities[:, :1])
+    ) | (rank == 0)
+    rows = tf.repeat(tf.range(shape[0])[:, None], shape[1], axis=1)
+    places = tf.stack([rows, tokens], axis=2)
+    return tf.scatter_nd(places, tf.where(left, in_order, -np.inf), shape)
 
 
 def best_beams(logits, scores, ended, end_token_id, num_beams):

@@ -171,7 +171,7 @@ def test_it_learns_a_text_and_goes_on_with_it():
     )
     model.compile()
     history = model.fit(data, epochs=3, verbose=0).history
-    assert history["loss"][-1] < 0.5 < 1 < history["loss"][0]
+    assert history["loss"][-1] < 0.2 < 0.5 < history["loss"][0]
     made = model.generate("a quick br", 100, temperature=0.0)
     assert made in text and len(made) == 110
 

@@ -1,8 +1,10 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_genai import LSTMLanguageModel, load_model, text_dataset
+from keras_genai.models.lstm import LSTM
 
 TEXT = "she sells sea shells on the sea shore.\n" * 30
 
@@ -50,6 +52,41 @@ def test_reading_in_pieces_gives_the_logits_of_reading_at_once():
             logits, expected[:, position : position + length], atol=1e-5
         )
         position += length
+
+
+def test_the_layer_is_that_of_keras():
+    """Results, last state, and gradients of all that goes in."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(2, 5, 4)).astype("float32")
+    state = random.normal(size=(2, 2, 3)).astype("float32")
+    ours = LSTM(3, iter(range(9)))
+    theirs = keras.layers.LSTM(3, return_sequences=True, return_state=True)
+    theirs.build(x.shape)
+    ours.build(x.shape)
+    np.testing.assert_array_equal(ours.bias, theirs.cell.bias)  # at first
+    for weight, twin in zip(ours.weights, theirs.weights, strict=True):
+        assert weight.shape == twin.shape
+        weight.assign(random.normal(size=weight.shape))
+        twin.assign(weight)
+
+    def run(layer, call):
+        inputs = [tf.constant(each) for each in (x, *state)]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = call(*inputs)
+            score = sum(
+                tf.reduce_sum(weight * tf.sin(output))
+                for weight, output in zip((1.0, 2.0, 3.0), outputs, strict=True)
+            )
+        slopes = tape.gradient(score, [*inputs, *layer.trainable_variables])
+        return [*outputs, *slopes]
+
+    for one, other in zip(
+        run(ours, lambda x, h, c: tf.nest.flatten(ours(x, (h, c)))),
+        run(theirs, lambda x, h, c: theirs(x, initial_state=[h, c])),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_it_learns_a_text_and_goes_on_with_it(tmp_path):

@@ -20,6 +20,9 @@ SIZE, END = 5, 4
 RANDOM = np.random.default_rng(0)
 # Probabilities of each token after each.
 CHAIN = RANDOM.dirichlet(2 * np.ones(SIZE), SIZE).astype("float32")
+# One that never gets to the end.
+ENDLESS = np.where(np.arange(SIZE) == END, np.float32(1e-9), CHAIN)
+ENDLESS /= ENDLESS.sum(axis=1, keepdims=True)
 
 
 class Stub:
@@ -57,7 +60,7 @@ def run(model, prompts, count, choice=None, seed=0, num_beams=1):
 
 
 def test_each_token_is_read_once():
-    _, loop = run(Stub(), [[0, 1], [2]], 9)
+    _, loop = run(Stub(chain=ENDLESS), [[0, 1], [2]], 9)
     assert loop.state.numpy().tolist() == [[10], [10]]  # all but the last
 
 
@@ -169,11 +172,6 @@ def test_draws_agree_with_keras_hub(name, token):
     assert stats.chi2_contingency(counts).pvalue > 1e-3
 
 
-# Their beams go on after an end: a chain that never gets there.
-ENDLESS = np.where(np.arange(SIZE) == END, np.float32(1e-9), CHAIN)
-ENDLESS /= ENDLESS.sum(axis=1, keepdims=True)
-
-
 def theirs_in_a_loop(sampler, prompt, count):
     def next(prompt, cache, index):
         newest = tf.gather(prompt, index - 1, axis=1)
@@ -187,6 +185,7 @@ def theirs_in_a_loop(sampler, prompt, count):
 
 @pytest.mark.parametrize("prompt", [[0], [1], [2, 3]])
 def test_greedy_and_beam_search_agree_with_keras_hub(prompt):
+    # Without an end: their beams go on after it.
     greedy = keras_hub.samplers.GreedySampler()
     made, _ = run(Stub(chain=ENDLESS), [prompt], 8, Choice(temperature=0.0))
     assert made == [theirs_in_a_loop(greedy, prompt, 8)]

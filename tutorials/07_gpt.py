@@ -30,7 +30,6 @@ kg.prepare_tensorflow()  # oneDNN on, start-up log off; before TensorFlow
 import dataclasses
 import math
 
-import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops

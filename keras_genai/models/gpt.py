@@ -387,9 +387,9 @@ class CausalSelfAttention(layers.Layer):
         self.turns = None
         if rotary_length is not None:
             self.turns = rotary_turns(rotary_length, self.head_dim)
-        self.qk_normalizations = [
-            layers.RMSNormalization(epsilon=1e-6) for _ in range(2 * qk_norm)
-        ]
+        self.qk_normalization = None
+        if qk_norm:
+            self.qk_normalization = layers.RMSNormalization(epsilon=1e-6)
         shared = num_key_value_heads * self.head_dim
         self.project = _dense(hidden_dim + 2 * shared, use_bias, seeds)
         self.merge = _dense(hidden_dim, use_bias, seeds, num_layers)
@@ -425,22 +425,18 @@ class CausalSelfAttention(layers.Layer):
         heads = ops.transpose(
             heads, (0, 2, 1, 3)
         )  # (batch, heads, length, dim)
-        query, key, value = ops.split(
-            heads, (self.num_heads, self.num_heads + shared), axis=1
-        )
-        if self.qk_normalizations:
-            norm_query, norm_key = self.qk_normalizations
-            query, key = norm_query(query), norm_key(key)
+        both, value = ops.split(heads, (self.num_heads + shared,), axis=1)
+        # Queries and keys go the same way: together they are quicker.
+        if self.qk_normalization is not None:
+            both = self.qk_normalization(both)
         if self.turns is not None:
             # Slices of a table: XLA would compute sines anew for each head.
             cos, sin = (
-                ops.cast(
-                    ops.slice(each, (position, 0), (length, each.shape[1])),
-                    query.dtype,
-                )
+                ops.slice(each, (position, 0), (length, each.shape[1]))
                 for each in self.turns
             )
-            query, key = rotate(query, cos, sin), rotate(key, cos, sin)
+            both = rotate(both, cos, sin)
+        query, key = ops.split(both, (self.num_heads,), axis=1)
         return query, key, value
 
     def _weights(self, query, key, position):
@@ -520,6 +516,7 @@ def rotate(heads, cos, sin):
         Su et al., 2021, equation 34.
     """
     first, second = ops.split(heads, 2, axis=-1)
+    cos, sin = ops.cast(cos, heads.dtype), ops.cast(sin, heads.dtype)
     return ops.concatenate(
         [first * cos - second * sin, second * cos + first * sin], axis=-1
     )

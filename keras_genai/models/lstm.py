@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 from keras_genai.layers import glorot, layer_seeds
@@ -48,6 +49,9 @@ class LSTMLanguageModel(LanguageModel):
         Generating sequences with recurrent neural networks, 2013.
     """
 
+    learning_rate = 5e-3
+    xla = True
+
     def __init__(
         self,
         vocabulary_size=None,
@@ -86,16 +90,7 @@ class LSTMLanguageModel(LanguageModel):
             for _ in range(num_layers + 1)
         ]
         self.recurrences = [
-            layers.LSTM(
-                hidden_dim,
-                return_sequences=True,
-                return_state=True,
-                kernel_initializer=glorot(seeds),
-                recurrent_initializer=keras.initializers.Orthogonal(
-                    seed=next(seeds)
-                ),
-                name=f"lstm_{index}",
-            )
+            LSTM(hidden_dim, seeds, name=f"lstm_{index}")
             for index in range(num_layers)
         ]
         self.head = layers.Dense(
@@ -119,8 +114,8 @@ class LSTMLanguageModel(LanguageModel):
             self.drops, self.recurrences, state, strict=False
         ):
             x = drop(x, training=training)
-            x, *memory = recurrence(x, initial_state=list(memory))
-            new_state.append(tuple(memory))
+            x, memory = recurrence(x, memory)
+            new_state.append(memory)
         x = self.head(self.drops[-1](x, training=training))
         if self.tied_embeddings:
             x = ops.matmul(x, ops.transpose(self.token_embedding.embeddings))
@@ -138,3 +133,141 @@ class LSTMLanguageModel(LanguageModel):
             "tied_embeddings",
         )
         return {**config, **{name: getattr(self, name) for name in names}}
+
+
+class LSTM(layers.Layer):
+    """A layer of long short-term memory, all times of a window in one call.
+
+        i, f, g, o = x W + h U + b        input, forget, new, output
+        c <- sigmoid(f) c + sigmoid(i) tanh(g)
+        h <- sigmoid(o) tanh(c)
+
+    What can be done for all times at once is: the product with `W` before the
+    recurrence, and the gradients of `W` and `U` after it. It has the weights
+    and the results of `keras.layers.LSTM`, which does both a time at a time.
+    """
+
+    def __init__(self, hidden_dim, seeds, name=None):
+        super().__init__(name=name)
+        self.hidden_dim = hidden_dim
+        self.seeds = [next(seeds) for _ in range(2)]
+
+    def build(self, input_shape):
+        kernel, recurrent_kernel = self.seeds
+        width = 4 * self.hidden_dim
+        self.kernel = self.add_weight(
+            (input_shape[-1], width),
+            keras.initializers.GlorotUniform(kernel),
+            name="kernel",
+        )
+        self.recurrent_kernel = self.add_weight(
+            (self.hidden_dim, width),
+            keras.initializers.Orthogonal(seed=recurrent_kernel),
+            name="recurrent_kernel",
+        )
+        self.bias = self.add_weight((width,), _remembers, name="bias")
+
+    def call(self, x, state):
+        x = ops.matmul(x, self.kernel) + self.bias
+        h, last_h, last_c = recur(
+            ops.transpose(x, (1, 0, 2)),  # (length, batch, 4 * hidden_dim)
+            tf.convert_to_tensor(self.recurrent_kernel),
+            *state,
+        )
+        return ops.transpose(h, (1, 0, 2)), (last_h, last_c)
+
+
+def _remembers(shape, dtype=None):
+    """Forget gates begin open (Jozefowicz et al., 2015)."""
+    part = shape[0] // 4
+    return ops.concatenate(
+        [
+            ops.zeros(part, dtype),
+            ops.ones(part, dtype),
+            ops.zeros(2 * part, dtype),
+        ]
+    )
+
+
+@tf.custom_gradient
+def recur(x, kernel, h, c):
+    """Runs the recurrence, and back through time for its gradient.
+
+    Args:
+        x: Float tensor `(length, batch, 4 * hidden_dim)`, what the inputs add
+            to the gates `i, f, g, o`.
+        kernel: Float tensor `(hidden_dim, 4 * hidden_dim)`.
+        h: Float tensor `(batch, hidden_dim)`.
+        c: Float tensor like `h`.
+
+    Returns:
+        Three float tensors: `h` after each time, `(length, batch,
+        hidden_dim)`; the last `h`; the last `c`.
+
+    Reference:
+        Hochreiter and Schmidhuber, 1997; Gers et al., Learning to forget,
+        2000; Werbos, Backpropagation through time, 1990.
+    """
+    length, width = tf.shape(x)[0], kernel.shape[0]
+
+    def array(factor=1):
+        shape = (x.shape[1], factor * width)
+        return tf.TensorArray(x.dtype, length, element_shape=shape)
+
+    def forward(time, h, c, all_h, all_c, all_gates):
+        gates = x[time] + tf.matmul(h, kernel)
+        i, f, g, o = tf.split(gates, 4, axis=1)
+        i, f, o = tf.sigmoid(i), tf.sigmoid(f), tf.sigmoid(o)
+        g = tf.tanh(g)
+        all_h, all_c = all_h.write(time, h), all_c.write(time, c)  # before
+        all_gates = all_gates.write(time, tf.concat([i, f, g, o], axis=1))
+        c = f * c + i * g
+        return time + 1, o * tf.tanh(c), c, all_h, all_c, all_gates
+
+    _, last_h, last_c, *arrays = tf.while_loop(
+        lambda time, *_: time < length,
+        forward,
+        (0, h, c, array(), array(), array(4)),
+    )
+    before_h, before_c, gates = (each.stack() for each in arrays)
+    after_h = tf.concat([before_h[1:], last_h[None]], axis=0)
+
+    def gradient(of_h, of_last_h, of_last_c):
+        i, f, g, o = tf.split(gates, 4, axis=2)
+        after_c = tf.concat([before_c[1:], last_c[None]], axis=0)
+        shown = tf.tanh(after_c)
+        # How gates move c, and the output gate h; and how c moves h.
+        slopes_c = tf.concat(
+            [g * i * (1 - i), before_c * f * (1 - f), i * (1 - g * g)], axis=2
+        )
+        slopes_h = shown * o * (1 - o)
+        slopes = o * (1 - shown * shown)
+
+        def backward(time, of_h_now, of_c, of_gates):
+            of_h_now += of_h[time]
+            of_c += of_h_now * slopes[time]
+            now = tf.concat(
+                [
+                    tf.tile(of_c, (1, 3)) * slopes_c[time],
+                    of_h_now * slopes_h[time],
+                ],
+                axis=1,
+            )
+            of_gates = of_gates.write(time, now)
+            of_h_before = tf.matmul(now, kernel, transpose_b=True)
+            return time - 1, of_h_before, of_c * f[time], of_gates
+
+        _, of_first_h, of_first_c, of_gates = tf.while_loop(
+            lambda time, *_: time >= 0,
+            backward,
+            (length - 1, of_last_h, of_last_c, array(4)),
+        )
+        of_gates = of_gates.stack()
+        of_kernel = tf.matmul(
+            tf.reshape(before_h, (-1, width)),
+            tf.reshape(of_gates, (-1, 4 * width)),
+            transpose_a=True,
+        )
+        return of_gates, of_kernel, of_first_h, of_first_c
+
+    return (after_h, last_h, last_c), gradient
