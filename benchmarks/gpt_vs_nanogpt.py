@@ -235,7 +235,9 @@ class NanoGPT:
 
     def train(self, steps):
         """Runs its train.py, of which the last iterations may be left out."""
-        flags = {**RECIPE, "max_iters": steps}
+        # It saves where it evaluates, in its recipe every 250 iterations.
+        evaluates = min(250, steps)
+        flags = {**RECIPE, "max_iters": steps, "eval_interval": evaluates}
         process = subprocess.Popen(
             [
                 *(self.options.torch, "-u", "train.py"),

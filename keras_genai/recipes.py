@@ -312,7 +312,11 @@ _DEFAULTS = {
         model_arguments={"order": 5},
     ),
     "lstm": TextRecipe(
-        "LSTMLanguageModel", sequence_length=100, learning_rate=2e-3
+        "LSTMLanguageModel",
+        batch_size=32,
+        epochs=8,
+        sequence_length=100,
+        learning_rate=5e-3,
     ),
     "gpt": TextRecipe("GPT", batch_size=32, epochs=8, learning_rate=4e-3),
 }

@@ -210,6 +210,16 @@ def test_the_loop_that_xla_compiles_makes_the_same_text():
         assert texts[0] == texts[1]
 
 
+def test_a_beam_search_finds_a_likelier_text_than_greed():
+    model = endless(text_gpt())
+    greedy = model.generate("the", 12, temperature=0.0)
+    texts = model.generate(["the", "the dog"], 12, num_beams=4)
+    assert model.score(texts[0]) <= model.score(greedy) + 1e-6
+    assert [len(text) for text in texts] == [15, 19]
+    stopped = model.generate("the", 12, num_beams=4, stop=texts[0][8])
+    assert stopped == texts[0][: texts[0].find(texts[0][8], 3)]
+
+
 def test_exactly_max_new_tokens_are_made():
     model = endless(text_gpt())
     for count in (0, 1, 5, 33, 70):
@@ -376,6 +386,13 @@ def test_bad_prompts_are_refused():
         ({"temperature": -1.0}, "`temperature` must be"),
         ({"top_k": 1000}, "`top_k` must be"),
         ({"top_p": 0.0}, "`top_p` must be"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.generate("the", **arguments)
+    for arguments, message in (
+        ({"num_beams": 0}, "`num_beams` must be"),
+        ({"num_beams": 2, "stream": True}, "A beam search draws nothing"),
+        ({"num_beams": 2, "temperature": 0.5}, "A beam search draws nothing"),
     ):
         with pytest.raises(ValueError, match=message):
             model.generate("the", **arguments)

@@ -28,6 +28,15 @@ def counted(order=2, smoothing="kneser_ney", text=TEXT, **arguments):
     return model, data.examples.texts[0]
 
 
+def test_its_parameters_are_the_sequences_that_it_keeps():
+    model = MarkovChain(vocabulary_size=3, order=1)
+    assert model.count_params() == 0
+    model.compile()
+    token_ids = np.array([[0, 1, 0, 1, 0, 1]])
+    model.fit(token_ids, (token_ids + 1) % 2, verbose=0)
+    assert model.count_params() == 4  # 0, 1, 01, 10
+
+
 # --- Probabilities -----------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from keras_genai.plotting import (
     plot_history,
     plot_images,
     plot_rows,
+    plot_tokens,
     write_gif,
 )
 
@@ -193,3 +194,29 @@ def test_history_keeps_units_apart():
         "PSNR (dB)": {"psnr"},
         "active units": {"active_units"},
     }
+
+
+def test_plot_tokens_draws_each_matrix_with_its_tokens():
+    matrices = np.tril(np.ones((3, 4, 4)))
+    tokens = ["a", " ", "\n", "\\"]
+    figure = plot_tokens(matrices, tokens, ["one", "two", "three"], columns=2)
+    assert [axes.get_title() for axes in figure.axes] == ["one", "two", "three"]
+    for axes in figure.axes:
+        labels = [label.get_text() for label in axes.get_yticklabels()]
+        assert labels == ["a", "␣", "↵", "\\\\"]
+        (image,) = axes.get_images()
+        np.testing.assert_array_equal(image.get_array(), matrices[0])
+    assert len(plot_tokens(matrices[0], tokens).axes) == 1
+
+
+def test_plot_tokens_refuses_other_matrices():
+    for shape in ((3, 4), (2, 3, 4, 3), (4, 4)):
+        with pytest.raises(ValueError, match="Expected matrices"):
+            plot_tokens(np.zeros(shape), ["a", "b", "c"])
+
+
+def test_bits_and_perplexity_have_panels_of_their_own():
+    names = ("loss", "perplexity", "bits_per_character")
+    figure = plot_history({name: [2.0, 1.0] for name in names})
+    units = [axes.get_ylabel() for axes in figure.axes]
+    assert units == ["loss", "perplexity", "bits a character"]

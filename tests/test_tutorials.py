@@ -31,6 +31,13 @@ SMALL = {
     },
     "04_vae": {**_SHORT, "CODES": 20},
     "05_conditional_vae": {**_SHORT, "CODES": 20},
+    "06_markov_to_lstm": {
+        "PRESET": "quick",
+        "ORDERS": (1, 2),
+        "EPOCHS": 1,
+        "NEW_TOKENS": 40,
+    },
+    "07_gpt": {"PRESET": "quick", "NEW_TOKENS": 40, "MISTAKE_STEPS": 8},
 }
 TUTORIALS = build.tutorials()
 each_tutorial = pytest.mark.parametrize(

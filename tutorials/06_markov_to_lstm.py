@@ -168,20 +168,20 @@ kg.plotting.plot_tokens(
 # %% [markdown]
 # Now all orders. Counting needs no epochs and no gradient. `score` gives the
 # bits a character of a text, every character once, each after what stands
-# before it. The last column scores a piece of the text that was counted.
+# before it. The column `seen` scores a piece of the text that was counted;
+# `sequences` are those of all lengths that the chain keeps.
 
 # %%
 seen = text[-len(validation) :]
 chains, table = {}, {}
 print("order  validation    seen  sequences  seconds")
-kept = len(set(text))
 for order in ORDERS:
     arguments = {"model_arguments": {"order": order}}
     chain = dataclasses.replace(counting, **arguments).model(tiles, SEED)
     start = time.perf_counter()
     chain.fit(tiles, verbose=0)
     seconds = time.perf_counter() - start
-    kept += len({text[i : i + order + 1] for i in range(len(text) - order)})
+    kept = chain.count_params()
     bits = chain.score(validation), chain.score(seen)
     chains[order], table[f"order {order}"] = chain, (*bits, kept, seconds)
     print(f"{order:5} {bits[0]:11.3f} {bits[1]:7.3f} {kept:10} {seconds:8.1f}")
@@ -226,7 +226,7 @@ def sigmoid(x):
 
 
 x = model.token_embedding(first).numpy()  # (2, 5, embedding_dim)
-W, U, b = (w.numpy() for w in model.recurrences[0].cell.weights)
+W, U, b = (w.numpy() for w in model.recurrences[0].weights)
 h = c = np.zeros((2, model.hidden_dim))
 for t in range(5):
     i, f, g, o = np.split(x[:, t] @ W + h @ U + b, 4, axis=1)

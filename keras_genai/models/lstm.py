@@ -100,6 +100,11 @@ class LSTMLanguageModel(LanguageModel):
         )
         self(np.zeros((1, 1), "int32"))  # makes the weights
 
+    @classmethod
+    def make_optimizer(cls, learning_rate):
+        """Adam, whose steps are cut where back through time they explode."""
+        return keras.optimizers.Adam(learning_rate, global_clipnorm=1.0)
+
     def call(self, token_ids, training=False):
         state = self.initial_state(ops.shape(token_ids)[0])
         return self._read(token_ids, state, training)[0]

@@ -183,6 +183,15 @@ class MarkovChain(LanguageModel):
             )
         return probabilities.numpy()
 
+    def count_params(self):
+        """How many sequences of tokens are known, of all lengths.
+
+        Returns:
+            Integer.
+        """
+        self._estimate()
+        return sum(int(tf.size(table.tokens)) for table in self._tables)
+
     def _estimate(self):
         """Makes the tables of what was counted, if they are not yet."""
         if self._counted == self._estimated > 0:
