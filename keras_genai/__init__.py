@@ -25,6 +25,7 @@ _HOME = {
     "elbo": "keras_genai.evaluation",
     "importance_weighted_bound": "keras_genai.evaluation",
     "bits_per_dim": "keras_genai.evaluation",
+    "bits_per_character": "keras_genai.evaluation",
     "image_dataset": "keras_genai.data.images",
     "text_dataset": "keras_genai.data.text",
     "load_text": "keras_genai.data.corpora",

@@ -99,6 +99,13 @@ def _parser():
     text.add_argument("--temperature", type=float, default=1.0)
     text.add_argument("--top-k", type=int, default=0)
     text.add_argument("--top-p", type=float, default=1.0)
+    of_run = generate.add_argument_group("of a run's language model alone")
+    of_run.add_argument("--min-p", type=float, default=0.0)
+    of_run.add_argument("--repetition-penalty", type=float, default=1.0)
+    of_run.add_argument("--num-beams", type=int, default=1)
+    of_run.add_argument(
+        "--stop", action="append", default=[], help="a string to end before"
+    )
     generate.set_defaults(run=_generate)
 
     evaluate = commands.add_parser(
@@ -220,6 +227,14 @@ def _picture_to_write(options):
     return output
 
 
+_SERVED_WITHOUT = {
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "num_beams": 1,
+    "stop": [],
+}
+
+
 def _generate_text(source, options):
     """Prints what a model or the signatures of an export go on with."""
     choices = {
@@ -229,14 +244,27 @@ def _generate_text(source, options):
         "top_p": options.top_p,
         "seed": options.seed,
     }
+    more = {
+        name: getattr(options, name)
+        for name in ("min_p", "repetition_penalty", "num_beams", "stop")
+    }
     if not hasattr(source, "generate"):
         import tensorflow as tf
 
+        if more != _SERVED_WITHOUT:
+            raise ValueError(
+                "An export has no such choice: give the run. Received: "
+                + ", ".join(f"{k}={v}" for k, v in more.items())
+            )
         inputs = {name: tf.constant(value) for name, value in choices.items()}
         texts = source["generate"](prompt=[options.prompt], **inputs)["text"]
         print(texts.numpy()[0].decode("utf-8", "replace"))
         return
-    pieces = source.generate(options.prompt, stream=True, **choices)
+    stream = options.num_beams == 1  # else the best is known at the end
+    pieces = source.generate(options.prompt, stream=stream, **choices, **more)
+    if not stream:
+        print(pieces)
+        return
     for piece in itertools.chain([options.prompt], pieces):
         print(piece, end="", flush=True)
     print()

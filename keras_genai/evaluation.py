@@ -336,6 +336,33 @@ def bits_per_dim(log_likelihood, image_shape):
     return -log_likelihood / (math.prod(image_shape) * math.log(2))
 
 
+def bits_per_character(model, texts):
+    """What characters of texts cost a language model, each scored once.
+
+    `model.score` slides over each text, half of what the model looks back on
+    at a time, so that all but its first characters have a long context. Texts
+    are weighed by their length; of each the first character is given.
+
+    Args:
+        model: Model with `score`.
+        texts: List of strings. Those shorter than two characters have nothing
+            to score.
+
+    Returns:
+        Float, bits a character.
+
+    Raises:
+        ValueError: If no text is long enough.
+    """
+    texts = [text for text in texts if len(text) > 1]
+    if not texts:
+        raise ValueError(
+            "Expected a text of two characters or more. Received: none"
+        )
+    weights = [len(text) - 1 for text in texts]
+    return float(np.average(model.score(texts), weights=weights))
+
+
 def _bound(per_example):
     count = len(per_example)
     spread = per_example.std(ddof=1) if count > 1 else math.inf

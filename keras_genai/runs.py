@@ -283,8 +283,9 @@ class Run:
                 of a VAE.
 
         Returns:
-            Dictionary: what the model reports in `evaluate`, and the bounds
-            of a VAE with their standard errors, nats an example.
+            Dictionary: what the model reports in `evaluate`; the bounds of
+            a VAE with their standard errors, nats an example; the bits
+            a character of a language model that slides over the text.
 
         Raises:
             ValueError: If there is no such split, or `k` is below 1.
@@ -300,6 +301,11 @@ class Run:
             record["seed"], record["offline"], split, like=model
         )
         results = model.evaluate(dataset)
+        if hasattr(model, "score"):
+            # In tiles a window's first tokens have no context; here they have.
+            results["bits_per_character_sliding"] = (
+                evaluation.bits_per_character(model, dataset.examples.texts)
+            )
         if hasattr(model, "log_weights"):
             for name, bound in (
                 ("elbo", evaluation.elbo(model, dataset, k=10)),

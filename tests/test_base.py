@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_genai import GAN, VAE, load_model
+from keras_genai import GAN, GPT, VAE, LSTMLanguageModel, load_model
 
 SHAPE = (4, 4, 1)
 IMAGES = np.random.default_rng(0).random((44, *SHAPE)).astype("float32")
@@ -85,3 +85,37 @@ def test_a_saved_model_keeps_what_was_chosen_not_what_it_came_to(
         loaded = load_model(tmp_path / "model.keras")
         assert loaded.get_compile_config()["steps_per_execution"] == given
         assert loaded.steps_per_execution == (given or 8)
+
+
+def test_xla_compiles_on_a_cpu_what_gains_by_it(tmp_path):
+    def gpt(**arguments):
+        model = GPT(7, None, 4, num_layers=1, num_heads=1, hidden_dim=2)
+        model.compile(**arguments)
+        return model
+
+    assert gpt().jit_compile is True
+    assert gpt(jit_compile=False).jit_compile is False
+    assert gpt(run_eagerly=True).jit_compile is False
+    assert vae().jit_compile is vae(jit_compile="auto").jit_compile
+    # What was left to the machine is left to the next one.
+    gpt().save(tmp_path / "gpt.keras")
+    loaded = load_model(tmp_path / "gpt.keras")
+    assert loaded.get_compile_config()["jit_compile"] is None
+
+
+def test_every_language_model_has_the_optimizer_that_suits_it():
+    gpt = GPT.make_optimizer(1e-3)
+    lstm = LSTMLanguageModel.make_optimizer(1e-3)
+    assert isinstance(gpt, keras.optimizers.Muon)
+    assert isinstance(lstm, keras.optimizers.Adam)
+    # Muon is for the matrices between tokens and logits.
+    model = GPT(7, None, 4, 1, 1, 2, style="gpt2")
+    model.compile()
+    adam = [
+        variable.path
+        for variable in model.trainable_variables
+        if model.optimizer._should_use_adamw(variable)
+    ]
+    matrices = [v for v in model.trainable_variables if v.path not in adam]
+    assert len(matrices) == 4  # of one block
+    assert all(len(variable.shape) == 2 for variable in matrices)

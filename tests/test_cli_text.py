@@ -59,10 +59,27 @@ def test_run_and_export_go_on_from_a_prompt_alike(finished, capsys):
     assert texts[0] == model.generate("the ", 30, seed=3) + "\n"
 
 
+def test_a_run_is_asked_for_all_that_generate_takes(finished, capsys):
+    model = load_model(finished / "model.keras")
+    command = ["generate", str(finished), "--prompt", "the "]
+    command += ["--max-new-tokens", "20", "--seed", "3"]
+    assert main([*command, "--num-beams", "3"]) == 0
+    expected = model.generate("the ", 20, num_beams=3)
+    assert capsys.readouterr().out == expected + "\n"
+    more = ["--min-p", "0.2", "--repetition-penalty", "1.3", "--stop", "t"]
+    assert main([*command, *more]) == 0
+    expected = model.generate(
+        "the ", 20, min_p=0.2, repetition_penalty=1.3, stop="t", seed=3
+    )
+    assert capsys.readouterr().out == expected + "\n"
+    command[1] = finished / "export"
+    assert "no such choice" in refused(capsys, *command, "--min-p", "0.2")
+
+
 def test_evaluate_prints_bits_of_held_out_text(finished, capsys):
     assert main(["evaluate", str(finished)]) == 0
     output = capsys.readouterr().out
-    assert "bits_per_character" in output
+    assert "bits_per_character_sliding" in output
     record = json.loads((finished / "run.json").read_text())
     assert record["evaluation"]["validation"]["bits_per_character"] > 0
 

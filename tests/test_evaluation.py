@@ -143,3 +143,15 @@ def test_extractor_depends_on_its_seed_alone():
     )
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 0
+
+
+def test_bits_of_texts_are_weighed_by_their_length():
+    class Scored:
+        def score(self, texts):
+            return [float(len(text)) for text in texts]
+
+    # 2 characters at 3 bits each, 4 at 5; the lone one has nothing to score.
+    bits = evaluation.bits_per_character(Scored(), ["abc", "x", "abcde"])
+    assert bits == pytest.approx((2 * 3 + 4 * 5) / 6)
+    with pytest.raises(ValueError, match="two characters or more"):
+        evaluation.bits_per_character(Scored(), ["a", ""])
