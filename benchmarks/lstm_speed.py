@@ -71,6 +71,10 @@ def ours(quick, layer=None, **compile_arguments):
 
     keras_genai.prepare_tensorflow()
     data = dataset(quick)
+    if layer == "keras":
+        from keras_genai.models import lstm
+
+        lstm.LSTM = keras_layer
     model = keras_genai.LSTMLanguageModel(
         tokenizer=data.tokenizer,
         embedding_dim=EMBEDDING,
@@ -78,25 +82,25 @@ def ours(quick, layer=None, **compile_arguments):
         num_layers=LAYERS,
         seed=0,
     )
-    if layer == "keras":
-        model.recurrences = [_keras_layer(each) for each in model.recurrences]
     model.compile(**compile_arguments)
     count = CHARACTERS * len(data)
     rate = fit(model, data, count, CHARACTERS, stopwatch(quick))
     return rate, BATCH_SIZE, str(data.examples)
 
 
-def _keras_layer(layer):
+def keras_layer(hidden_dim, seeds, name):
     """Keras's layer, called as ours is."""
     import keras
 
     class KerasLSTM(keras.layers.Layer):
         def __init__(self):
-            super().__init__()
+            super().__init__(name=name)
             self.lstm = keras.layers.LSTM(
-                HIDDEN, return_sequences=True, return_state=True
+                hidden_dim, return_sequences=True, return_state=True
             )
-            self.lstm.build((None, None, layer.kernel.shape[0]))
+
+        def build(self, x_shape, state_shape):
+            self.lstm.build(x_shape)
 
         def call(self, x, state):
             x, *state = self.lstm(x, initial_state=list(state))

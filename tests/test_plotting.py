@@ -218,5 +218,5 @@ def test_plot_tokens_refuses_other_matrices():
 def test_bits_and_perplexity_have_panels_of_their_own():
     names = ("loss", "perplexity", "bits_per_character")
     figure = plot_history({name: [2.0, 1.0] for name in names})
-    units = [axes.get_ylabel() for axes in figure.axes]
-    assert units == ["loss", "perplexity", "bits a character"]
+    units = {axes.get_ylabel() for axes in figure.axes}
+    assert units == {"loss (nats)", "perplexity", "bits a character"}

@@ -107,12 +107,11 @@ print(out.shape, np.round(weights, 2), sep="\n")
 def influence(function, x):
     """How much each row of `x` moves each row of what comes out."""
     x = tf.constant(x)
-    with tf.GradientTape() as tape:
+    with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
-        out = function(x)
-    # (rows out, width out, rows in, width in)
-    slopes = tape.jacobian(out, x, experimental_use_pfor=False)
-    return np.abs(slopes).sum(axis=(1, 3))
+        rows = tf.unstack(function(x))
+    slopes = [tape.gradient(row, x) for row in rows]
+    return np.abs(slopes).sum(axis=2)  # (rows out, rows in)
 
 
 for causal in (True, False):
