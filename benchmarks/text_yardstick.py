@@ -5,7 +5,7 @@ to attention is worth its bits: the characters' frequencies, Markov chains of
 rising order, an LSTM, and a GPT, which after the same seconds as the LSTM is
 the best of all.
 
-    python benchmarks/text_yardstick.py [--seconds 180] [--json FILE] [--quick]
+    python benchmarks/text_yardstick.py [--seconds 120] [--json FILE] [--quick]
 
 `--seconds` is what LSTM and GPT train for, each from the call of `fit` on,
 compiling included; a chain takes what counting takes. All are scored on the
@@ -32,7 +32,7 @@ NEW_TOKENS = 500
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--seconds", type=float, default=180.0)
+    parser.add_argument("--seconds", type=float, default=120.0)
     options = parser.parse_args()
     seconds = 2.0 if options.quick else options.seconds
 
