@@ -337,7 +337,7 @@ for start, stop in ((1, 3), (3, 6), (6, 12), (12, 25), (25, 50), (50, 100)):
 # At the very beginning the LSTM is ahead: it was trained on windows that begin
 # anywhere. Then the chain is, which knows the phrases better, as soon as it has
 # its few characters. It never uses more; the LSTM does, and in the last rows it
-# has caught up.
+# has nearly caught up.
 #
 # Choosing is over, and so the test text is read, once. (It is an easier text
 # for both. Numbers compare only on one text.)

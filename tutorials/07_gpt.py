@@ -20,7 +20,7 @@
 # listings come back by a switch.
 #
 # **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository. The
-# page takes about 6 minutes on two CPU cores and downloads nothing.
+# page takes about 9 minutes on one CPU core and downloads nothing.
 
 # %%
 import keras_genai as kg
@@ -220,8 +220,8 @@ for name in ("greedy", "temperature 1", "top-p 0.9"):
 # %% [markdown]
 # The likeliest text is not a likely one: greedy search and beam search fall
 # into circles, at far fewer bits a character than any human text has. At
-# temperature 1 the text costs what real text costs the model; cutting off
-# the tail (top-p, min-p) removes the rare slips that spoil a word.
+# temperature 1 the text costs about what real text costs the model; cutting
+# off the tail (top-p, min-p) removes the rare slips that spoil a word.
 #
 # Where does it look? One map a head: row by row, the characters that the one
 # on the left takes from.
