@@ -88,7 +88,7 @@ def main():
             rates[name].append(time_passes(dataset, count, seconds))
     rates["training, default DCGAN"] = [
         measure(gan_speed.__file__, gan_speed.DEFAULT, {}, options.quick)[
-            "images_per_s"
+            "rate"
         ]
         for _ in range(min(rounds, 3))
     ]
