@@ -318,13 +318,7 @@ _DEFAULTS = {
         sequence_length=100,
         learning_rate=5e-3,
     ),
-    "gpt": TextRecipe(
-        "GPT",
-        batch_size=32,
-        epochs=8,
-        learning_rate=4e-3,
-        model_arguments={"dropout": 0.1},
-    ),
+    "gpt": TextRecipe("GPT", batch_size=32, epochs=4, learning_rate=4e-3),
 }
 _QUICK = {
     ImageRecipe: {"split": "train[:512]", "epochs": 3},

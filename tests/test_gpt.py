@@ -406,8 +406,25 @@ def test_bad_prompts_are_refused():
         gpt().export("served")
 
 
+def test_arrays_and_generators_are_data_too():
+    losses = []
+    for data in (
+        (tokens(4), tokens(4, seed=1), 2),  # and the batch size
+        (((tokens(2), tokens(2, seed=1)) for _ in range(3)),),
+    ):
+        model = gpt()
+        model.compile(jit_compile=False)
+        history = model.fit(*data, verbose=0).history
+        losses.append(history["loss"][0])
+    assert np.isfinite(losses).all()
+
+
 def test_bad_data_are_refused():
     model = text_gpt()
+    with pytest.raises(ValueError, match="Expected pairs of token ids"):
+        model.fit(tokens())
+    with pytest.raises(ValueError, match="Expected token ids in"):
+        model.fit(tokens(size=99), tokens())
     with pytest.raises(ValueError, match="Expected token ids in"):
         model.fit(tf.data.Dataset.from_tensors((tokens(size=99),) * 2))
     with pytest.raises(ValueError, match="Expected pairs of token ids"):

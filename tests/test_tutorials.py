@@ -37,7 +37,12 @@ SMALL = {
         "EPOCHS": 1,
         "NEW_TOKENS": 40,
     },
-    "07_gpt": {"PRESET": "quick", "NEW_TOKENS": 40, "MISTAKE_STEPS": 8},
+    "07_gpt": {
+        "PRESET": "quick",
+        "EPOCHS": 1,
+        "NEW_TOKENS": 40,
+        "MISTAKE_STEPS": 8,
+    },
 }
 TUTORIALS = build.tutorials()
 each_tutorial = pytest.mark.parametrize(

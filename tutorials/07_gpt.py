@@ -37,6 +37,7 @@ from keras import ops
 # %% tags=["parameters"]
 PRESET = "default"  # "quick" ends within a minute
 SEED = 0
+EPOCHS = 8
 NEW_TOKENS = 400  # of each text that is generated
 MISTAKE_STEPS = 200  # of the run whose targets are not shifted
 
@@ -50,7 +51,10 @@ MISTAKE_STEPS = 200  # of the run whose targets are not shifted
 
 # %%
 recipe = dataclasses.replace(
-    kg.get_recipe("gpt", PRESET), source="python_topics"
+    kg.get_recipe("gpt", PRESET),
+    source="python_topics",
+    epochs=EPOCHS,
+    model_arguments={"dropout": 0.1},  # the text is read several times
 )
 train = recipe.dataset(seed=SEED)
 held_out = recipe.validation_dataset(like=train)

@@ -96,16 +96,17 @@ class LanguageModel(TextInOut):
         """
         raise NotImplementedError
 
-    def fit(self, x=None, y=None, **kwargs):
-        return super().fit(*self._checked(x, y), **kwargs)
+    def fit(self, x=None, y=None, *args, **kwargs):
+        return super().fit(*self._checked(x, y), *args, **kwargs)
 
-    def evaluate(self, x=None, y=None, **kwargs):
-        return super().evaluate(*self._checked(x, y), **kwargs)
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        return super().evaluate(*self._checked(x, y), *args, **kwargs)
 
     def _checked(self, x, y):
         # Before the step: where XLA compiles it, its assertions are left out.
         if not isinstance(x, tf.data.Dataset):
-            return (x, y) if x is None else self.unpack((x, y))
+            arrays = y is not None or hasattr(x, "shape")
+            return self.unpack((x, y)) if arrays else (x, y)
         checked = x.map(lambda *data: self.unpack(data))
         if hasattr(x, "set_epoch"):
             checked.set_epoch = x.set_epoch
