@@ -50,6 +50,7 @@ def dataset(quick):
     """Windows of the text, of which a quick run takes the beginning."""
     import keras_genai
 
+    keras_genai.prepare_tensorflow()
     for source in ("tiny_shakespeare", "python_topics"):
         try:
             return keras_genai.text_dataset(
@@ -69,7 +70,6 @@ def ours(quick, layer=None, **compile_arguments):
     """`keras_genai.LSTMLanguageModel` through `fit`."""
     import keras_genai
 
-    keras_genai.prepare_tensorflow()
     data = dataset(quick)
     if layer == "keras":
         from keras_genai.models import lstm
