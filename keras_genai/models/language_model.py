@@ -105,8 +105,12 @@ class LanguageModel(TextInOut):
     def _checked(self, x, y):
         # Before the step: where XLA compiles it, its assertions are left out.
         if not isinstance(x, tf.data.Dataset):
-            arrays = y is not None or hasattr(x, "shape")
-            return self.unpack((x, y)) if arrays else (x, y)
+            if y is None and not hasattr(x, "shape"):
+                return x, y  # a generator of pairs
+            try:
+                return self.unpack((x, y))
+            except tf.errors.InvalidArgumentError as error:
+                raise ValueError(error.message) from None
         checked = x.map(lambda *data: self.unpack(data))
         if hasattr(x, "set_epoch"):
             checked.set_epoch = x.set_epoch
