@@ -406,17 +406,12 @@ def test_bad_prompts_are_refused():
         gpt().export("served")
 
 
-def test_arrays_and_generators_are_data_too():
-    losses = []
-    for data in (
-        (tokens(4), tokens(4, seed=1), 2),  # and the batch size
-        (((tokens(2), tokens(2, seed=1)) for _ in range(3)),),
-    ):
-        model = gpt()
-        model.compile(jit_compile=False)
-        history = model.fit(*data, verbose=0, shuffle=False).history
-        losses.append(history["loss"][0])
-    assert np.isfinite(losses).all()
+def test_arrays_are_data_too():
+    model = gpt()
+    model.compile(jit_compile=False)
+    batch_size = 2
+    history = model.fit(tokens(4), tokens(4, seed=1), batch_size, verbose=0)
+    assert 0 < history.history["loss"][0] < 10
 
 
 def test_bad_data_are_refused():
