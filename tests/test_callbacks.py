@@ -85,7 +85,7 @@ def test_gif_of_a_thousand_epochs_is_in_order(tmp_path, monkeypatch):
         (tmp_path / f"epoch_{epoch:03d}.png").touch()
     given = []
     monkeypatch.setattr(
-        "keras_genai.callbacks.write_gif",
+        "keras_genai.callbacks.samples.write_gif",
         lambda pictures, path: given.extend(pictures),
     )
     SampleImages(tmp_path, gif=tmp_path / "all.gif").on_train_end()

@@ -21,14 +21,14 @@ ALLOWED = {
     "sampling": set(),
     "plotting": set(),
     "export": set(),
-    "evaluation": {"metrics", "losses"},
+    "evaluation": {"evaluation", "metrics", "losses", "plotting", "export"},
     "models": {
         *("models", "layers", "losses", "metrics", "sampling"),
         "distributions",
         # The contract of every model: `export`, and the backend it needs.
         *("export", "startup"),
     },
-    "callbacks": {"plotting", "evaluation", "export"},
+    "callbacks": {"callbacks", "plotting", "evaluation", "export"},
     "recipes": {"data"},
     "runs": {
         *("recipes", "callbacks", "export", "plotting", "version"),

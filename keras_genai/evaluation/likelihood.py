@@ -1,0 +1,174 @@
+"""What a likelihood says of held-out data: bounds, and bits."""
+
+import math
+import typing
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Bound(typing.NamedTuple):
+    """A bound on `log p(x)`, averaged over a data set.
+
+    Attributes:
+        nats: Float, nats an example.
+        standard_error: Float, nats: how far the average over other examples
+            of the same kind would lie.
+        num_examples: Integer.
+    """
+
+    nats: float
+    standard_error: float
+    num_examples: int
+
+
+def elbo(model, dataset, k=1, seed=0, verbose=1):
+    """Estimates the evidence lower bound of a VAE on a data set.
+
+    The mean of `k` log-weights `log p(x | z) + log p(z) - log q(z | x)` with
+    codes drawn from the posterior: without bias for any `k`.
+
+    Args:
+        model: `VAE` or `ConditionalVAE`.
+        dataset: `tf.data.Dataset` that is finite, as for `model.evaluate`.
+        k: Integer >= 1, codes an image. Defaults to `1`.
+        seed: Integer, seed of the codes.
+        verbose: 0, or 1 for a progress bar.
+
+    Returns:
+        `Bound`, nats an example.
+
+    Raises:
+        ValueError: If `k` is below 1, or the data do not fit the model.
+
+    Reference:
+        Kingma and Welling, 2014, equation 2.
+    """
+    log_weight_sums, _ = _sum_weights(model, dataset, k, seed, verbose)
+    return _bound(log_weight_sums / k)
+
+
+def importance_weighted_bound(model, dataset, k=5000, seed=0, verbose=1):
+    """Estimates the importance-weighted bound of a VAE on a data set.
+
+    The logarithm of the mean of `k` weights: the ELBO for `k = 1`, and the
+    closer to `log p(x)`, from below, the greater `k`. Sums of weights are
+    kept as logarithms in float64, and a few thousand codes at a time are in
+    memory.
+
+    Args:
+        model: `VAE` or `ConditionalVAE`.
+        dataset: `tf.data.Dataset` that is finite, as for `model.evaluate`.
+        k: Integer >= 1, codes an image. Defaults to `5000`.
+        seed: Integer, seed of the codes.
+        verbose: 0, or 1 for a progress bar.
+
+    Returns:
+        `Bound`, nats an example.
+
+    Raises:
+        ValueError: If `k` is below 1, or the data do not fit the model.
+
+    Reference:
+        Burda et al., Importance weighted autoencoders, 2016, equation 8.
+    """
+    _, log_sums = _sum_weights(model, dataset, k, seed, verbose)
+    return _bound(log_sums - math.log(k))
+
+
+def bits_per_dim(log_likelihood, image_shape):
+    """Takes a log-probability of 8-bit images to the usual unit.
+
+    Args:
+        log_likelihood: Float, nats an image, of a discrete likelihood such as
+            `"discretized_logistic"`; a density has no bits.
+        image_shape: `(height, width, channels)`.
+
+    Returns:
+        Float, bits a colour of a pixel; 8 for pixels all equally likely.
+
+    Example:
+        >>> round(bits_per_dim(-784 * math.log(256), (28, 28, 1)), 6)
+        8.0
+    """
+    return -log_likelihood / (math.prod(image_shape) * math.log(2))
+
+
+def bits_per_character(model, texts):
+    """What characters of texts cost a language model, each scored once.
+
+    `model.score` slides over each text, half of what the model looks back on
+    at a time, so that all but its first characters have a long context. Texts
+    are weighed by their length; of each the first character is given.
+
+    Args:
+        model: Model with `score`.
+        texts: List of strings. Those shorter than two characters have nothing
+            to score.
+
+    Returns:
+        Float, bits a character.
+
+    Raises:
+        ValueError: If no text is long enough.
+    """
+    texts = [text for text in texts if len(text) > 1]
+    if not texts:
+        raise ValueError(
+            "Expected a text of two characters or more. Received: none"
+        )
+    weights = [len(text) - 1 for text in texts]
+    return float(np.average(model.score(texts), weights=weights))
+
+
+def _bound(per_example):
+    count = len(per_example)
+    spread = per_example.std(ddof=1) if count > 1 else math.inf
+    return Bound(
+        float(per_example.mean()), float(spread / math.sqrt(count)), count
+    )
+
+
+def _sum_weights(model, dataset, k, seed, verbose, at_once=8192):
+    """Sums of log-weights, and logarithms of sums of weights, an example."""
+    if not isinstance(k, int) or k < 1:
+        raise ValueError(
+            f"`k` must be an integer, 1 or more. Received: k={k!r}"
+        )
+    generator = keras.random.SeedGenerator(seed)
+
+    def add(images, labels, num_samples):
+        log_weights = model.log_weights(
+            images, *labels, num_samples=num_samples, seed=generator
+        )
+        log_weights = tf.cast(log_weights, "float64")
+        return (
+            tf.reduce_sum(log_weights, axis=0),
+            tf.reduce_logsumexp(log_weights, axis=0),
+        )
+
+    total = int(dataset.cardinality())
+    progress = keras.utils.Progbar(
+        None if total < 0 else total, unit_name="batch", verbose=verbose
+    )
+    if hasattr(dataset, "set_epoch"):
+        dataset.set_epoch(0)  # the same binarisation every time
+    compiled, results = None, []
+    for batch in dataset:
+        images, labels = model.unpack(batch)
+        compiled = compiled or tf.function(add).get_concrete_function(
+            tf.TensorSpec((None, *images.shape[1:]), images.dtype),
+            tuple(tf.TensorSpec((None,), label.dtype) for label in labels),
+            tf.TensorSpec((), "int32"),
+        )
+        chunk = max(1, at_once // len(images))
+        sums, log_sums = 0.0, -np.inf
+        for start in range(0, k, chunk):
+            size = tf.constant(min(chunk, k - start))
+            added, log_added = compiled(images, labels, size)
+            sums = sums + added.numpy()
+            log_sums = np.logaddexp(log_sums, log_added.numpy())
+        results.append((sums, log_sums))
+        progress.add(1)
+    return (np.concatenate(column) for column in zip(*results, strict=True))
