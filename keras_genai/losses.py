@@ -197,6 +197,64 @@ def hinge_generator_loss(fake_logits):
     return _per_example(-fake_logits)
 
 
+def wasserstein_discriminator_loss(
+    real_logits, fake_logits, label_smoothing=0.0
+):
+    """How much higher a critic scores generated images than real ones.
+
+    Minus the estimate of the Wasserstein-1 distance, for a critic whose slope
+    is at most 1 everywhere; without that bound it has no minimum.
+
+    Args:
+        real_logits: Float tensor `(batch, 1)` or `(batch, ...)`, the critic's
+            unbounded scores of real images.
+        fake_logits: Float tensor like `real_logits`, of generated images.
+        label_smoothing: Must be 0: scores have no targets.
+
+    Returns:
+        Float tensor `(batch,)`, unbounded on both sides.
+
+    Raises:
+        ValueError: If `label_smoothing` is not 0.
+
+    Example:
+        >>> wasserstein_discriminator_loss(
+        ...     ops.ones((1, 1)), -ops.ones((1, 1))
+        ... ).numpy()
+        array([-2.], dtype=float32)
+
+    Reference:
+        Arjovsky et al., Wasserstein GAN, 2017, equation 2.
+    """
+    if label_smoothing:
+        raise ValueError(
+            "The Wasserstein loss has scores, not targets that could be "
+            "smoothed. Expected: label_smoothing=0. "
+            f"Received: label_smoothing={label_smoothing}"
+        )
+    return _per_example(fake_logits - real_logits)
+
+
+def wasserstein_generator_loss(fake_logits):
+    """The negative score of generated images.
+
+    Args:
+        fake_logits: Float tensor `(batch, 1)` or `(batch, ...)`, the critic's
+            unbounded scores of generated images.
+
+    Returns:
+        Float tensor `(batch,)`, unbounded on both sides.
+
+    Example:
+        >>> wasserstein_generator_loss(ops.ones((1, 1))).numpy()
+        array([-1.], dtype=float32)
+
+    Reference:
+        Arjovsky et al., Wasserstein GAN, 2017, algorithm 1.
+    """
+    return _per_example(-fake_logits)
+
+
 ADVERSARIAL_LOSSES = {
     "non_saturating": (
         minimax_discriminator_loss,
@@ -208,6 +266,10 @@ ADVERSARIAL_LOSSES = {
         least_squares_generator_loss,
     ),
     "hinge": (hinge_discriminator_loss, hinge_generator_loss),
+    "wasserstein": (
+        wasserstein_discriminator_loss,
+        wasserstein_generator_loss,
+    ),
 }
 
 
@@ -215,8 +277,8 @@ def get_adversarial_loss(name):
     """Looks up the pair of losses of an adversarial game.
 
     Args:
-        name: One of `"non_saturating"`, `"minimax"`, `"least_squares"` and
-            `"hinge"`.
+        name: One of `"non_saturating"`, `"minimax"`, `"least_squares"`,
+            `"hinge"` and `"wasserstein"`.
 
     Returns:
         Pair of functions: `discriminator_loss(real_logits, fake_logits,
@@ -247,8 +309,8 @@ def gradient_penalty(critic, real_images, generated_images, seed):
     is linear with a slope of norm 1.
 
     Args:
-        critic: Network from images to `(batch, 1)`, without BatchNorm, which
-            would make one image's slope depend on the others.
+        critic: Function or network from images to `(batch, 1)`, without
+            BatchNorm, which would make one image's slope depend on the others.
         real_images: Float tensor `(batch, height, width, channels)`.
         generated_images: Float tensor like `real_images`.
         seed: Integer, or `keras.random.SeedGenerator`.
@@ -271,23 +333,36 @@ def gradient_penalty(critic, real_images, generated_images, seed):
     Reference:
         Gulrajani et al., 2017, algorithm 1.
     """
-    for layer in getattr(critic, "layers", ()):
+    check_critic(critic)
+    batch = ops.shape(real_images)[0]
+    share = keras.random.uniform((batch, 1, 1, 1), seed=seed)
+    images = share * real_images + (1.0 - share) * generated_images
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        scores = critic(images)
+    slopes = ops.reshape(tape.gradient(scores, images), (batch, -1))
+    # The root has no slope at 0: epsilon keeps the penalty differentiable.
+    norms = ops.sqrt(ops.sum(ops.square(slopes), axis=1) + 1e-12)
+    return ops.square(norms - 1.0)
+
+
+def check_critic(critic):
+    """Refuses a network that a gradient penalty cannot be asked of.
+
+    Args:
+        critic: Network, or any function.
+
+    Raises:
+        ValueError: If it has a BatchNormalization layer, however deep.
+    """
+    inner = getattr(critic, "_flatten_layers", list)
+    for layer in inner():
         if isinstance(layer, keras.layers.BatchNormalization):
             raise ValueError(
                 "A gradient penalty is for each image alone, and BatchNorm "
                 "mixes them: use LayerNormalization, or none. "
                 f"Received: a critic with {layer.name!r}"
             )
-    batch = ops.shape(real_images)[0]
-    share = keras.random.uniform((batch, 1, 1, 1), seed=seed)
-    images = share * real_images + (1.0 - share) * generated_images
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        scores = critic(images, training=True)
-    slopes = ops.reshape(tape.gradient(scores, images), (batch, -1))
-    # The root has no slope at 0: epsilon keeps the penalty differentiable.
-    norms = ops.sqrt(ops.sum(ops.square(slopes), axis=1) + 1e-12)
-    return ops.square(norms - 1.0)
 
 
 def _per_example(values):

@@ -133,7 +133,13 @@ class ImageRecipe(Recipe):
 
     value_range = (-1, 1)  # of the pixels that the family works on
     binarize = None
-    labels = False  # whether the family is shown them
+
+    @property
+    def labels(self):
+        """Whether the family is shown them."""
+        return self.family in (
+            *("ConditionalGAN", "AuxiliaryClassifierGAN", "ConditionalVAE"),
+        )
 
     def dataset(self, seed=None, offline=False, split=None, like=None):
         from keras_genai.data.images import image_dataset
@@ -167,24 +173,30 @@ class GANRecipe(ImageRecipe):
         d_learning_rate: Float > 0, of the discriminator's Adam.
         g_learning_rate: Float > 0, of the generator's Adam.
         beta_1: Float in [0, 1), momentum of both.
+        beta_2: Float in [0, 1), of both.
         loss: String, the adversarial game.
         label_smoothing: Float in [0, 0.5].
+        gradient_penalty: Float >= 0, weight in the discriminator's loss.
     """
 
     d_learning_rate: float = 1e-3
     g_learning_rate: float = 1e-3
     beta_1: float = 0.5
+    beta_2: float = 0.999
     loss: str = "non_saturating"
     label_smoothing: float = 0.0
+    gradient_penalty: float = 0.0
 
     def compile_arguments(self, model, steps_per_epoch):
         from keras.optimizers import Adam
 
+        betas = {"beta_1": self.beta_1, "beta_2": self.beta_2}
         return {
-            "d_optimizer": Adam(self.d_learning_rate, beta_1=self.beta_1),
-            "g_optimizer": Adam(self.g_learning_rate, beta_1=self.beta_1),
+            "d_optimizer": Adam(self.d_learning_rate, **betas),
+            "g_optimizer": Adam(self.g_learning_rate, **betas),
             "loss": self.loss,
             "label_smoothing": self.label_smoothing,
+            "gradient_penalty": self.gradient_penalty,
         }
 
 
@@ -204,10 +216,6 @@ class AutoencoderRecipe(ImageRecipe):
     validation_split: str | None = "test"
 
     value_range = (0, 1)
-
-    @property
-    def labels(self):
-        return self.family == "ConditionalVAE"
 
     def compile_arguments(self, model, steps_per_epoch):
         import keras
@@ -296,6 +304,19 @@ class TextRecipe(Recipe):
 _DEFAULTS = {
     "gan": GANRecipe("GAN"),
     "dcgan": GANRecipe("DCGAN", d_learning_rate=2e-3, g_learning_rate=2e-3),
+    "conditional_gan": GANRecipe(
+        "ConditionalGAN", d_learning_rate=2e-3, g_learning_rate=2e-3
+    ),
+    "acgan": GANRecipe(
+        "AuxiliaryClassifierGAN", d_learning_rate=2e-3, g_learning_rate=2e-3
+    ),
+    "wgan_gp": GANRecipe(
+        "WGANGP",
+        beta_1=0.0,
+        beta_2=0.9,
+        loss="wasserstein",
+        gradient_penalty=10.0,
+    ),
     "vae": AutoencoderRecipe("VAE", binarize="dynamic", learning_rate=3e-3),
     "conditional_vae": AutoencoderRecipe(
         "ConditionalVAE", binarize="dynamic", learning_rate=3e-3

@@ -28,6 +28,27 @@ def seeded_noise(num_samples, latent_dim, seed):
     return tf.random.stateless_normal((num_samples, latent_dim), (seed, 0))
 
 
+def seeded_labels(num_samples, num_classes, seed):
+    """Draws labels, all equally likely, that depend on the seed alone.
+
+    Args:
+        num_samples: Integer, or integer scalar tensor.
+        num_classes: Integer >= 1.
+        seed: Integer, or integer scalar tensor, which may be that of
+            `seeded_noise` too.
+
+    Returns:
+        Int32 tensor `(num_samples,)` in [0, num_classes).
+
+    Example:
+        >>> seeded_labels(4, 10, seed=0).shape
+        TensorShape([4])
+    """
+    return tf.random.stateless_uniform(
+        (num_samples,), (seed, 1), 0, num_classes, "int32"
+    )
+
+
 # --- Walks in latent space ---------------------------------------------------
 
 

@@ -11,6 +11,9 @@ require_tensorflow_backend()
 FAMILIES = (
     "gan",
     "dcgan",
+    "wgan_gp",
+    "conditional_gan",
+    "acgan",
     "autoencoder",
     "vae",
     "conditional_vae",

@@ -141,14 +141,14 @@ class ConditionalVAE(VAE):
         if z is None:
             z = sampling.seeded_noise(num_samples, self.latent_dim, seed)
         if labels is None:
-            labels = self._draw_labels(num_samples, seed)
+            labels = sampling.seeded_labels(num_samples, self.num_classes, seed)
         elif np.ndim(labels) == 0:
             labels = np.full(num_samples, labels)
         return self.decode(z, labels)
 
     def signatures(self):
         def generate(num_samples, seed):
-            labels = self._draw_labels(num_samples, seed)
+            labels = sampling.seeded_labels(num_samples, self.num_classes, seed)
             return {**generate_labels(labels, seed), "labels": labels}
 
         def generate_labels(labels, seed):
@@ -180,11 +180,6 @@ class ConditionalVAE(VAE):
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}
-
-    def _draw_labels(self, num_samples, seed):
-        return tf.random.stateless_uniform(
-            (num_samples,), (seed, 1), 0, self.num_classes, "int32"
-        )
 
     def unpack(self, data):
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)

@@ -5,7 +5,11 @@ import math
 import keras
 from keras import layers
 
-from keras_genai.layers import check_sides, layer_seeds
+from keras_genai.layers import (
+    SpectralNormalization,
+    check_sides,
+    layer_seeds,
+)
 from keras_genai.models.checks import check_at_least_one, check_image_shape
 from keras_genai.models.gan import GAN
 
@@ -31,6 +35,9 @@ class DCGAN(GAN):
             16 trains 1.3 times as fast as 20. Defaults to `16`.
         discriminator_steps: Integer >= 1, as in `GAN`. Defaults to `1`.
         ema_decay: Float in [0, 1), as in `GAN`. Defaults to `0.999`.
+        normalization: `"batch"` (default), `"layer"`, `"spectral"` or
+            `"none"`, of the discriminator, as in `dcgan_discriminator`.
+        discriminator_augmentation: As in `GAN`. Defaults to `None`.
         seed: Integer, or `None` for one drawn at random.
         **kwargs: `name` and the like, for `keras.Model`.
 
@@ -62,6 +69,8 @@ class DCGAN(GAN):
         width=16,
         discriminator_steps=1,
         ema_decay=0.999,
+        normalization="batch",
+        discriminator_augmentation=None,
         seed=None,
         **kwargs,
     ):
@@ -72,16 +81,24 @@ class DCGAN(GAN):
             image_shape=image_shape,
             latent_dim=latent_dim,
             generator=dcgan_generator(image_shape, latent_dim, width, seed),
-            discriminator=dcgan_discriminator(image_shape, width, seed),
+            discriminator=dcgan_discriminator(
+                image_shape, width, normalization, seed
+            ),
             discriminator_steps=discriminator_steps,
             ema_decay=ema_decay,
+            discriminator_augmentation=discriminator_augmentation,
             seed=seed,
             **kwargs,
         )
         self.width = width
+        self.normalization = normalization
 
     def get_config(self):
-        return {**super().get_config(), "width": self.width}
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "normalization": self.normalization,
+        }
 
 
 def dcgan_generator(image_shape, latent_dim, width=16, seed=None):
@@ -136,7 +153,9 @@ def dcgan_generator(image_shape, latent_dim, width=16, seed=None):
     return network
 
 
-def dcgan_discriminator(image_shape, width=16, seed=None):
+def dcgan_discriminator(
+    image_shape, width=16, normalization="batch", seed=None
+):
     """Builds the discriminator: strided convolutions down to one logit.
 
     For 28x28 digits and `width=16`: 28x28x1 -> 14x14x8 -> 7x7x16 -> 4x4x32
@@ -145,34 +164,95 @@ def dcgan_discriminator(image_shape, width=16, seed=None):
     Args:
         image_shape: `(height, width, channels)`, sides multiples of 4.
         width: Integer; the first layer has half as many channels.
+        normalization: `"batch"`; `"layer"`, for a gradient penalty, over
+            the channels of each place; `"spectral"`, of the weights in place
+            of activations; or `"none"`.
         seed: Integer, or `None` for weights drawn at random.
 
     Returns:
         `keras.Sequential` from `(batch, height, width, channels)` to
         `(batch, 1)`, unbounded.
+
+    Raises:
+        ValueError: If there is no such normalisation.
     """
+    network = dcgan_features(image_shape, width, normalization, seed)
+    seeds = layer_seeds(seed, "discriminator's verdict")
+    network.add(verdict_layer(1, normalization, seeds))
+    return network
+
+
+def dcgan_features(image_shape, width=16, normalization="batch", seed=None):
+    """Builds the discriminator's body, up to what its verdict is made of.
+
+    Args:
+        image_shape: As in `dcgan_discriminator`; any number of channels.
+        width: Integer, as in `dcgan_discriminator`.
+        normalization: String, as in `dcgan_discriminator`.
+        seed: Integer, or `None` for weights drawn at random.
+
+    Returns:
+        `keras.Sequential` from `(batch, height, width, channels)` to
+        `(batch, feature_dim)`.
+
+    Raises:
+        ValueError: If there is no such normalisation.
+    """
+    if normalization not in NORMALIZATIONS:
+        raise ValueError(
+            f"Expected `normalization` among {', '.join(NORMALIZATIONS)}. "
+            f"Received: normalization={normalization!r}"
+        )
     seeds = layer_seeds(seed, "discriminator")
     network = keras.Sequential(
         [layers.Input(image_shape)], name="discriminator"
     )
     halvings = max(2, math.ceil(math.log2(min(image_shape[:2]))) - 1)
     for level in range(halvings):
-        network.add(
-            layers.Conv2D(
-                min(max(1, width // 2) * 2**level, 8 * width),
-                kernel_size=4,
-                strides=2,
-                padding="same",
-                use_bias=level == 0,
-                kernel_initializer=_normal(seeds),
-            )
+        normalised = normalization in ("batch", "layer") and level > 0
+        convolution = layers.Conv2D(
+            min(max(1, width // 2) * 2**level, 8 * width),
+            kernel_size=4,
+            strides=2,
+            padding="same",
+            # BatchNorm would only take biases off again.
+            use_bias=not (normalised or normalization == "spectral"),
+            kernel_initializer=_normal(seeds),
         )
-        if level > 0:  # not on pixels
-            network.add(layers.BatchNormalization(momentum=0.9))
+        if normalization == "spectral":
+            convolution = SpectralNormalization(convolution, seed=next(seeds))
+        network.add(convolution)
+        if normalised:  # not on pixels
+            network.add(NORMALIZATIONS[normalization]())
         network.add(layers.LeakyReLU(0.2))
     network.add(layers.Flatten())
-    network.add(layers.Dense(1, kernel_initializer=_normal(seeds)))
     return network
+
+
+NORMALIZATIONS = {
+    "batch": lambda: layers.BatchNormalization(momentum=0.9),
+    "layer": layers.LayerNormalization,
+    "spectral": None,
+    "none": None,
+}
+
+
+def verdict_layer(units, normalization, seeds):
+    """Makes a discriminator's last layer, normalised as its body is.
+
+    Args:
+        units: Integer, logits an image.
+        normalization: String, as in `dcgan_discriminator`.
+        seeds: Iterator, as from `layer_seeds`.
+
+    Returns:
+        `keras.layers.Layer` from features to logits.
+    """
+    spectral = normalization == "spectral"
+    dense = layers.Dense(
+        units, use_bias=not spectral, kernel_initializer=_normal(seeds)
+    )
+    return SpectralNormalization(dense, seed=next(seeds)) if spectral else dense
 
 
 def count_doublings(image_shape):

@@ -9,6 +9,7 @@ from keras import layers, ops
 
 from keras_genai import losses
 from keras_genai.layers import glorot, layer_seeds
+from keras_genai.models.augmentation import get_augmentation
 from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
 from keras_genai.models.checks import (
     check_at_least_one,
@@ -40,6 +41,10 @@ class GAN(GenerativeModel):
         ema_decay: Float in [0, 1), decay of the moving average of the
             generator's weights, which is what `generate` and `export` use.
             Defaults to `0.999`.
+        discriminator_augmentation: What every image goes through before the
+            discriminator sees it, which keeps few images from being learned
+            by heart: `"fixed"`, `"adaptive"` (as strong as it has to be), a
+            `DifferentiableAugmentation`, or `None` (default).
         seed: Integer, or `None` for one drawn at random.
         **kwargs: `name` and the like, for `keras.Model`.
 
@@ -70,6 +75,7 @@ class GAN(GenerativeModel):
         discriminator=None,
         discriminator_steps=1,
         ema_decay=0.999,
+        discriminator_augmentation=None,
         seed=None,
         **kwargs,
     ):
@@ -88,6 +94,10 @@ class GAN(GenerativeModel):
         self.discriminator_steps = discriminator_steps
         self.ema_decay = ema_decay
 
+        self.discriminator_augmentation = get_augmentation(
+            discriminator_augmentation, seed
+        )
+
         self.generator = generator or mlp_generator(
             self.image_shape, latent_dim, seed=seed
         )
@@ -95,18 +105,14 @@ class GAN(GenerativeModel):
             self.image_shape, seed=seed
         )
         self._check_networks()
-        self.averaged_generator = _copy(self.generator, latent_dim)
+        self.averaged_generator = self._copy_generator()
         self.averaged_generator.trainable = False
         self.built = True
+        self._trackers = {name: keras.metrics.Mean(name) for name in _REPORTED}
 
-        self.d_loss_tracker = keras.metrics.Mean(name="d_loss")
-        self.g_loss_tracker = keras.metrics.Mean(name="g_loss")
-        self.d_real_accuracy_tracker = keras.metrics.Mean(
-            name="d_real_accuracy"
-        )
-        self.d_fake_accuracy_tracker = keras.metrics.Mean(
-            name="d_fake_accuracy"
-        )
+    @classmethod
+    def make_optimizer(cls, learning_rate):
+        return keras.optimizers.Adam(learning_rate, beta_1=0.5)
 
     def compile(
         self,
@@ -114,24 +120,31 @@ class GAN(GenerativeModel):
         g_optimizer=None,
         loss="non_saturating",
         label_smoothing=0.0,
+        gradient_penalty=0.0,
         **kwargs,
     ):
         """Chooses the two optimizers and the game.
 
         Args:
-            d_optimizer: The discriminator's optimizer, or `None` for Adam
-                with the family's `learning_rate` and `beta_1=0.5`.
+            d_optimizer: The discriminator's optimizer, or `None` for that of
+                `make_optimizer` with the family's `learning_rate`.
             g_optimizer: The generator's optimizer, as `d_optimizer`.
             loss: `"non_saturating"` (default), `"minimax"`,
-                `"least_squares"` or `"hinge"`.
+                `"least_squares"`, `"hinge"` or `"wasserstein"`, which needs a
+                critic whose slope is bounded: by the penalty, or by spectral
+                normalisation.
             label_smoothing: Float in [0, 0.5], taken off the target of real
                 images alone. Defaults to `0.0`.
+            gradient_penalty: Float >= 0, weight of
+                `losses.gradient_penalty` in the discriminator's loss, for a
+                discriminator without BatchNorm. Defaults to `0.0`.
             **kwargs: `steps_per_execution`, `jit_compile` and the like, as in
                 `GenerativeModel.compile`.
 
         Raises:
-            ValueError: If the loss is unknown, the smoothing is out of range,
-                or one optimizer is given for both networks.
+            ValueError: If the loss is unknown, the smoothing or the penalty
+                is out of range, the discriminator has BatchNorm under a
+                penalty, or one optimizer is given for both networks.
         """
         super().compile(optimizer=None, **kwargs)
         if not 0 <= label_smoothing <= 0.5:
@@ -146,28 +159,42 @@ class GAN(GenerativeModel):
                 "optimizer each. Received: the same object as d_optimizer "
                 "and g_optimizer"
             )
+        if not 0 <= gradient_penalty < math.inf:
+            raise ValueError(
+                "`gradient_penalty` is a weight, 0 or more. "
+                f"Received: gradient_penalty={gradient_penalty}"
+            )
+        if gradient_penalty:
+            losses.check_critic(self.discriminator)
         self.loss = loss
         self.label_smoothing = label_smoothing
+        self.gradient_penalty = float(gradient_penalty)
         self._discriminator_loss, self._generator_loss = (
             losses.get_adversarial_loss(loss)
         )
         self._discriminator_loss(  # refuses what the game cannot smooth
             ops.zeros((1, 1)), ops.zeros((1, 1)), label_smoothing
         )
-        self.d_optimizer = self._optimizer(d_optimizer)
-        self.g_optimizer = self._optimizer(g_optimizer)
+        self.d_optimizer = keras.optimizers.get(
+            d_optimizer or self.make_optimizer(self.learning_rate)
+        )
+        self.g_optimizer = keras.optimizers.get(
+            g_optimizer or self.make_optimizer(self.learning_rate)
+        )
         # Slots must exist before `load_model` can fill them.
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.g_optimizer.build(self.generator.trainable_variables)
 
     @property
     def metrics(self):
-        return [
-            self.d_loss_tracker,
-            self.g_loss_tracker,
-            self.d_real_accuracy_tracker,
-            self.d_fake_accuracy_tracker,
-        ]
+        names = ["d_loss", "g_loss", "d_real_accuracy", "d_fake_accuracy"]
+        if getattr(self, "loss", None) == "wasserstein":  # no right and wrong
+            names[2:] = ["wasserstein_distance"]
+        if getattr(self, "gradient_penalty", 0.0):
+            names.append("gradient_penalty")
+        if self.discriminator_augmentation is not None:
+            names.append("augmentation_probability")
+        return [self._trackers[name] for name in names]
 
     def call(self, noise, training=False):
         if len(noise.shape) != 2 or noise.shape[1] != self.latent_dim:
@@ -190,48 +217,116 @@ class GAN(GenerativeModel):
             (batch_size, self.latent_dim), seed=self.seed_generator
         )
 
+    def discriminate(self, images, training=False):
+        """The discriminator's logits `(batch, 1)` of images in [-1, 1]."""
+        return self.discriminator(images, training=training)
+
+    # A conditional GAN gives its networks labels too: below, `condition` is a
+    # tuple of what they are shown beside noise and images, here of nothing.
+
     def train_step(self, data):
-        real_images = self._real_images(data)
+        real_images, condition = self.unpack(data)
         batch_size = ops.shape(real_images)[0]
 
         with tf.GradientTape() as tape:
             # One forward pass of the generator serves both players.
             noise = self.sample_noise(batch_size)
-            generated_images = self.generator(noise, training=True)
+            generated_images = self._make_images(noise, condition)
 
             # The discriminator moves first ...
             with tape.stop_recording():
-                self._update_discriminator(real_images, generated_images)
+                self._update_discriminator(
+                    real_images, generated_images, condition
+                )
                 for _ in range(self.discriminator_steps - 1):
                     noise = self.sample_noise(batch_size)
-                    more_images = self.generator(noise, training=True)
-                    self._update_discriminator(real_images, more_images)
+                    more_images = self._make_images(noise, condition)
+                    self._update_discriminator(
+                        real_images, more_images, condition
+                    )
 
             # ... and the generator answers the discriminator as it is now.
-            fake_logits = self.discriminator(generated_images, training=True)
-            g_losses = self._generator_loss(fake_logits)
+            g_losses = self.generator_losses(
+                self._augment(generated_images), condition, training=True
+            )
             g_loss = ops.mean(g_losses)
 
         variables = self.generator.trainable_variables
         self.g_optimizer.apply(tape.gradient(g_loss, variables), variables)
         self._update_average()
-        self.g_loss_tracker.update_state(g_losses)
+        self._trackers["g_loss"].update_state(g_losses)
         return {metric.name: metric.result() for metric in self.metrics}
 
-    def _update_discriminator(self, real_images, generated_images):
+    def _update_discriminator(
+        self, real_images, generated_images, condition=()
+    ):
+        real_images = self._augment(real_images)
+        generated_images = self._augment(generated_images)
         with tf.GradientTape() as tape:
             # Two passes: in one, BatchNorm would let the discriminator tell
             # the two apart by what each does to the other's statistics.
-            real_logits = self.discriminator(real_images, training=True)
-            fake_logits = self.discriminator(generated_images, training=True)
-            d_losses = self._discriminator_loss(
-                real_logits, fake_logits, self.label_smoothing
+            d_losses, real_logits, fake_logits = self.discriminator_losses(
+                real_images, generated_images, condition, training=True
             )
+            if self.gradient_penalty:
+                penalties = losses.gradient_penalty(
+                    lambda images: self.discriminate(
+                        images, *condition, training=True
+                    ),
+                    real_images,
+                    generated_images,
+                    self.seed_generator,
+                )
+                self._trackers["gradient_penalty"].update_state(penalties)
+                d_losses += self.gradient_penalty * penalties
             d_loss = ops.mean(d_losses)
 
         variables = self.discriminator.trainable_variables
         self.d_optimizer.apply(tape.gradient(d_loss, variables), variables)
         self._report_discriminator(d_losses, real_logits, fake_logits)
+        if self.discriminator_augmentation is not None:
+            self.discriminator_augmentation.adapt(real_logits)
+
+    def discriminator_losses(
+        self, real_images, generated_images, condition, training
+    ):
+        """Scores the discriminator on a batch of each kind.
+
+        Args:
+            real_images: Float tensor `(batch, height, width, channels)`.
+            generated_images: Float tensor like `real_images`.
+            condition: Tuple of what the networks are shown besides.
+            training: Boolean, mode of the discriminator.
+
+        Returns:
+            Tuple of float tensors: losses `(batch,)`, and the logits
+            `(batch, 1)` of real and of generated images.
+        """
+        real_logits = self.discriminate(
+            real_images, *condition, training=training
+        )
+        fake_logits = self.discriminate(
+            generated_images, *condition, training=training
+        )
+        d_losses = self._discriminator_loss(
+            real_logits, fake_logits, self.label_smoothing
+        )
+        return d_losses, real_logits, fake_logits
+
+    def generator_losses(self, generated_images, condition, training):
+        """Scores the generator by what the discriminator says, `(batch,)`."""
+        fake_logits = self.discriminate(
+            generated_images, *condition, training=training
+        )
+        return self._generator_loss(fake_logits)
+
+    def _make_images(self, noise, condition, training=True):
+        return self.generator(noise, training=training)
+
+    def _augment(self, images):
+        if self.discriminator_augmentation is None:
+            return images
+        return self.discriminator_augmentation(images)
 
     def _update_average(self):
         # The first steps move fast and should be forgotten fast: the decay
@@ -246,26 +341,32 @@ class GAN(GenerativeModel):
             average.assign(value + decay * (average - value))
 
     def test_step(self, data):
-        real_images = self._real_images(data)
+        real_images, condition = self.unpack(data)
         noise = self.sample_noise(ops.shape(real_images)[0])
-        generated_images = self.generator(noise, training=False)
-        real_logits = self.discriminator(real_images, training=False)
-        fake_logits = self.discriminator(generated_images, training=False)
-        d_losses = self._discriminator_loss(
-            real_logits, fake_logits, self.label_smoothing
+        generated_images = self._make_images(noise, condition, training=False)
+        d_losses, real_logits, fake_logits = self.discriminator_losses(
+            real_images, generated_images, condition, training=False
         )
         self._report_discriminator(d_losses, real_logits, fake_logits)
-        self.g_loss_tracker.update_state(self._generator_loss(fake_logits))
+        g_losses = self.generator_losses(
+            generated_images, condition, training=False
+        )
+        self._trackers["g_loss"].update_state(g_losses)
         return {metric.name: metric.result() for metric in self.metrics}
 
     def _report_discriminator(self, d_losses, real_logits, fake_logits):
-        self.d_loss_tracker.update_state(d_losses)
-        self.d_real_accuracy_tracker.update_state(
-            ops.cast(real_logits > 0, "float32")
-        )
-        self.d_fake_accuracy_tracker.update_state(
-            ops.cast(fake_logits < 0, "float32")
-        )
+        reports = {
+            "d_loss": d_losses,
+            "d_real_accuracy": ops.cast(real_logits > 0, "float32"),
+            "d_fake_accuracy": ops.cast(fake_logits < 0, "float32"),
+            "wasserstein_distance": real_logits - fake_logits,
+        }
+        if self.discriminator_augmentation is not None:
+            reports["augmentation_probability"] = (
+                self.discriminator_augmentation.probability
+            )
+        for name, values in reports.items():
+            self._trackers[name].update_state(values)
 
     def generate(self, num_samples=None, seed=None, noise=None, averaged=True):
         """Generates images.
@@ -320,11 +421,6 @@ class GAN(GenerativeModel):
             tf.TensorSpec((None, self.latent_dim), "float32", "noise")
         ]
 
-    def _optimizer(self, given):
-        if given is None:
-            return keras.optimizers.Adam(self.learning_rate, beta_1=0.5)
-        return keras.optimizers.get(given)
-
     def get_config(self):
         return {
             **super().get_config(),
@@ -332,7 +428,19 @@ class GAN(GenerativeModel):
             "latent_dim": self.latent_dim,
             "discriminator_steps": self.discriminator_steps,
             "ema_decay": self.ema_decay,
+            "discriminator_augmentation": keras.saving.serialize_keras_object(
+                self.discriminator_augmentation
+            ),
         }
+
+    @classmethod
+    def from_config(cls, config):
+        augmentation = keras.saving.deserialize_keras_object(
+            config["discriminator_augmentation"]
+        )
+        return super().from_config(
+            {**config, "discriminator_augmentation": augmentation}
+        )
 
     def get_compile_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -341,12 +449,22 @@ class GAN(GenerativeModel):
             "g_optimizer": serialize(self.g_optimizer),
             "loss": self.loss,
             "label_smoothing": self.label_smoothing,
+            "gradient_penalty": self.gradient_penalty,
             **self._given,
         }
 
-    def _real_images(self, data):
+    def unpack(self, data):
+        """Checks a batch.
+
+        Args:
+            data: What `fit` was given.
+
+        Returns:
+            Pair: images `(batch, height, width, channels)` in [-1, 1], and
+            the tuple of what the networks are shown besides.
+        """
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return check_images(images, self.image_shape, -1, 1)
+        return check_images(images, self.image_shape, -1, 1), ()
 
     def _noise(self, num_samples, seed, noise):
         if noise is not None:
@@ -368,16 +486,21 @@ class GAN(GenerativeModel):
             num_samples, self.latent_dim, self._seed(seed)
         ).numpy()
 
+    def _example_condition(self):
+        """Of two examples."""
+        return ()
+
     def _check_networks(self):
+        condition = self._example_condition()
         noise = ops.zeros((2, self.latent_dim))
-        images = self.generator(noise)
+        images = self._make_images(noise, condition, training=False)
         if tuple(images.shape) != (2, *self.image_shape):
             raise ValueError(
                 "The generator must make images of the data's shape. "
                 f"Expected: (2, *{self.image_shape}) from two noise vectors. "
                 f"Received: {tuple(images.shape)}"
             )
-        logits = self.discriminator(images)
+        logits = self.discriminate(images, *condition)
         if tuple(logits.shape) != (2, 1):
             raise ValueError(
                 "The discriminator must give one logit an image. "
@@ -391,6 +514,16 @@ class GAN(GenerativeModel):
                 f"sigmoid. Received: a last layer {last.name!r} with "
                 "activation='sigmoid'"
             )
+
+    def _copy_generator(self):
+        copy = keras.models.clone_model(self.generator)
+        trained, self.generator = self.generator, copy
+        noise = ops.zeros((2, self.latent_dim))
+        self._make_images(noise, self._example_condition())  # builds it
+        self.generator = trained
+        # A clone has weights of its own; the average starts from the trained.
+        copy.set_weights(trained.get_weights())
+        return copy
 
 
 def mlp_generator(image_shape, latent_dim, seed=None):
@@ -458,9 +591,8 @@ def to_unit_range(images):
     return ops.clip((images + 1.0) / 2.0, 0.0, 1.0)
 
 
-def _copy(network, latent_dim):
-    copy = keras.models.clone_model(network)
-    copy(ops.zeros((1, latent_dim)))
-    # A clone has weights of its own; the average starts from the network's.
-    copy.set_weights(network.get_weights())
-    return copy
+# Everything that a GAN may report; `metrics` says which of it there is.
+_REPORTED = (
+    *("d_loss", "g_loss", "d_real_accuracy", "d_fake_accuracy"),
+    *("wasserstein_distance", "gradient_penalty", "augmentation_probability"),
+)

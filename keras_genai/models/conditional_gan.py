@@ -1,0 +1,331 @@
+"""ConditionalGAN: a GAN whose two networks are shown labels."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, ops
+
+from keras_genai.layers import LabelPlanes, check_sides, layer_seeds
+from keras_genai.models.base import NUM_SAMPLES, SEED
+from keras_genai.models.checks import (
+    check_at_least_one,
+    check_image_shape,
+    check_images,
+    check_label_array,
+    check_labels,
+)
+from keras_genai.models.dcgan import (
+    dcgan_features,
+    dcgan_generator,
+    verdict_layer,
+)
+from keras_genai.models.gan import GAN, to_unit_range
+from keras_genai.sampling import seeded_labels, seeded_noise
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class ConditionalGAN(GAN):
+    """Generative adversarial network of images given their labels.
+
+    The generator is asked for a label, and the discriminator judges whether
+    an image is a real one *of that label*. Generated images take the labels
+    of the real ones beside them, so that how often a label comes tells the
+    discriminator nothing. Without networks of one's own they are DCGAN's.
+
+    Args:
+        image_shape: `(height, width, channels)`; sides multiples of 4.
+            Defaults to `(28, 28, 1)`.
+        num_classes: Integer >= 1. Defaults to `10`.
+        latent_dim: Integer >= 1, width of the noise. Defaults to `64`.
+        width: Integer >= 1, as in `DCGAN`. Defaults to `16`.
+        conditioning: How the discriminator is shown the label:
+            `"projection"` (default) adds to its logit the product of the
+            image's features with a vector learned for the label; `"planes"`
+            lays constant planes, one a class, on the image; `"embedding"`
+            lays one plane on it that is learned for each label. The generator
+            has a vector learned for the label beside its noise.
+        normalization: String, as in `DCGAN`. Defaults to `"batch"`.
+        generator: Network from `[noise, labels]`, `(batch, latent_dim)` and
+            int32 `(batch,)`, to images in [-1, 1], or `None`.
+        discriminator: Network from `[images, labels]` to one logit, or
+            `None`.
+        discriminator_steps: Integer >= 1, as in `GAN`. Defaults to `1`.
+        ema_decay: Float in [0, 1), as in `GAN`. Defaults to `0.999`.
+        discriminator_augmentation: As in `GAN`. Defaults to `None`.
+        seed: Integer, or `None` for one drawn at random.
+        **kwargs: `name` and the like, for `keras.Model`.
+
+    Call arguments:
+        inputs: Pair of noise `(batch, latent_dim)`, standard normal, and
+            integer labels `(batch,)`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or if the networks do
+            not fit each other.
+
+    Example:
+        >>> model = ConditionalGAN((8, 8, 1), num_classes=3, width=4, seed=0)
+        >>> model.generate(labels=[2, 0, 0, 1], seed=0).shape
+        (4, 8, 8, 1)
+
+    Reference:
+        Mirza and Osindero, Conditional generative adversarial nets, 2014;
+        Miyato and Koyama, cGANs with projection discriminator, 2018.
+    """
+
+    learning_rate = 2e-3
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        num_classes=10,
+        latent_dim=64,
+        width=16,
+        conditioning="projection",
+        normalization="batch",
+        generator=None,
+        discriminator=None,
+        discriminator_steps=1,
+        ema_decay=0.999,
+        discriminator_augmentation=None,
+        seed=None,
+        **kwargs,
+    ):
+        check_at_least_one(
+            num_classes=num_classes, latent_dim=latent_dim, width=width
+        )
+        check_image_shape(image_shape)
+        if generator is None or discriminator is None:
+            check_sides(image_shape)
+        self.num_classes = num_classes  # `GAN` tries the networks
+        super().__init__(
+            image_shape=image_shape,
+            latent_dim=latent_dim,
+            generator=generator
+            or conditional_generator(
+                image_shape, num_classes, latent_dim, width, seed
+            ),
+            discriminator=discriminator
+            or self._make_discriminator(
+                image_shape,
+                num_classes,
+                width,
+                conditioning,
+                normalization,
+                seed,
+            ),
+            discriminator_steps=discriminator_steps,
+            ema_decay=ema_decay,
+            discriminator_augmentation=discriminator_augmentation,
+            seed=seed,
+            **kwargs,
+        )
+        self.width = width
+        self.conditioning = conditioning
+        self.normalization = normalization
+
+    def call(self, inputs, training=False):
+        noise, labels = inputs
+        return self._make_images(noise, (labels,), training)
+
+    def discriminate(self, images, labels, training=False):
+        """The logits `(batch, 1)` of images in [-1, 1] as ones of a label."""
+        return self.discriminator([images, labels], training=training)
+
+    def generate(
+        self,
+        num_samples=None,
+        seed=None,
+        noise=None,
+        averaged=True,
+        labels=None,
+    ):
+        """Generates images, each of its label.
+
+        Args:
+            num_samples: Integer >= 0. May be left out where `noise` or
+                `labels` is given.
+            seed: Integer: the same seed gives the same images. `None` draws
+                one from the model's own generator.
+            noise: Float array `(num_samples, latent_dim)` to use instead of a
+                draw, or `None`.
+            averaged: Boolean, as in `GAN.generate`. Defaults to `True`.
+            labels: Integer array `(num_samples,)`; one integer, for all of
+                them; or `None` to draw labels evenly.
+
+        Returns:
+            Float32 NumPy array `(num_samples, height, width, channels)`, in
+            [0, 1].
+
+        Raises:
+            ValueError: If the numbers of samples do not agree, or labels are
+                out of range.
+        """
+        if num_samples is None and noise is None and np.ndim(labels) == 1:
+            num_samples = len(labels)
+        if noise is None:
+            seed = self._seed(seed)
+        noise = self._noise(num_samples, seed, noise)
+        if labels is None:
+            labels = seeded_labels(
+                len(noise), self.num_classes, self._seed(seed)
+            ).numpy()
+        elif np.ndim(labels) == 0:
+            labels = np.full(len(noise), labels)
+        labels = check_label_array(labels, len(noise), self.num_classes)
+        decode = "decode" if averaged else "decode_unaveraged"
+        return self._run(decode, noise, labels)["images"]
+
+    def signatures(self):
+        def generate(num_samples, seed):
+            labels = seeded_labels(num_samples, self.num_classes, seed)
+            return {**generate_labels(labels, seed), "labels": labels}
+
+        def generate_labels(labels, seed):
+            count = tf.shape(labels)[0]
+            return decode(seeded_noise(count, self.latent_dim, seed), labels)
+
+        decode, specs = self._decoder(self.averaged_generator)
+        return {
+            "generate": (generate, [NUM_SAMPLES, SEED]),
+            "generate_labels": (generate_labels, [specs[1], SEED]),
+            "decode": (decode, specs),
+        }
+
+    def _decoder(self, generator):
+        def decode(noise, labels):
+            images = generator([noise, labels], training=False)
+            return {"images": to_unit_range(images)}
+
+        return decode, [
+            tf.TensorSpec((None, self.latent_dim), "float32", "noise"),
+            tf.TensorSpec((None,), "int32", "labels"),
+        ]
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "width": self.width,
+            "conditioning": self.conditioning,
+            "normalization": self.normalization,
+        }
+
+    def unpack(self, data):
+        """Checks a batch of images and labels; see `GAN.unpack`."""
+        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if labels is None:
+            raise ValueError(
+                "A conditional model needs the labels of its images: "
+                "image_dataset(..., labels=True). Received: images alone"
+            )
+        labels = check_labels(labels, self.num_classes)
+        return check_images(images, self.image_shape, -1, 1), (labels,)
+
+    def _make_images(self, noise, condition, training=True):
+        return self.generator([noise, *condition], training=training)
+
+    def _example_condition(self):
+        return (ops.zeros((2,), "int32"),)
+
+    @staticmethod
+    def _make_discriminator(*arguments):
+        return conditional_discriminator(*arguments)
+
+
+def conditional_generator(
+    image_shape, num_classes, latent_dim, width=16, seed=None
+):
+    """Builds DCGAN's generator with a vector for the label beside the noise.
+
+    The vector is as long as the noise and starts as if drawn like it, so that
+    the first layer hears both.
+
+    Args:
+        image_shape: `(height, width, channels)`, sides multiples of 4.
+        num_classes: Integer >= 1.
+        latent_dim: Integer, width of the noise.
+        width: Integer, as in `dcgan_generator`.
+        seed: Integer, or `None` for weights drawn at random.
+
+    Returns:
+        `keras.Model` from `[noise, labels]` to images in [-1, 1].
+    """
+    seeds = layer_seeds(seed, "generator's labels")
+    noise = layers.Input((latent_dim,), name="noise")
+    labels = layers.Input((), dtype="int32", name="labels")
+    vectors = layers.Embedding(
+        num_classes,
+        latent_dim,
+        embeddings_initializer=keras.initializers.RandomNormal(
+            stddev=1.0, seed=next(seeds)
+        ),
+    )(labels)
+    network = dcgan_generator(image_shape, 2 * latent_dim, width, seed)
+    images = network(layers.Concatenate()([noise, vectors]))
+    return keras.Model([noise, labels], images, name="generator")
+
+
+def conditional_discriminator(
+    image_shape,
+    num_classes,
+    width=16,
+    conditioning="projection",
+    normalization="batch",
+    seed=None,
+):
+    """Builds DCGAN's discriminator, shown the label of each image.
+
+    Args:
+        image_shape: `(height, width, channels)`, sides multiples of 4.
+        num_classes: Integer >= 1.
+        width: Integer, as in `dcgan_discriminator`.
+        conditioning: `"projection"`, `"planes"` or `"embedding"`, as in
+            `ConditionalGAN`.
+        normalization: String, as in `dcgan_discriminator`.
+        seed: Integer, or `None` for weights drawn at random.
+
+    Returns:
+        `keras.Model` from `[images, labels]` to `(batch, 1)`, unbounded.
+
+    Raises:
+        ValueError: If there is no such conditioning or normalisation.
+    """
+    height, breadth, channels = image_shape
+    extra = {"projection": 0, "planes": num_classes, "embedding": 1}
+    if conditioning not in extra:
+        raise ValueError(
+            f"Expected `conditioning` among {', '.join(extra)}. "
+            f"Received: conditioning={conditioning!r}"
+        )
+    seeds = layer_seeds(seed, "discriminator's labels")
+    images = layers.Input(image_shape, name="images")
+    labels = layers.Input((), dtype="int32", name="labels")
+    body = dcgan_features(
+        (height, breadth, channels + extra[conditioning]),
+        width,
+        normalization,
+        seed,
+    )
+
+    def vectors(length):
+        initializer = keras.initializers.RandomNormal(
+            stddev=0.02, seed=next(seeds)
+        )
+        return layers.Embedding(
+            num_classes, length, embeddings_initializer=initializer
+        )(labels)
+
+    x = images
+    if conditioning == "planes":
+        x = LabelPlanes(num_classes)(images, labels)
+    elif conditioning == "embedding":
+        plane = vectors(height * breadth)
+        plane = layers.Reshape((height, breadth, 1))(plane)
+        x = layers.Concatenate()([images, plane])
+    features = body(x)
+    logits = verdict_layer(1, normalization, seeds)(features)
+    if conditioning == "projection":
+        product = layers.Dot(axes=1)([features, vectors(features.shape[-1])])
+        logits = layers.Add()([logits, product])
+    return keras.Model([images, labels], logits, name="discriminator")

@@ -1,0 +1,99 @@
+"""WGANGP: a critic of bounded slope that measures a distance."""
+
+import keras
+
+from keras_genai.models.dcgan import DCGAN
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class WGANGP(DCGAN):
+    """Wasserstein GAN with gradient penalty, on DCGAN's networks.
+
+    The discriminator is a critic: it gives scores, not verdicts, and the gap
+    between those of real and of generated images estimates how far one set
+    has to be moved to become the other, as long as its slope is 1 at most. A
+    penalty on slopes that are not 1 sees to that, which allows no BatchNorm.
+    The critic is kept close to its best by more than one step each time.
+
+    Args:
+        image_shape: `(height, width, channels)`, as in `DCGAN`.
+        latent_dim: Integer >= 1, width of the noise. Defaults to `64`.
+        width: Integer >= 1, as in `DCGAN`. Defaults to `16`.
+        discriminator_steps: Integer >= 1, updates of the critic before one of
+            the generator. Defaults to `5`.
+        ema_decay: Float in [0, 1), as in `GAN`. Defaults to `0.999`.
+        normalization: `"layer"` (default), `"spectral"` or `"none"`, as in
+            `DCGAN`.
+        discriminator_augmentation: As in `GAN`. Defaults to `None`.
+        seed: Integer, or `None` for one drawn at random.
+        **kwargs: `name` and the like, for `keras.Model`.
+
+    Call arguments:
+        noise: Float tensor `(batch, latent_dim)`, standard normal.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> model = WGANGP(image_shape=(8, 8, 1), width=4, seed=0)
+        >>> model.compile()
+        >>> model.loss, model.gradient_penalty
+        ('wasserstein', 10.0)
+
+    Reference:
+        Gulrajani et al., Improved training of Wasserstein GANs, 2017.
+    """
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        latent_dim=64,
+        width=16,
+        discriminator_steps=5,
+        ema_decay=0.999,
+        normalization="layer",
+        discriminator_augmentation=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(
+            image_shape=image_shape,
+            latent_dim=latent_dim,
+            width=width,
+            discriminator_steps=discriminator_steps,
+            ema_decay=ema_decay,
+            normalization=normalization,
+            discriminator_augmentation=discriminator_augmentation,
+            seed=seed,
+            **kwargs,
+        )
+
+    @classmethod
+    def make_optimizer(cls, learning_rate):
+        # Momentum would carry the critic on when the generator has moved.
+        return keras.optimizers.Adam(learning_rate, beta_1=0.0, beta_2=0.9)
+
+    def compile(
+        self,
+        d_optimizer=None,
+        g_optimizer=None,
+        loss="wasserstein",
+        gradient_penalty=10.0,
+        **kwargs,
+    ):
+        """Chooses the two optimizers; see `GAN.compile`.
+
+        Args:
+            d_optimizer: The critic's optimizer, or `None`.
+            g_optimizer: The generator's optimizer, or `None`.
+            loss: String. Defaults to `"wasserstein"`.
+            gradient_penalty: Float >= 0. Defaults to `10.0`.
+            **kwargs: As in `GAN.compile`.
+        """
+        super().compile(
+            d_optimizer,
+            g_optimizer,
+            loss=loss,
+            gradient_penalty=gradient_penalty,
+            **kwargs,
+        )
