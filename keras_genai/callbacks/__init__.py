@@ -1,6 +1,14 @@
 """What `fit` calls on a schedule."""
 
-from keras_genai.callbacks.doctor import RaiseOnNaN
+from keras_genai.callbacks.doctor import Alarm, RaiseOnNaN, TrainingDoctor
 from keras_genai.callbacks.samples import SampleImages, SampleText
+from keras_genai.callbacks.tensorboard import TensorBoard
 
-__all__ = ["RaiseOnNaN", "SampleImages", "SampleText"]
+__all__ = [
+    "Alarm",
+    "RaiseOnNaN",
+    "SampleImages",
+    "SampleText",
+    "TensorBoard",
+    "TrainingDoctor",
+]

@@ -1,0 +1,163 @@
+"""Numbers, samples and codes, for TensorBoard to show."""
+
+import textwrap
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_genai.plotting import image_grid
+
+
+class TensorBoard(keras.callbacks.TensorBoard):
+    """Writes what TensorBoard shows: scalars, samples, and codes.
+
+    Besides all that Keras's callback of that name writes, it shows what the
+    model makes of the same noise, or how it goes on from the same prompt,
+    epoch after epoch; and when training ends, the codes that it gives to
+    `images`, for the projector (`tensorboard --logdir LOG_DIR`).
+
+    Args:
+        log_dir: Path of the folder to write to. Defaults to `"logs"`.
+        num_samples: Integer >= 1, images on a picture. Defaults to `64`.
+        period: Integer >= 1, epochs from one sample to the next.
+        seed: Integer, seed of the samples. Defaults to `0`.
+        prompt: String that the samples of a language model go on from.
+            Defaults to a line break.
+        max_new_tokens: Integer >= 1, length of those. Defaults to `400`.
+        images: Float array `(count, height, width, channels)`, in [0, 1],
+            whose codes are projected, or `None`. Needs a model with `encode`.
+        labels: Integer array `(count,)`, the classes of `images`, or `None`.
+            A conditional model needs them.
+        **kwargs: Arguments of `keras.callbacks.TensorBoard`. `write_graph` is
+            `False` here: the graph of a training step of one's own is too
+            large to be read.
+
+    Raises:
+        ValueError: If an argument is out of its range; when training begins,
+            if the model has no codes to project, or needs labels.
+        ImportError: If TensorBoard is not installed.
+
+    Example:
+        >>> callback = TensorBoard("logs", num_samples=16, period=5)
+    """
+
+    def __init__(
+        self,
+        log_dir="logs",
+        num_samples=64,
+        period=1,
+        seed=0,
+        prompt="\n",
+        max_new_tokens=400,
+        images=None,
+        labels=None,
+        **kwargs,
+    ):
+        _check_installed()
+        super().__init__(log_dir, **{"write_graph": False, **kwargs})
+        if min(num_samples, period, max_new_tokens) < 1:
+            raise ValueError(
+                "`num_samples`, `period` and `max_new_tokens` must be at least "
+                f"1. Received: num_samples={num_samples}, period={period}, "
+                f"max_new_tokens={max_new_tokens}"
+            )
+        if labels is not None and (
+            images is None or len(images) != len(labels)
+        ):
+            count = None if images is None else len(images)
+            raise ValueError(
+                "Expected an image a label. Received: "
+                f"{len(labels)} labels, images of length {count}"
+            )
+        self.num_samples = num_samples
+        self.period = period
+        self.seed = seed
+        self.prompt = prompt
+        self.max_new_tokens = max_new_tokens
+        self.images = images
+        self.labels = labels
+
+    def on_train_begin(self, logs=None):
+        if self.images is not None:
+            name = type(self.model).__name__
+            if not hasattr(self.model, "encode"):
+                raise ValueError(
+                    "Only a model with `encode` has codes to project. "
+                    f"Received: `images` for {name}"
+                )
+            if hasattr(self.model, "num_classes") and self.labels is None:
+                raise ValueError(
+                    "A conditional model encodes images with their `labels`. "
+                    f"Received: labels=None for {name}"
+                )
+        super().on_train_begin(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        if (epoch + 1) % self.period == 0:
+            with self._train_writer.as_default(epoch):
+                self._sample()
+        for writer in self._writers.values():  # a run may be killed
+            writer.flush()
+
+    def on_train_end(self, logs=None):
+        if self.images is not None:
+            self._project()
+        super().on_train_end(logs)
+
+    def _sample(self):
+        if hasattr(self.model, "tokenizer"):
+            text = self.model.generate(
+                self.prompt, self.max_new_tokens, seed=self.seed
+            )
+            # Shown as Markdown, where indented lines are left as they are.
+            code = textwrap.indent(text, "    ", lambda line: True)
+            self.summary.text("samples", code)
+        else:
+            images = self.model.generate(self.num_samples, seed=self.seed)
+            grid = image_grid(images, zoom=max(1, 56 // images.shape[1]))
+            self.summary.image("samples", grid[None])
+
+    def _project(self):
+        from google.protobuf import text_format
+        from tensorboard.plugins.projector import ProjectorConfig
+
+        # Beside the scalars: each folder of those is a run to TensorBoard.
+        folder = Path(self.log_dir) / "train"
+        config = ProjectorConfig()
+        embedding = config.embeddings.add()
+        embedding.tensor_name = "codes"
+        embedding.tensor_path = "codes.tsv"
+        np.savetxt(folder / "codes.tsv", self._codes(), "%.6g", "\t")
+        if self.labels is not None:
+            embedding.metadata_path = "labels.tsv"
+            np.savetxt(folder / "labels.tsv", self.labels, "%s")
+        embedding.sprite.image_path = "images.png"
+        height, width = self.images.shape[1:3]
+        embedding.sprite.single_image_dim.extend([width, height])
+        sprite = image_grid(self.images, padding=0)
+        keras.utils.array_to_img(sprite, scale=False).save(
+            folder / "images.png"
+        )
+        (folder / "projector_config.pbtxt").write_text(
+            text_format.MessageToString(config)
+        )
+
+    def _codes(self):
+        conditional = hasattr(self.model, "num_classes")
+        labels = (self.labels,) if conditional else ()
+        codes = self.model.encode(self.images, *labels)
+        if isinstance(codes, tuple):  # a posterior: its mean, and its spread
+            codes = codes[0]
+        return np.reshape(codes, (len(self.images), -1))
+
+
+def _check_installed():
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "TensorBoard is not installed: "
+            'pip install "keras-genai[tensorboard]"'
+        ) from error
