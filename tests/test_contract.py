@@ -11,8 +11,11 @@ from keras_genai import (
     GAN,
     GPT,
     VAE,
+    WGANGP,
     Autoencoder,
+    AuxiliaryClassifierGAN,
     CharacterTokenizer,
+    ConditionalGAN,
     ConditionalVAE,
     DenoisingAutoencoder,
     LSTMLanguageModel,
@@ -33,6 +36,33 @@ def images(low, num_classes=None):
 MODELS = {
     "gan": (lambda: GAN(SHAPE, latent_dim=5, seed=0), images(-1)),
     "dcgan": (lambda: DCGAN(SHAPE, latent_dim=5, width=3, seed=0), images(-1)),
+    "augmented_dcgan": (
+        lambda: DCGAN(
+            SHAPE,
+            latent_dim=5,
+            width=3,
+            normalization="spectral",
+            discriminator_augmentation="adaptive",
+            seed=0,
+        ),
+        images(-1),
+    ),
+    "wgan_gp": (
+        lambda: WGANGP(SHAPE, latent_dim=5, width=3, seed=0),
+        images(-1),
+    ),
+    "conditional_gan": (
+        lambda: ConditionalGAN(
+            SHAPE, num_classes=3, latent_dim=5, width=3, seed=0
+        ),
+        images(-1, num_classes=3),
+    ),
+    "acgan": (
+        lambda: AuxiliaryClassifierGAN(
+            SHAPE, num_classes=3, latent_dim=5, width=3, seed=0
+        ),
+        images(-1, num_classes=3),
+    ),
     "autoencoder": (
         lambda: Autoencoder(SHAPE, latent_dim=5, seed=0),
         images(0),

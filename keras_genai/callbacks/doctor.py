@@ -1,8 +1,10 @@
 """What goes wrong in training, said while it does."""
 
 import math
+import typing
 
 import keras
+import numpy as np
 
 
 class RaiseOnNaN(keras.callbacks.Callback):
@@ -27,3 +29,297 @@ class RaiseOnNaN(keras.callbacks.Callback):
                     f"{batch} of the epoch. Lower learning rates are the "
                     "first thing to try."
                 )
+
+
+class Alarm(typing.NamedTuple):
+    """Something that a training run shows and a healthy one does not.
+
+    Attributes:
+        epoch: Integer, from 1 on.
+        name: String, a key of `MEANINGS`.
+        seen: String, what was measured beside its threshold.
+    """
+
+    epoch: int
+    name: str
+    seen: str
+
+    def __str__(self):
+        meaning, advice, section = MEANINGS[self.name]
+        return (
+            f"Epoch {self.epoch}, {self.name.replace('_', ' ')}: {self.seen}\n"
+            f"    It means: {meaning}\n"
+            f"    Try: {advice}\n"
+            f"    Read: {section}"
+        )
+
+
+_GANS = "tutorial 10, 'What goes wrong'"
+# Name of an alarm -> what it means, what to try, where to read on.
+MEANINGS = {
+    "not_finite": (
+        "a number overflowed, and no weight will recover from it; training "
+        "was stopped.",
+        "a learning rate 10 times lower, or clipnorm=1.0 in the optimizer.",
+        f"{_GANS}, and tutorial 4 for VAEs",
+    ),
+    "divergence": (
+        "the loss is worse than it was: steps overshoot.",
+        "a learning rate 3 to 10 times lower, or clipnorm=1.0 in the "
+        "optimizer.",
+        f"{_GANS}, and tutorial 7 for language models",
+    ),
+    "unbounded_critic": (
+        "no critic of slope 1 can give such a gap: its slope is not bounded, "
+        "and its scores measure nothing.",
+        "compile(gradient_penalty=10.0), or normalization='spectral'.",
+        _GANS,
+    ),
+    "saturated_discriminator": (
+        "the discriminator tells all images apart, and its verdicts say no "
+        "more which way is better; often it knows the images by heart.",
+        "discriminator_augmentation='adaptive', a lower d_learning_rate, or "
+        "compile(label_smoothing=0.1).",
+        _GANS,
+    ),
+    "mode_collapse": (
+        "the generator makes a few images again and again.",
+        "a lower g_learning_rate, discriminator_steps=2, or WGANGP.",
+        _GANS,
+    ),
+    "posterior_collapse": (
+        "the codes say next to nothing about the images, and the decoder "
+        "makes do without them.",
+        "a lower beta, kl_warmup_steps of a few epochs, or free_bits=0.1; "
+        "and sums, not averages, in a loss of your own.",
+        "tutorial 4, 'What goes wrong'",
+    ),
+    "repetition": (
+        "generated text goes round in circles.",
+        "sampling at temperature 1 with top_p=0.95; and if that does not "
+        "help, targets that are the inputs shifted by one.",
+        "tutorial 6, 'What goes wrong'",
+    ),
+}
+
+
+class TrainingDoctor(keras.callbacks.Callback):
+    """Watches a run of any family for what usually goes wrong.
+
+    Each kind of trouble is said once, with what was seen, what it means and
+    the argument to try. It looks at what the model reports, and every
+    `period` epochs at samples:
+
+    - any number that is not finite: training stops;
+    - divergence: a `loss` above that of the first epoch, and half as much
+      again above the best;
+    - an unbounded critic: a `wasserstein_distance` greater than the diameter
+      of all images;
+    - a saturated discriminator: both its accuracies above 0.99 for `patience`
+      epochs;
+    - mode collapse: samples that lie, on average, at less than half the
+      distance from each other that real images do, or that fall into fewer
+      than half as many classes (the exponential of the entropy), for
+      `patience` looks; it needs `reference`, and for classes `extractor`;
+    - posterior collapse: fewer than an eighth of the latents active after
+      `patience` epochs;
+    - repetition: more than half of a text's pieces of ten characters were in
+      it before, for `patience` looks.
+
+    Args:
+        reference: Real images, array `(count, height, width, channels)`,
+            float in [0, 1] or uint8, or `None`: samples of images are then
+            not looked at. A few hundred are enough.
+        extractor: `FeatureExtractor`, whose features and classes are looked
+            at, or `None` to compare pixels.
+        num_samples: Integer >= 2, images a look. Defaults to `256`.
+        period: Integer >= 1, epochs from one look at samples to the next.
+        patience: Integer >= 1, in a row before an alarm. Defaults to `3`.
+        prompt: String that texts go on from. Defaults to a line break.
+        seed: Integer, of the samples. Defaults to `0`.
+        verbose: Boolean. Whether alarms are printed. Defaults to `True`.
+
+    Attributes:
+        alarms: List of `Alarm`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> doctor = TrainingDoctor(reference=np.zeros((8, 28, 28, 1)))
+        >>> doctor.alarms
+        []
+    """
+
+    def __init__(
+        self,
+        reference=None,
+        extractor=None,
+        num_samples=256,
+        period=1,
+        patience=3,
+        prompt="\n",
+        seed=0,
+        verbose=True,
+    ):
+        super().__init__()
+        if num_samples < 2 or period < 1 or patience < 1:
+            raise ValueError(
+                "`num_samples` must be at least 2, `period` and `patience` 1. "
+                f"Received: num_samples={num_samples}, period={period}, "
+                f"patience={patience}"
+            )
+        if extractor is not None and reference is None:
+            raise ValueError(
+                "An extractor needs real images to compare with. "
+                "Received: reference=None"
+            )
+        self.extractor = extractor
+        self.num_samples = num_samples
+        self.period = period
+        self.patience = patience
+        self.prompt = prompt
+        self.seed = seed
+        self.verbose = verbose
+        self.alarms = []
+        self._in_a_row = {}
+        self._losses = []
+        self._real = None
+        if reference is not None:
+            self._real = self._spread(reference[:num_samples])
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in (logs or {}).items():
+            if not math.isfinite(value):
+                epoch = len(self._losses)
+                self._raise("not_finite", epoch, f"{name} is {float(value)}.")
+                self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, seen in self._symptoms(epoch, logs or {}):
+            # Some are known at once, others only when they last.
+            patience = 1 if name in _AT_ONCE else self.patience
+            if seen is not None:
+                self._in_a_row[name] = self._in_a_row.get(name, 0) + 1
+            else:
+                self._in_a_row[name] = 0
+            if self._in_a_row[name] >= patience:
+                self._raise(name, epoch, seen)
+
+    def _symptoms(self, epoch, logs):
+        """Yields what was looked at: its name, and what was seen or `None`."""
+        self._losses.append(logs.get("loss"))
+        if "loss" in logs:
+            yield "divergence", self._divergence()
+        if "wasserstein_distance" in logs:
+            yield "unbounded_critic", self._unbounded_critic(logs)
+        if "d_real_accuracy" in logs:
+            yield "saturated_discriminator", self._saturation(logs)
+        if "active_units" in logs and epoch + 1 >= self.patience:
+            yield "posterior_collapse", self._posterior_collapse(logs)
+        if (epoch + 1) % self.period == 0:
+            if hasattr(self.model, "tokenizer"):
+                yield "repetition", self._repetition()
+            elif self._real is not None:
+                yield "mode_collapse", self._mode_collapse()
+
+    def _divergence(self):
+        *_, loss = self._losses
+        first, best = self._losses[0], min(self._losses)
+        limit = max(first, best + 0.5 * abs(best))
+        if loss > limit:
+            return f"loss {loss:.4g}, after {first:.4g} at first and {best:.4g}"
+
+    def _unbounded_critic(self, logs):
+        distance = abs(logs["wasserstein_distance"])
+        diameter = 2 * math.sqrt(math.prod(self.model.image_shape))
+        if distance > diameter:
+            return (
+                f"wasserstein_distance {distance:.4g}, and no two images are "
+                f"further apart than {diameter:.4g}"
+            )
+
+    def _saturation(self, logs):
+        real, fake = logs["d_real_accuracy"], logs["d_fake_accuracy"]
+        if min(real, fake) > 0.99:
+            return (
+                f"the discriminator is right on {real:.1%} of real and "
+                f"{fake:.1%} of generated images"
+            )
+
+    def _posterior_collapse(self, logs):
+        active, latent_dim = logs["active_units"], self.model.latent_dim
+        if active < max(1, latent_dim / 8):
+            return f"{active:.0f} of {latent_dim} latents are active"
+
+    def _mode_collapse(self):
+        images = self.model.generate(self.num_samples, seed=self.seed)
+        spread, kinds = self._spread(images)
+        real_spread, real_kinds = self._real
+        if spread < 0.5 * real_spread:
+            return (
+                f"samples are {spread:.3g} apart on average, real images "
+                f"{real_spread:.3g}"
+            )
+        if kinds < 0.5 * real_kinds:
+            return (
+                f"samples fall into {kinds:.1f} classes, real images into "
+                f"{real_kinds:.1f} (exponential of the entropy)"
+            )
+
+    def _repetition(self):
+        text = self.model.generate(self.prompt, 400, seed=self.seed)
+        share = repeated_share(text[len(self.prompt) :])
+        if share > 0.5:
+            return f"{share:.0%} of {text[-40:]!r} and before was there before"
+
+    def _spread(self, images):
+        """Mean distance of two images, and classes, as if equally many."""
+        if self.extractor is None:
+            pixels = np.asarray(images)
+            scale = 255.0 if pixels.dtype == np.uint8 else 1.0
+            points = pixels.reshape(len(pixels), -1) / scale
+        else:
+            points = self.extractor.features(images)
+        norms = (points**2).sum(axis=1)
+        squared = norms[:, None] + norms - 2 * points @ points.T
+        count = len(points)
+        distances = np.sqrt(np.maximum(squared, 0.0)).sum()
+        spread = distances / (count * (count - 1))
+        if getattr(self.extractor, "num_classes", None) is None:
+            return spread, 1.0
+        shares = np.bincount(self.extractor.classify(images)) / count
+        shares = shares[shares > 0]
+        return spread, math.exp(-(shares * np.log(shares)).sum())
+
+    def _raise(self, name, epoch, seen):
+        if any(alarm.name == name for alarm in self.alarms):
+            return
+        self.alarms.append(Alarm(epoch + 1, name, seen))
+        if self.verbose:
+            print(f"\n{self.alarms[-1]}")
+
+
+# Alarms that one epoch is enough for.
+_AT_ONCE = ("divergence", "unbounded_critic", "posterior_collapse")
+
+
+def repeated_share(text, length=10):
+    """How much of a text was in it before.
+
+    Args:
+        text: String.
+        length: Integer >= 1, characters of a piece. Defaults to `10`.
+
+    Returns:
+        Float in [0, 1]: the share of its pieces, one from each character on,
+        that stand further up too; 0 for a text of one piece or less.
+
+    Example:
+        >>> repeated_share("all of it is new")
+        0.0
+        >>> repeated_share("ab" * 100) > 0.95
+        True
+    """
+    pieces = [text[i : i + length] for i in range(len(text) - length + 1)]
+    return 1 - len(set(pieces)) / len(pieces) if pieces else 0.0

@@ -1,25 +1,62 @@
 """Numbers that need a trained model or a whole data set."""
 
-from keras_genai.evaluation.classes import class_histogram
-from keras_genai.evaluation.distances import frechet_distance
-from keras_genai.evaluation.features import FeatureExtractor
+from keras_genai.evaluation.classes import (
+    class_entropy,
+    class_histogram,
+    classifier_score,
+)
+from keras_genai.evaluation.distances import (
+    KernelDistance,
+    frechet_distance,
+    frechet_distance_extrapolated,
+    kernel_distance,
+)
+from keras_genai.evaluation.features import FeatureExtractor, Features
 from keras_genai.evaluation.likelihood import (
     Bound,
     bits_per_character,
     bits_per_dim,
+    bits_per_pixel_binary,
     elbo,
     importance_weighted_bound,
 )
-from keras_genai.evaluation.neighbours import precision_and_recall
+from keras_genai.evaluation.measures import Measure, measure_features
+from keras_genai.evaluation.neighbours import (
+    Neighbours,
+    density_and_coverage,
+    memorised_share,
+    nearest_neighbours,
+    neighbour_distance_ratio,
+    precision_and_recall,
+)
+from keras_genai.evaluation.pretrained import PretrainedFeatures
+from keras_genai.evaluation.samples import SampleEvaluation, evaluate_samples
 
 __all__ = [
     "Bound",
     "FeatureExtractor",
+    "Features",
+    "KernelDistance",
+    "Measure",
+    "Neighbours",
+    "PretrainedFeatures",
+    "SampleEvaluation",
     "bits_per_character",
     "bits_per_dim",
+    "bits_per_pixel_binary",
+    "class_entropy",
     "class_histogram",
+    "classifier_score",
+    "density_and_coverage",
     "elbo",
+    "evaluate_samples",
     "frechet_distance",
+    "frechet_distance_extrapolated",
     "importance_weighted_bound",
+    "kernel_distance",
+    "measure_features",
+    "memorised_share",
+    "nearest_neighbours",
+    "neighbour_distance_ratio",
     "precision_and_recall",
 ]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_genai.evaluation.checks import checked_probabilities
+
 
 def class_histogram(classes, num_classes):
     """Counts how samples are spread over the classes.
@@ -21,11 +23,86 @@ def class_histogram(classes, num_classes):
         array([0.5 , 0.25, 0.25, 0.  ])
     """
     classes = np.asarray(classes, "int64")
-    if classes.size == 0 or classes.max() >= num_classes:
+    if classes.size == 0 or classes.min() < 0 or classes.max() >= num_classes:
         raise ValueError(
-            "Expected classes below `num_classes`. Received: "
-            + (f"up to {classes.max()}" if classes.size else "no classes")
+            "Expected classes from 0 to below `num_classes`. Received: "
+            + (
+                f"classes from {classes.min()} to {classes.max()}"
+                if classes.size
+                else "no classes"
+            )
             + f", num_classes={num_classes}"
         )
     counts = np.bincount(classes, minlength=num_classes)
     return counts / counts.sum()
+
+
+def class_entropy(shares):
+    """How evenly samples are spread over the classes.
+
+    Args:
+        shares: Float array `(..., num_classes)`, each row at least 0 and
+            summing to 1.
+
+    Returns:
+        Float, nats, or an array of them: from 0, all of one class, to the
+        logarithm of the number of classes, all as frequent.
+
+    Raises:
+        ValueError: If the shares are no shares.
+
+    Example:
+        >>> round(float(class_entropy([0.5, 0.5, 0.0])), 4)
+        0.6931
+    """
+    shares = np.asarray(shares, "float64")
+    rows = checked_probabilities(shares.reshape(-1, shares.shape[-1]))
+    logs = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
+    return -(rows * logs).sum(axis=1).reshape(shares.shape[:-1])[()]
+
+
+def classifier_score(probabilities):
+    """How sure a classifier is of each sample, and how varied all are.
+
+    `exp(E KL(p(y | x) || p(y)))`, where `p(y)` is the mean over the samples:
+    from 1 to the number of classes. The form is that of the Inception score,
+    a name that belongs to the probabilities of Inception. It knows nothing
+    of the data, and a memorised image a class scores best.
+
+    Args:
+        probabilities: Float array `(count, num_classes)`.
+
+    Returns:
+        Float in [1, num_classes].
+
+    Raises:
+        ValueError: If the rows are not distributions.
+
+    Example:
+        >>> round(classifier_score(np.eye(4)), 6)
+        4.0
+
+    Reference:
+        Salimans et al., Improved techniques for training GANs, 2016.
+    """
+    return float(np.exp(divergences(probabilities).mean()))
+
+
+def divergences(probabilities):
+    """KL(p(y | x) || p(y)) of each sample, nats.
+
+    Args:
+        probabilities: Float array `(count, num_classes)`.
+
+    Returns:
+        float64 array `(count,)`.
+
+    Raises:
+        ValueError: If the rows are not distributions.
+    """
+    rows = checked_probabilities(probabilities)
+    marginal = rows.mean(axis=0)
+    used = rows > 0
+    logs = np.log(rows, out=np.zeros_like(rows), where=used)
+    logs -= np.log(marginal, out=np.zeros_like(marginal), where=marginal > 0)
+    return (rows * logs).sum(axis=1)

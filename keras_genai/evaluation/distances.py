@@ -1,8 +1,14 @@
 """Distances of two sets of features."""
 
+import typing
+from itertools import pairwise
+
 import numpy as np
 
-from keras_genai.evaluation.checks import checked_features
+from keras_genai.evaluation.checks import (
+    check_enough_for_covariance,
+    checked_features,
+)
 
 
 def frechet_distance(features_a, features_b):
@@ -10,8 +16,8 @@ def frechet_distance(features_a, features_b):
 
     `|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))` with means `m` and
     covariances `C`, in float64. It is biased upwards where sets are small:
-    compare distances of the same counts alone. The name FID belongs to the
-    features of Inception and is not used for others.
+    compare distances of the same counts alone, or extrapolate. The name FID
+    belongs to the features of Inception and is not used for others.
 
     Args:
         features_a: Float array `(count_a, feature_dim)`.
@@ -32,32 +38,234 @@ def frechet_distance(features_a, features_b):
     Reference:
         Heusel et al., 2017, equation 6.
     """
+    features_a, features_b = _checked_sets(features_a, features_b)
+    moments = (_moments(features) for features in (features_a, features_b))
+    return max(0.0, _distance(*moments))
+
+
+def frechet_distance_extrapolated(features_a, features_b, num_sizes=12, seed=0):
+    """The Fréchet distance that sets without end would have.
+
+    The bias of the Fréchet distance falls as 1 / n. So both sets, in random
+    order, are cut into `q` parts for `q` = 1, 2, ..., the distances of the
+    parts averaged, and a line fitted to them over 1 / n, whose value at 0 is
+    returned. The paper shrinks one set and keeps the reference whole, whose
+    own bias then remains; here that vanishes too.
+
+    Args:
+        features_a: Float array `(count_a, feature_dim)`.
+        features_b: Float array `(count_b, feature_dim)`.
+        num_sizes: Integer >= 2, how many sizes; fewer are taken where parts
+            would have fewer than twice as many examples as features. Defaults
+            to `12`.
+        seed: Integer, seed of the order.
+
+    Returns:
+        Float, in squared units of the features; without a bias it may come
+        out slightly below 0.
+
+    Raises:
+        ValueError: If a set has fewer than four times as many examples as
+            features, or as `frechet_distance`.
+
+    Example:
+        >>> features = np.random.default_rng(0).normal(size=(400, 2, 3))
+        >>> abs(frechet_distance_extrapolated(*np.moveaxis(features, 1, 0))) < 1
+        True
+
+    Reference:
+        Chong and Forsyth, Effectively unbiased FID and Inception score and
+        where to find them, 2020.
+    """
+    features_a, features_b = _checked_sets(features_a, features_b)
+    count = min(len(features_a), len(features_b))
+    sizes = extrapolation_sizes(count, features_a.shape[1], num_sizes)
+    if sizes < 2:
+        raise ValueError(
+            "Expected four times as many examples as features or more, and "
+            "two sizes or more. Received: counts "
+            f"{len(features_a)} and {len(features_b)}, "
+            f"{features_a.shape[1]} features, num_sizes={num_sizes}"
+        )
+    random = np.random.default_rng(seed)
+    ordered = (random.permutation(f) for f in (features_a, features_b))
+    return frechet_at_sizes(*ordered, sizes)[1]
+
+
+def extrapolation_sizes(count, width, num_sizes=12):
+    """How many sizes parts of a set may have for the extrapolation.
+
+    Args:
+        count: Integer, examples.
+        width: Integer, features of each.
+        num_sizes: Integer, the most.
+
+    Returns:
+        Integer; below 2 there is nothing to extrapolate.
+    """
+    return min(num_sizes, count // (2 * width))
+
+
+def frechet_at_sizes(features_a, features_b, num_sizes):
+    """Fréchet distances of whole sets, and extrapolated from their parts.
+
+    Args:
+        features_a: float64 array `(count_a, feature_dim)`, in random order.
+        features_b: float64 array `(count_b, feature_dim)`, in random order.
+        num_sizes: Integer >= 1, into how many parts the sets are cut at most.
+
+    Returns:
+        Pair of floats: the distance of the whole sets, and that extrapolated
+        (`nan` for one size).
+    """
+    centre = features_a.mean(axis=0)
+    parts = [
+        _moments_of_parts(features - centre, num_sizes)
+        for features in (features_a, features_b)
+    ]
+    means = [
+        np.mean([_distance(*pair) for pair in zip(*both, strict=True)])
+        for both in zip(*parts, strict=True)
+    ]
+    if num_sizes < 2:
+        return float(means[0]), float("nan")
+    # 1 / n is proportional to q, the number of parts.
+    _, intercept = np.polyfit(np.arange(1, num_sizes + 1), means, deg=1)
+    return float(means[0]), float(intercept)
+
+
+class KernelDistance(typing.NamedTuple):
+    """A kernel distance, and how sure it is.
+
+    Attributes:
+        value: Float, the mean over blocks; about 0, and so at times below,
+            for sets of one distribution.
+        standard_error: Float, of that mean; `inf` for one block.
+        num_blocks: Integer.
+    """
+
+    value: float
+    standard_error: float
+    num_blocks: int
+
+
+def kernel_distance(features_a, features_b, block_size=1000, seed=0):
+    """Squared maximum mean discrepancy with a cubic kernel, unbiased.
+
+    `k(x, y) = (x . y / feature_dim + 1)^3` is averaged over pairs of `a`, of
+    `b` and of both: `E k(a, a') + E k(b, b') - 2 E k(a, b)`, a point never
+    paired with itself. The sets, in random order, are cut into blocks, each
+    of which gives an estimate. (With Inception's features this is the KID.)
+
+    Args:
+        features_a: Float array `(count_a, feature_dim)`.
+        features_b: Float array `(count_b, feature_dim)`.
+        block_size: Integer >= 2, examples of each set in a block; smaller
+            sets are one block. Defaults to `1000`.
+        seed: Integer, seed of the order.
+
+    Returns:
+        `KernelDistance`.
+
+    Raises:
+        ValueError: If a set has fewer than two examples, if `block_size` is
+            below 2, or if the sets do not fit each other.
+
+    Example:
+        >>> features = np.random.default_rng(0).normal(size=(2, 300, 3))
+        >>> distance = kernel_distance(*features, block_size=100)
+        >>> distance.num_blocks, abs(distance.value) < 0.1
+        (3, True)
+
+    Reference:
+        Bińkowski et al., Demystifying MMD GANs, 2018, section 4.
+    """
     features_a, features_b = checked_features(features_a, features_b)
-    for name, features in (("a", features_a), ("b", features_b)):
-        count, width = features.shape
-        if count <= width:
-            raise ValueError(
-                "A covariance needs more examples than features. Received: "
-                f"features_{name} of {count} examples and {width} features"
-            )
-    mean_gap = features_a.mean(axis=0) - features_b.mean(axis=0)
-    covariance_a = np.cov(features_a, rowvar=False)
-    covariance_b = np.cov(features_b, rowvar=False)
+    count = min(len(features_a), len(features_b))
+    if count < 2 or block_size < 2:
+        raise ValueError(
+            "Expected two or more examples in a set and in a block. Received: "
+            f"counts {len(features_a)} and {len(features_b)}, {block_size=}"
+        )
+    num_blocks = max(1, count // block_size)
+    random = np.random.default_rng(seed)
+    sets = (
+        np.array_split(random.permutation(features), num_blocks)
+        for features in (features_a, features_b)
+    )
+    values = [_discrepancy(a, b) for a, b in zip(*sets, strict=True)]
+    error = np.inf
+    if num_blocks > 1:
+        error = np.std(values, ddof=1) / np.sqrt(num_blocks)
+    return KernelDistance(float(np.mean(values)), float(error), num_blocks)
+
+
+def _checked_sets(features_a, features_b):
+    sets = checked_features(features_a, features_b)
+    for name, features in zip("ab", sets, strict=True):
+        check_enough_for_covariance(*features.shape, f"features_{name}")
+    return sets
+
+
+def _moments(features):
+    covariance = np.cov(features, rowvar=False)
+    return features.mean(axis=0), np.atleast_2d(covariance)
+
+
+def _distance(moments_a, moments_b):
+    (mean_a, covariance_a), (mean_b, covariance_b) = moments_a, moments_b
+    gap = mean_a - mean_b
     # (C_a C_b)^(1/2) has the trace of (R C_b R)^(1/2) with R = C_a^(1/2),
     # and that product is symmetric, so that its eigenvalues are safe.
-    root_a = _symmetric_root(np.atleast_2d(covariance_a))
-    product = root_a @ np.atleast_2d(covariance_b) @ root_a
-    eigenvalues = np.linalg.eigvalsh(product)
+    root_a = _symmetric_root(covariance_a)
+    eigenvalues = np.linalg.eigvalsh(root_a @ covariance_b @ root_a)
     root_trace = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
-    distance = (
-        mean_gap @ mean_gap
-        + np.trace(np.atleast_2d(covariance_a))
-        + np.trace(np.atleast_2d(covariance_b))
-        - 2 * root_trace
-    )
-    return max(0.0, float(distance))
+    traces = np.trace(covariance_a) + np.trace(covariance_b)
+    return float(gap @ gap + traces - 2 * root_trace)
 
 
 def _symmetric_root(matrix):
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
+
+
+def _moments_of_parts(features, num_sizes):
+    """Moments of a set cut into 1, 2, ... parts: a list a number of parts.
+
+    Sums are accumulated between all cuts, so that a part is a difference.
+    """
+    count, width = features.shape
+    cuts = {
+        parts: [round(count * part / parts) for part in range(parts + 1)]
+        for parts in range(1, num_sizes + 1)
+    }
+    edges = sorted({cut for parts in cuts.values() for cut in parts})
+    sums = np.zeros((len(edges), width))
+    products = np.zeros((len(edges), width, width))
+    for index, (start, stop) in enumerate(pairwise(edges), start=1):
+        chunk = features[start:stop]
+        sums[index] = sums[index - 1] + chunk.sum(axis=0)
+        products[index] = products[index - 1] + chunk.T @ chunk
+    place = {edge: index for index, edge in enumerate(edges)}
+
+    def moments(start, stop):
+        first, last, number = place[start], place[stop], stop - start
+        mean = (sums[last] - sums[first]) / number
+        product = products[last] - products[first]
+        outer = np.outer(mean, mean)
+        return mean, (product - number * outer) / (number - 1)
+
+    return [
+        [moments(*pair) for pair in pairwise(parts)] for parts in cuts.values()
+    ]
+
+
+def _discrepancy(a, b):
+    def kernel(x, y):
+        return (x @ y.T / x.shape[1] + 1) ** 3
+
+    def mean_of_pairs(x):
+        values = kernel(x, x)
+        return (values.sum() - np.trace(values)) / (len(x) * (len(x) - 1))
+
+    return mean_of_pairs(a) + mean_of_pairs(b) - 2 * kernel(a, b).mean()

@@ -1,8 +1,33 @@
 """Features of images: the space in which sets of them are compared."""
 
+import json
+import os
+import typing
+from pathlib import Path
+
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
+
+from keras_genai.evaluation.checks import checked_images, checked_labels
+from keras_genai.export import complete_or_absent
+
+# To be raised with every change of the network or of its training.
+_VERSION = 1
+
+
+class Features(typing.NamedTuple):
+    """What an extractor says of images.
+
+    Attributes:
+        values: float64 array `(count, feature_dim)`.
+        probabilities: float64 array `(count, num_classes)`, or `None` where
+            the extractor knows no classes.
+    """
+
+    values: np.ndarray
+    probabilities: np.ndarray | None = None
 
 
 class FeatureExtractor:
@@ -16,7 +41,14 @@ class FeatureExtractor:
         image_shape: `(height, width, channels)`, sides at least 8.
         num_classes: Integer >= 2.
         feature_dim: Integer >= 1, width of the features. Defaults to `64`.
-        seed: Integer >= 0. Seeds the weights and the dropout.
+        seed: Integer >= 0. Seeds the weights, the dropout and the order of
+            the examples.
+
+    Attributes:
+        image_shape: `(height, width, channels)`.
+        feature_dim: Integer.
+        num_classes: Integer.
+        name: String, for records.
 
     Example:
         >>> extractor = FeatureExtractor((8, 8, 1), num_classes=2)
@@ -24,34 +56,105 @@ class FeatureExtractor:
         (3, 64)
     """
 
+    distance_name = "frechet_distance"
+
     def __init__(self, image_shape, num_classes, feature_dim=64, seed=0):
-        seeds = iter(range(100 * seed, 100 * seed + 100))
+        self.seed = seed
+        self.name = f"classifier, seed {seed}"
+        self._set_network(
+            _classifier(image_shape, num_classes, feature_dim, seed)
+        )
 
-        def he():
-            return keras.initializers.HeNormal(seed=next(seeds))
-
-        x = images = layers.Input(image_shape)  # in [0, 1]
-        for channels in (32, 64, 64):
-            for strides in (2, 1):
-                x = layers.Conv2D(
-                    channels,
-                    3,
-                    strides,
-                    padding="same",
-                    use_bias=False,
-                    kernel_initializer=he(),
-                )(x)
-                x = layers.BatchNormalization(momentum=0.9)(x)
-                x = layers.ReLU()(x)
-        x = layers.Flatten()(x)
-        x = layers.Dropout(0.3, seed=next(seeds))(x)
-        features = layers.Dense(
-            feature_dim, activation="relu", kernel_initializer=he()
-        )(x)
-        x = layers.Dropout(0.3, seed=next(seeds))(features)
-        logits = layers.Dense(num_classes, kernel_initializer=he())(x)
+    def _set_network(self, network):
+        images, (features, logits) = network.input, network.outputs
+        self._network = network
         self.classifier = keras.Model(images, logits, name="classifier")
-        self._network = keras.Model(images, (features, logits))
+        self.image_shape = tuple(images.shape[1:])
+        self.feature_dim = features.shape[-1]
+        self.num_classes = logits.shape[-1]
+
+    @classmethod
+    def for_data(
+        cls, examples, seed=0, cache=True, epochs=None, verbose="auto"
+    ):
+        """Trains an extractor on a data set, or takes the one trained before.
+
+        It is kept in the folder that the environment variable
+        `KERAS_GENAI_CACHE` names (`~/.cache/keras_genai`), by the digest of
+        the data. A file that is broken is trained anew; a folder that cannot
+        be written to is left alone.
+
+        Args:
+            examples: `Images` with labels, as from `load_images`.
+            seed: Integer >= 0. Defaults to `0`.
+            cache: Boolean. Whether files are read and written.
+            epochs: Integer >= 1, or `None` for 5, and more for a data set of
+                which 5 are less than 900 steps.
+            verbose: As in `keras.Model.fit`.
+
+        Returns:
+            `FeatureExtractor`.
+
+        Raises:
+            ValueError: If there are no labels, or only one class.
+        """
+        num_classes = len(examples.class_names)
+        if examples.labels is None or num_classes < 2:
+            raise ValueError(
+                "Only images of two or more classes train a feature "
+                "extractor; for others hand one in: "
+                "PretrainedFeatures(keras_model). Received: "
+                f"{examples.source} with {num_classes} classes"
+            )
+        if epochs is None:
+            epochs = max(5, -(-900 // -(-len(examples.images) // 128)))
+        extractor = cls(examples.image_shape, num_classes, seed=seed)
+        extractor.name = f"classifier of {examples.source}, seed {seed}"
+        path = _cache_folder() / (
+            f"{examples.digest}-seed{seed}-epochs{epochs}-v{_VERSION}.keras"
+        )
+        if cache and extractor._load(path):
+            return extractor
+        extractor.fit(
+            examples.images, examples.labels, epochs=epochs, verbose=verbose
+        )
+        if cache:
+            extractor._save(
+                path,
+                {
+                    "source": examples.source,
+                    "digest": examples.digest,
+                    "images": len(examples.images),
+                    "seed": seed,
+                    "epochs": epochs,
+                    "version": _VERSION,
+                },
+            )
+        return extractor
+
+    def _load(self, path):
+        if not path.is_file():
+            return False
+        try:
+            network = keras.saving.load_model(path, compile=False)
+            same = network.output_shape == self._network.output_shape
+            if not same or network.input_shape != self._network.input_shape:
+                return False
+        except Exception:  # whatever a broken file makes Keras raise
+            return False
+        self._set_network(network)
+        return True
+
+    def _save(self, path, record):
+        try:
+            with (
+                complete_or_absent(path.with_suffix(".json")) as about,
+                complete_or_absent(path) as partial,
+            ):
+                self._network.save(partial)
+                about.write_text(json.dumps(record, indent=2) + "\n")
+        except OSError:
+            return
 
     def fit(self, images, labels, epochs=5, batch_size=128, verbose="auto"):
         """Trains the classifier, its learning rate annealed to 0.
@@ -59,11 +162,16 @@ class FeatureExtractor:
         Args:
             images: Array `(count, height, width, channels)`, uint8 or float
                 in [0, 1].
-            labels: Integer array `(count,)`.
+            labels: Integer array `(count,)`, below `num_classes`.
             epochs: Integer >= 1. Defaults to `5`.
             batch_size: Integer >= 1. Defaults to `128`.
             verbose: As in `keras.Model.fit`.
+
+        Raises:
+            ValueError: If images or labels do not fit the extractor.
         """
+        images = checked_images(images, "images", self.image_shape)
+        labels = checked_labels(labels, self.num_classes, len(images))
         steps = epochs * -(-len(images) // batch_size)
         rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
         self.classifier.compile(
@@ -72,11 +180,33 @@ class FeatureExtractor:
             metrics=["accuracy"],
         )
         self.classifier.fit(
-            _unit_floats(images),
-            np.asarray(labels),
-            batch_size=batch_size,
+            _batches(images, labels, batch_size, self.seed),
+            shuffle=False,  # the data are shuffled, and by a seed
             epochs=epochs,
             verbose=verbose,
+        )
+
+    def describe(self, images):
+        """Computes the features and the class probabilities of images.
+
+        Args:
+            images: Array `(count, height, width, channels)`, uint8 or float
+                in [0, 1].
+
+        Returns:
+            `Features`.
+
+        Raises:
+            ValueError: If the images do not fit the extractor.
+        """
+        images = checked_images(images, "images", self.image_shape)
+        features, logits = in_batches(
+            self._network.predict_on_batch, images, unit_floats
+        )
+        logits = logits.astype("float64")
+        odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return Features(
+            features.astype("float64"), odds / odds.sum(axis=1, keepdims=True)
         )
 
     def features(self, images):
@@ -88,8 +218,11 @@ class FeatureExtractor:
 
         Returns:
             Float64 array `(count, feature_dim)`, at least 0.
+
+        Raises:
+            ValueError: If the images do not fit the extractor.
         """
-        return self._predict(images)[0].astype("float64")
+        return self.describe(images).values
 
     def classify(self, images):
         """Computes the classes of images.
@@ -100,8 +233,11 @@ class FeatureExtractor:
 
         Returns:
             Integer array `(count,)`.
+
+        Raises:
+            ValueError: If the images do not fit the extractor.
         """
-        return self._predict(images)[1].argmax(axis=1)
+        return self.describe(images).probabilities.argmax(axis=1)
 
     def accuracy(self, images, labels):
         """Measures how many images are given their label.
@@ -109,21 +245,101 @@ class FeatureExtractor:
         Args:
             images: Array `(count, height, width, channels)`, uint8 or float
                 in [0, 1].
-            labels: Integer array `(count,)`.
+            labels: Integer array `(count,)`, below `num_classes`.
 
         Returns:
             Float in [0, 1].
+
+        Raises:
+            ValueError: If images or labels do not fit the extractor.
         """
-        return float((self.classify(images) == np.asarray(labels)).mean())
-
-    def _predict(self, images):
-        return self._network.predict(
-            _unit_floats(images), batch_size=500, verbose=0
-        )
+        labels = checked_labels(labels, self.num_classes, len(images))
+        return float((self.classify(images) == labels).mean())
 
 
-def _unit_floats(images):
+def in_batches(function, images, prepare, batch_size=500):
+    """Applies a function to images, prepared a batch at a time.
+
+    Args:
+        function: Function of a float32 array that returns one array or a
+            tuple of them.
+        images: Array `(count, ...)`.
+        prepare: Function of a batch as it is given.
+        batch_size: Integer.
+
+    Returns:
+        What the function returns, its arrays joined.
+    """
+    parts = [
+        function(prepare(images[start : start + batch_size]))
+        for start in range(0, len(images), batch_size)
+    ]
+    if isinstance(parts[0], (tuple, list)):
+        return tuple(map(np.concatenate, zip(*parts, strict=True)))
+    return np.concatenate(parts)
+
+
+def unit_floats(images):
+    """Scales images of bytes to [0, 1].
+
+    Args:
+        images: Array, uint8 or float in [0, 1].
+
+    Returns:
+        float32 array.
+    """
     images = np.asarray(images)
     if images.dtype == np.uint8:
         return images.astype("float32") / 255.0
     return images.astype("float32")
+
+
+def _classifier(image_shape, num_classes, feature_dim, seed):
+    seeds = iter(range(100 * seed, 100 * seed + 100))
+
+    def he():
+        return keras.initializers.HeNormal(seed=next(seeds))
+
+    x = images = layers.Input(image_shape)  # in [0, 1]
+    for channels in (32, 64, 64):
+        for strides in (2, 1):
+            x = layers.Conv2D(
+                channels,
+                3,
+                strides,
+                padding="same",
+                use_bias=False,
+                kernel_initializer=he(),
+            )(x)
+            x = layers.BatchNormalization(momentum=0.9)(x)
+            x = layers.ReLU()(x)
+    x = layers.Flatten()(x)
+    x = layers.Dropout(0.3, seed=next(seeds))(x)
+    features = layers.Dense(
+        feature_dim, activation="relu", kernel_initializer=he()
+    )(x)
+    x = layers.Dropout(0.3, seed=next(seeds))(features)
+    logits = layers.Dense(num_classes, kernel_initializer=he())(x)
+    return keras.Model(images, (features, logits))
+
+
+def _batches(images, labels, batch_size, seed):
+    """Shuffles anew each epoch, by the seed, and scales what is taken."""
+    scale = 1 / 255 if images.dtype == np.uint8 else 1.0
+    images, labels = tf.constant(images), tf.constant(labels)
+
+    def take(places):
+        chosen = tf.cast(tf.gather(images, places), "float32")
+        return chosen * scale, tf.gather(labels, places)
+
+    dataset = tf.data.Dataset.range(len(labels))
+    dataset = dataset.shuffle(len(labels), seed=seed)
+    dataset = dataset.batch(batch_size).map(take).prefetch(2)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # it stalls `fit` on small machines
+    return dataset.with_options(options)
+
+
+def _cache_folder():
+    folder = os.environ.get("KERAS_GENAI_CACHE", "~/.cache/keras_genai")
+    return Path(folder).expanduser() / "extractors"

@@ -95,6 +95,24 @@ def bits_per_dim(log_likelihood, image_shape):
     return -log_likelihood / (math.prod(image_shape) * math.log(2))
 
 
+def bits_per_pixel_binary(log_likelihood, image_shape):
+    """Takes a log-probability of pixels that are 0 or 1 to bits.
+
+    Args:
+        log_likelihood: Float, nats an image, of a Bernoulli likelihood of
+            binarised pixels; of grey ones it bounds nothing.
+        image_shape: `(height, width, channels)`.
+
+    Returns:
+        Float, bits a pixel; 1 for pixels all equally likely.
+
+    Example:
+        >>> round(bits_per_pixel_binary(-784 * math.log(2), (28, 28, 1)), 6)
+        1.0
+    """
+    return bits_per_dim(log_likelihood, image_shape)
+
+
 def bits_per_character(model, texts):
     """What characters of texts cost a language model, each scored once.
 

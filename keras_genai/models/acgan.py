@@ -110,9 +110,8 @@ class AuxiliaryClassifierGAN(ConditionalGAN):
         return self.discriminator(images, training=training)[0]
 
     def discriminator_losses(
-        self, real_images, generated_images, condition, training
+        self, real_images, generated_images, labels, training
     ):
-        (labels,) = condition
         real_logits, class_logits = self.discriminator(
             real_images, training=training
         )
@@ -124,8 +123,7 @@ class AuxiliaryClassifierGAN(ConditionalGAN):
         d_losses += self.class_weight * class_losses
         return d_losses, real_logits, fake_logits
 
-    def generator_losses(self, generated_images, condition, training):
-        (labels,) = condition
+    def generator_losses(self, generated_images, labels, training):
         fake_logits, class_logits = self.discriminator(
             generated_images, training=training
         )

@@ -163,7 +163,7 @@ def check_labels(labels, num_classes):
         )
     labels = tf.cast(labels, "int32")
     least, greatest = tf.reduce_min(labels), tf.reduce_max(labels)
-    tf.debugging.Assert(
+    in_range = tf.debugging.Assert(
         (least >= 0) & (greatest < num_classes),
         [
             f"Expected labels in [0, {num_classes}). Received: labels from",
@@ -172,7 +172,9 @@ def check_labels(labels, num_classes):
             greatest,
         ],
     )
-    return labels
+    # Before anything else could stumble over them.
+    with tf.control_dependencies([in_range] if in_range is not None else []):
+        return tf.identity(labels)
 
 
 def check_label_array(labels, count, num_classes):

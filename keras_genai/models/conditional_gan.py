@@ -126,7 +126,7 @@ class ConditionalGAN(GAN):
 
     def call(self, inputs, training=False):
         noise, labels = inputs
-        return self._make_images(noise, (labels,), training)
+        return self._make_images(noise, labels, training=training)
 
     def discriminate(self, images, labels, training=False):
         """The logits `(batch, 1)` of images in [-1, 1] as ones of a label."""
@@ -222,8 +222,8 @@ class ConditionalGAN(GAN):
         labels = check_labels(labels, self.num_classes)
         return check_images(images, self.image_shape, -1, 1), (labels,)
 
-    def _make_images(self, noise, condition, training=True):
-        return self.generator([noise, *condition], training=training)
+    def _make_images(self, noise, labels, training=True):
+        return self.generator([noise, labels], training=training)
 
     def _example_condition(self):
         return (ops.zeros((2,), "int32"),)

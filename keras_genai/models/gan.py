@@ -231,23 +231,23 @@ class GAN(GenerativeModel):
         with tf.GradientTape() as tape:
             # One forward pass of the generator serves both players.
             noise = self.sample_noise(batch_size)
-            generated_images = self._make_images(noise, condition)
+            generated_images = self._make_images(noise, *condition)
 
             # The discriminator moves first ...
             with tape.stop_recording():
                 self._update_discriminator(
-                    real_images, generated_images, condition
+                    real_images, generated_images, *condition
                 )
                 for _ in range(self.discriminator_steps - 1):
                     noise = self.sample_noise(batch_size)
-                    more_images = self._make_images(noise, condition)
+                    more_images = self._make_images(noise, *condition)
                     self._update_discriminator(
-                        real_images, more_images, condition
+                        real_images, more_images, *condition
                     )
 
             # ... and the generator answers the discriminator as it is now.
             g_losses = self.generator_losses(
-                self._augment(generated_images), condition, training=True
+                self._augment(generated_images), *condition, training=True
             )
             g_loss = ops.mean(g_losses)
 
@@ -257,16 +257,14 @@ class GAN(GenerativeModel):
         self._trackers["g_loss"].update_state(g_losses)
         return {metric.name: metric.result() for metric in self.metrics}
 
-    def _update_discriminator(
-        self, real_images, generated_images, condition=()
-    ):
+    def _update_discriminator(self, real_images, generated_images, *condition):
         real_images = self._augment(real_images)
         generated_images = self._augment(generated_images)
         with tf.GradientTape() as tape:
             # Two passes: in one, BatchNorm would let the discriminator tell
             # the two apart by what each does to the other's statistics.
             d_losses, real_logits, fake_logits = self.discriminator_losses(
-                real_images, generated_images, condition, training=True
+                real_images, generated_images, *condition, training=True
             )
             if self.gradient_penalty:
                 penalties = losses.gradient_penalty(
@@ -288,14 +286,14 @@ class GAN(GenerativeModel):
             self.discriminator_augmentation.adapt(real_logits)
 
     def discriminator_losses(
-        self, real_images, generated_images, condition, training
+        self, real_images, generated_images, *condition, training
     ):
         """Scores the discriminator on a batch of each kind.
 
         Args:
             real_images: Float tensor `(batch, height, width, channels)`.
             generated_images: Float tensor like `real_images`.
-            condition: Tuple of what the networks are shown besides.
+            *condition: Tensors that the networks are shown besides.
             training: Boolean, mode of the discriminator.
 
         Returns:
@@ -313,14 +311,14 @@ class GAN(GenerativeModel):
         )
         return d_losses, real_logits, fake_logits
 
-    def generator_losses(self, generated_images, condition, training):
+    def generator_losses(self, generated_images, *condition, training):
         """Scores the generator by what the discriminator says, `(batch,)`."""
         fake_logits = self.discriminate(
             generated_images, *condition, training=training
         )
         return self._generator_loss(fake_logits)
 
-    def _make_images(self, noise, condition, training=True):
+    def _make_images(self, noise, *condition, training=True):
         return self.generator(noise, training=training)
 
     def _augment(self, images):
@@ -343,13 +341,13 @@ class GAN(GenerativeModel):
     def test_step(self, data):
         real_images, condition = self.unpack(data)
         noise = self.sample_noise(ops.shape(real_images)[0])
-        generated_images = self._make_images(noise, condition, training=False)
+        generated_images = self._make_images(noise, *condition, training=False)
         d_losses, real_logits, fake_logits = self.discriminator_losses(
-            real_images, generated_images, condition, training=False
+            real_images, generated_images, *condition, training=False
         )
         self._report_discriminator(d_losses, real_logits, fake_logits)
         g_losses = self.generator_losses(
-            generated_images, condition, training=False
+            generated_images, *condition, training=False
         )
         self._trackers["g_loss"].update_state(g_losses)
         return {metric.name: metric.result() for metric in self.metrics}
@@ -493,7 +491,7 @@ class GAN(GenerativeModel):
     def _check_networks(self):
         condition = self._example_condition()
         noise = ops.zeros((2, self.latent_dim))
-        images = self._make_images(noise, condition, training=False)
+        images = self._make_images(noise, *condition, training=False)
         if tuple(images.shape) != (2, *self.image_shape):
             raise ValueError(
                 "The generator must make images of the data's shape. "
@@ -519,7 +517,7 @@ class GAN(GenerativeModel):
         copy = keras.models.clone_model(self.generator)
         trained, self.generator = self.generator, copy
         noise = ops.zeros((2, self.latent_dim))
-        self._make_images(noise, self._example_condition())  # builds it
+        self._make_images(noise, *self._example_condition())  # builds it
         self.generator = trained
         # A clone has weights of its own; the average starts from the trained.
         copy.set_weights(trained.get_weights())

@@ -1,0 +1,334 @@
+"""All that is measured of two sets of features: value, interval, floor."""
+
+import dataclasses
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from keras_genai.evaluation.checks import (
+    check_enough_for_covariance,
+    check_k,
+    checked_features,
+)
+from keras_genai.evaluation.classes import (
+    class_entropy,
+    class_histogram,
+    divergences,
+)
+from keras_genai.evaluation.distances import (
+    extrapolation_sizes,
+    frechet_at_sizes,
+    frechet_distance,
+    frechet_distance_extrapolated,
+    kernel_distance,
+)
+from keras_genai.evaluation.neighbours import (
+    Neighbours,
+    is_memorised,
+    membership,
+    nearest_neighbours,
+    squared_radii,
+)
+
+# The neighbours of density and coverage, the default of their authors.
+DENSITY_K = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Measure:
+    """One number, how sure it is, and what real images would get.
+
+    Attributes:
+        name: String.
+        value: Float.
+        low: Float, where the 95 % interval begins, or `None`.
+        high: Float, where it ends, or `None`.
+        floor: Float, the value of as many real images, or `None`.
+        better: `"lower"`, `"higher"`, or `""` where the floor is best.
+    """
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    floor: float | None = None
+    better: str = ""
+
+
+def measure_features(
+    samples,
+    reference,
+    floor=None,
+    training=None,
+    k=3,
+    num_bootstraps=100,
+    seed=0,
+    distance_name="frechet_distance",
+    progress=None,
+):
+    """Measures samples against a reference in the features of both.
+
+    Intervals are of 95 %. Precision, recall, density, coverage, the share
+    memorised and the classifier score are means over points: these are drawn
+    anew, their neighbourhoods and the classifier's marginal held fixed, since
+    a set with duplicates has other neighbourhoods. For the Fréchet distances
+    both sets are drawn anew; such sets are more biased than their originals,
+    so that the spread of the replicates about their own mean is laid around
+    the estimate. The kernel distance has the standard error of its blocks.
+
+    Args:
+        samples: `Features` of samples.
+        reference: `Features` of held-out images.
+        floor: `Features` of real images, as many as samples, measured in
+            their place, or `None`.
+        training: Float array `(training_count, feature_dim)`, features of all
+            training images, or `None`.
+        k: Integer >= 1, neighbours of precision and recall. Defaults to `3`.
+        num_bootstraps: Integer >= 0, replicates; `0` for no intervals but the
+            kernel distance's. Defaults to `100`.
+        seed: Integer.
+        distance_name: String, what the Fréchet distance is called.
+        progress: Function without arguments, called after each stage, or
+            `None`.
+
+    Returns:
+        Pair: list of `Measure`, and `Neighbours` of the samples in the
+        training set (`None` without one).
+
+    Raises:
+        ValueError: If `k` is not below the counts, if there are fewer samples
+            than features, or if the sets do not fit each other.
+    """
+    sets = [samples, reference] + [floor] * (floor is not None)
+    width = checked_features(*(each.values for each in sets))[0].shape[1]
+    count = min(len(each.values) for each in sets)
+    check_k(k, count)
+    check_k(DENSITY_K, count, name="k of density and coverage")
+    check_enough_for_covariance(count, width, "a set")
+    job = _Job(
+        samples,
+        reference,
+        floor,
+        training,
+        k,
+        num_bootstraps,
+        seed,
+        distance_name,
+    )
+    stages = [job.frechet, job.kernel, job.manifolds]
+    if samples.probabilities is not None:
+        stages.append(job.classes)
+    if training is not None:
+        stages.append(job.memorisation)
+    measures = []
+    for stage in stages:
+        measures += stage()
+        if progress is not None:
+            progress()
+    return measures, job.neighbours
+
+
+def num_stages(probabilities, training):
+    """How often `measure_features` reports progress.
+
+    Args:
+        probabilities: Boolean, whether the features have them.
+        training: Boolean, whether there are training features.
+
+    Returns:
+        Integer.
+    """
+    return 3 + bool(probabilities) + bool(training)
+
+
+@dataclasses.dataclass
+class _Job:
+    samples: object
+    reference: object
+    floor: object
+    training: np.ndarray | None
+    k: int
+    num_bootstraps: int
+    seed: int
+    distance_name: str
+    neighbours: Neighbours | None = None
+
+    def __post_init__(self):
+        self.random = np.random.default_rng(self.seed)
+
+    def of_floor(self, function):
+        """What a function of features says of the floor."""
+        return None if self.floor is None else function(self.floor)
+
+    def frechet(self):
+        real = self.reference.values
+        width = real.shape[1]
+        count = min(len(real), len(self.samples.values))
+        sizes = max(1, extrapolation_sizes(count, width))
+        functions = {self.distance_name: frechet_distance}
+        if sizes > 1:
+            functions[f"{self.distance_name}_extrapolated"] = lambda a, b: (
+                frechet_distance_extrapolated(a, b, seed=self.seed)
+            )
+
+        def replicate(random):
+            drawn = (
+                points[random.integers(len(points), size=len(points))]
+                for points in (self.samples.values, real)
+            )
+            return frechet_at_sizes(*drawn, sizes)
+
+        with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+            replicates = list(
+                pool.map(replicate, self.random.spawn(self.num_bootstraps))
+            )
+        measures = []
+        for index, (name, function) in enumerate(functions.items()):
+            value = function(self.samples.values, real)
+            low, high = _quantiles([pair[index] for pair in replicates], value)
+            if index == 0 and low is not None:
+                low = max(low, 0.0)
+            floor = self.of_floor(lambda f, of=function: of(f.values, real))
+            measures.append(Measure(name, value, low, high, floor, "lower"))
+        return measures
+
+    def kernel(self):
+        def distance(features):
+            count = min(len(features.values), len(self.reference.values))
+            return kernel_distance(
+                features.values,
+                self.reference.values,
+                block_size=max(2, min(1000, count // 5)),
+                seed=self.seed,
+            )
+
+        value, error, _ = distance(self.samples)
+        floor = self.of_floor(lambda features: distance(features).value)
+        low, high = value - 1.96 * error, value + 1.96 * error
+        return [Measure("kernel_distance", value, low, high, floor, "lower")]
+
+    def manifolds(self):
+        real = np.asarray(self.reference.values, "float64")
+        real_radii, density_radii = _radii_of_two(real, self.k, DENSITY_K)
+
+        def points(features):
+            generated = np.asarray(features.values, "float64")
+            (radii,) = squared_radii(generated, [self.k])
+            found = membership(
+                real, generated, real_radii, radii, density_radii
+            )
+            return {
+                "precision": found.precise,
+                "recall": found.recalled,
+                "density": found.num_balls / DENSITY_K,
+                "coverage": found.covered,
+            }
+
+        floors = self.of_floor(points)
+        return [
+            self.mean(name, values, floors and floors[name].mean(), "higher")
+            for name, values in points(self.samples).items()
+        ]
+
+    def classes(self):
+        def score(features):
+            return float(np.exp(divergences(features.probabilities).mean()))
+
+        def shares(features):
+            probabilities = features.probabilities
+            return class_histogram(
+                probabilities.argmax(axis=1), probabilities.shape[1]
+            )
+
+        mean = self.mean("", divergences(self.samples.probabilities))
+        low, high = (
+            None if end is None else float(np.exp(end))
+            for end in (mean.low, mean.high)
+        )
+        found = shares(self.samples)
+        count = len(self.samples.values)
+        drawn = self.random.multinomial(count, found, self.num_bootstraps)
+        return [
+            Measure(
+                "classifier_score",
+                score(self.samples),
+                low,
+                high,
+                self.of_floor(score),
+                "higher",
+            ),
+            Measure(
+                "class_entropy",
+                float(class_entropy(found)),
+                *_quantiles(class_entropy(drawn / count) if len(drawn) else []),
+                self.of_floor(lambda f: float(class_entropy(shares(f)))),
+            ),
+        ]
+
+    def memorisation(self):
+        # Held-out images are the floor here: training images are copies all.
+        near, unseen = (
+            nearest_neighbours(features.values, self.training)
+            for features in (self.samples, self.reference)
+        )
+        self.neighbours = near
+        ratio, *replicates = (
+            _ratio(np.median(near.first[a]), np.median(unseen.first[b]))
+            for a, b in self._all_then_redrawn(near.first, unseen.first)
+        )
+        return [
+            self.mean(
+                "memorised_share",
+                is_memorised(near),
+                is_memorised(unseen).mean(),
+                "lower",
+            ),
+            Measure(
+                "neighbour_distance_ratio", ratio, *_quantiles(replicates), 1.0
+            ),
+        ]
+
+    def _all_then_redrawn(self, *sets):
+        yield (slice(None),) * len(sets)
+        for _ in range(self.num_bootstraps):
+            yield tuple(
+                self.random.integers(len(points), size=len(points))
+                for points in sets
+            )
+
+    def mean(self, name, values, floor=None, better=""):
+        """The mean over points, bootstrapped."""
+        values = np.asarray(values, "float64")
+        replicates = [
+            values[chosen].mean()
+            for (chosen,) in self._all_then_redrawn(values)
+        ][1:]
+        return Measure(
+            name,
+            float(values.mean()),
+            *_quantiles(replicates),
+            None if floor is None else float(floor),
+            better,
+        )
+
+
+def _radii_of_two(points, k, other_k):
+    if k == other_k:
+        (radii,) = squared_radii(points, [k])
+        return radii, radii
+    return squared_radii(points, [k, other_k])
+
+
+def _quantiles(replicates, centre=None):
+    """The ends of the 95 % interval, moved to a centre if there is one."""
+    if not len(replicates):
+        return None, None
+    shift = 0.0 if centre is None else centre - np.mean(replicates)
+    return tuple(
+        float(end + shift) for end in np.quantile(replicates, (0.025, 0.975))
+    )
+
+
+def _ratio(above, below):
+    return float(above / below) if below > 0 else float("inf")

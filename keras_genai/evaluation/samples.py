@@ -1,0 +1,381 @@
+"""Samples of a model against held-out images: one call, one result."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from keras_genai.evaluation.checks import (
+    check_enough_for_covariance,
+    check_k,
+    checked_images,
+)
+from keras_genai.evaluation.classes import class_histogram
+from keras_genai.evaluation.features import FeatureExtractor
+from keras_genai.evaluation.measures import (
+    DENSITY_K,
+    measure_features,
+    num_stages,
+)
+from keras_genai.export import complete_or_absent
+
+MOST_SAMPLES = 10_000
+_NUM_SHOWN = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleEvaluation:
+    """What samples were measured to be, and how to repeat it.
+
+    Attributes:
+        measures: Tuple of `Measure`.
+        num_samples: Integer, samples, held-out images and images of the floor
+            alike.
+        seed: Integer.
+        k: Integer, neighbours of precision and recall.
+        extractor: String, name of the extractor.
+        extractor_accuracy: Float, its accuracy on the reference, or `None`.
+        reference: Dictionary of the source, the count and the digest.
+        training: The same of the training images, or `None`.
+        samples_digest: String, of the samples' pixels.
+        class_names: Tuple of strings, empty where classes are not known.
+        class_shares: Dictionary: `"samples"`, `"reference"` -> shares of
+            the classes, empty where they are not known.
+        shown: Array of samples, those nearest to training images compared
+            with the second nearest, or the first where there are none.
+        nearest: Array of the nearest training image of each, or `None`.
+    """
+
+    measures: tuple
+    num_samples: int
+    seed: int
+    k: int
+    extractor: str
+    extractor_accuracy: float | None
+    reference: dict
+    training: dict | None
+    samples_digest: str
+    class_names: tuple
+    class_shares: dict
+    shown: np.ndarray = dataclasses.field(repr=False)
+    nearest: np.ndarray | None = dataclasses.field(repr=False)
+
+    def __getitem__(self, name):
+        """The `Measure` of that name."""
+        for measure in self.measures:
+            if measure.name == name:
+                return measure
+        known = ", ".join(measure.name for measure in self.measures)
+        raise KeyError(f"{name!r}, which is not among {known}")
+
+    def __str__(self):
+        """A table, a measure a line."""
+        rows = [("measure", "value", "95 % interval", "floor", "better")]
+        for measure in self.measures:
+            interval = ""
+            if measure.low is not None:
+                interval = f"{_number(measure.low)} .. {_number(measure.high)}"
+            floor = "" if measure.floor is None else _number(measure.floor)
+            rows.append(
+                (
+                    measure.name,
+                    _number(measure.value),
+                    interval,
+                    floor,
+                    measure.better,
+                )
+            )
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            f"{name:{widths[0]}}  {value:>{widths[1]}}  "
+            f"{interval:>{widths[2]}}  {floor:>{widths[3]}}  {better}".rstrip()
+            for name, value, interval, floor, better in rows
+        ]
+        return "\n".join([*lines, self._about()])
+
+    def _about(self):
+        accuracy = ""
+        if self.extractor_accuracy is not None:
+            accuracy = f" (accuracy {self.extractor_accuracy:.2%})"
+        return (
+            f"{self.num_samples:,} samples, seed {self.seed}, against as many "
+            f"of {self.reference['source']} ({self.reference['digest']})\n"
+            f"in the features of {self.extractor}{accuracy}"
+        )
+
+    def to_dict(self):
+        """All but the pictures, as JSON can hold it.
+
+        Returns:
+            Dictionary; what is not finite is `None`.
+        """
+        record = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in ("shown", "nearest")
+        }
+        record["measures"] = {
+            measure.name: {
+                name: _finite(value)
+                for name, value in dataclasses.asdict(measure).items()
+                if name != "name"
+            }
+            for measure in self.measures
+        }
+        record["class_names"] = list(self.class_names)
+        return record
+
+    def figure(self):
+        """Draws the measures beside their floors, the classes, and samples.
+
+        Returns:
+            matplotlib `Figure`, which a notebook shows.
+        """
+        from keras_genai.plotting import plot_evaluation
+
+        return plot_evaluation(
+            self.measures,
+            self.class_shares,
+            self.class_names,
+            self.shown,
+            self.nearest,
+        )
+
+    def save(self, path):
+        """Writes `path.json` and `path.png`, both whole or none.
+
+        Args:
+            path: Path without an ending.
+        """
+        path = Path(path)
+        with (
+            complete_or_absent(path.with_name(f"{path.name}.json")) as record,
+            complete_or_absent(path.with_name(f"{path.name}.png")) as picture,
+        ):
+            text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
+            record.write_text(text + "\n")
+            self.figure().savefig(picture)
+
+
+def evaluate_samples(
+    samples,
+    reference,
+    training=None,
+    extractor=None,
+    num_samples=None,
+    seed=0,
+    k=3,
+    num_bootstraps=100,
+    verbose=1,
+):
+    """Measures how good and how varied samples are, with intervals and floors.
+
+    The floor is what as many images of the training set get in the samples'
+    place: a perfect model would come out there. Samples, reference and floor
+    are of one count, because most measures depend on it.
+
+    Args:
+        samples: Model with `generate(num_samples, seed=)`, or array `(count,
+            height, width, channels)`, uint8 or float in [0, 1].
+        reference: Held-out `Images`, or an array like `samples`.
+        training: `Images` that the model was trained on, or an array, or
+            `None`: then there is no floor, and copies are not looked for.
+        extractor: `FeatureExtractor` or `PretrainedFeatures`, or `None` for
+            `FeatureExtractor.for_data(training)`.
+        num_samples: Integer, how many of each, or `None` for as many as all
+            sets have, 10,000 at most. From larger sets they are drawn.
+        seed: Integer, of the samples, the draws and the replicates.
+        k: Integer >= 1, neighbours of precision and recall. Defaults to `3`.
+        num_bootstraps: Integer >= 0, replicates for the intervals; `0` for
+            none. With thousands of features they take long. Defaults to `100`.
+        verbose: 0, or 1 for progress bars.
+
+    Returns:
+        `SampleEvaluation`: `result["precision"].value`, `print(result)`,
+        `result.save(path)`.
+
+    Raises:
+        ValueError: If sets have other shapes, ranges or dtypes, or fewer
+            images than asked for, or than the extractor has features; if all
+            samples are identical; if `k` is too large; or if there is
+            neither an extractor nor a labelled training set.
+
+    Example:
+        >>> random = np.random.default_rng(0)
+        >>> images = random.integers(0, 256, (40, 8, 8, 1), "uint8")
+        >>> extractor = FeatureExtractor((8, 8, 1), 2, feature_dim=4)
+        >>> result = evaluate_samples(
+        ...     images[:20], images[20:], extractor=extractor, verbose=0
+        ... )
+        >>> result.num_samples, 0 <= result["precision"].value <= 1
+        (20, True)
+    """
+    held_out = _Given(reference, "reference")
+    shape = held_out.images.shape[1:]
+    trained_on = training
+    if training is not None:
+        trained_on = _Given(training, "training", shape)
+    model = samples if hasattr(samples, "generate") else None
+    given = None if model else _Given(samples, "samples", shape)
+    if extractor is None and (training is None or trained_on.labels is None):
+        raise ValueError(
+            "Expected an `extractor`, or `training` images with labels to "
+            f"train one on. Received: extractor=None, training={training!r:.60}"
+        )
+    if extractor is not None:
+        checked_images(held_out.images[:1], "reference", extractor.image_shape)
+    count = _count(num_samples, held_out, trained_on, given)
+    check_k(k, count)
+    check_k(DENSITY_K, count, name="k of density and coverage")
+    width = 64 if extractor is None else extractor.feature_dim
+    check_enough_for_covariance(count, width, "a set")
+
+    if extractor is None:
+        extractor = FeatureExtractor.for_data(training, verbose=verbose)
+    random = np.random.default_rng(seed)
+    real = held_out.drawn(count, random)
+    if model:
+        images = checked_images(
+            model.generate(count, seed=seed), "generated images", shape
+        )
+    else:
+        images = given.images[given.drawn(count, random)]
+    if (images == images[0]).all():
+        raise ValueError(
+            f"Expected samples that differ. Received: {count} samples, all "
+            "identical"
+        )
+
+    labelled = extractor.num_classes is not None
+    progress = keras.utils.Progbar(
+        2
+        + 2 * (training is not None)
+        + num_stages(labelled, training is not None),
+        unit_name="stage",
+        verbose=verbose,
+    )
+
+    def described(some):
+        features = extractor.describe(some)
+        progress.add(1)
+        return features
+
+    of_samples = described(images)
+    of_reference = described(held_out.images[real])
+    of_floor = of_training = None
+    if training is not None:
+        floor = trained_on.drawn(count, random)
+        of_floor = described(trained_on.images[floor])
+        of_training = described(trained_on.images).values
+    measures, neighbours = measure_features(
+        of_samples,
+        of_reference,
+        of_floor,
+        of_training,
+        k=k,
+        num_bootstraps=num_bootstraps,
+        seed=seed,
+        distance_name=extractor.distance_name,
+        progress=lambda: progress.add(1),
+    )
+    shown, nearest = np.arange(min(count, _NUM_SHOWN)), None
+    if neighbours is not None:
+        ratios = neighbours.first / np.maximum(neighbours.second, 1e-12)
+        shown = np.argsort(ratios, kind="stable")[:_NUM_SHOWN]
+        nearest = np.asarray(trained_on.images[neighbours.indices[shown]])
+    accuracy, shares = None, {}
+    if labelled:
+        classes = {
+            name: features.probabilities.argmax(axis=1)
+            for name, features in (
+                ("samples", of_samples),
+                ("reference", of_reference),
+            )
+        }
+        shares = {
+            name: class_histogram(found, extractor.num_classes).tolist()
+            for name, found in classes.items()
+        }
+        if held_out.labels is not None:
+            labels = np.asarray(held_out.labels)[real]
+            accuracy = float((classes["reference"] == labels).mean())
+    return SampleEvaluation(
+        measures=tuple(measures),
+        num_samples=count,
+        seed=seed,
+        k=k,
+        extractor=extractor.name,
+        extractor_accuracy=accuracy,
+        reference=held_out.about,
+        training=training and trained_on.about,
+        samples_digest=_digest(images),
+        class_names=held_out.class_names,
+        class_shares=shares,
+        shown=np.asarray(images[shown]),
+        nearest=nearest,
+    )
+
+
+class _Given:
+    """Images handed in, as `Images` or as an array."""
+
+    def __init__(self, source, name, image_shape=None):
+        self.name = name
+        self.images = checked_images(
+            getattr(source, "images", source), name, image_shape
+        )
+        self.labels = getattr(source, "labels", None)
+        self.class_names = getattr(source, "class_names", ())
+        self.source = getattr(source, "source", "array")
+        self.digest = getattr(source, "digest", None) or _digest(self.images)
+
+    @property
+    def about(self):
+        return {
+            "source": self.source,
+            "images": len(self.images),
+            "digest": self.digest,
+        }
+
+    def drawn(self, count, random):
+        """Places of so many images, all of them in their order if they are."""
+        if count == len(self.images):
+            return np.arange(count)
+        return np.sort(random.choice(len(self.images), count, replace=False))
+
+
+def _count(num_samples, *sets):
+    sets = {each.name: len(each.images) for each in sets if each is not None}
+    most = min(sets.values())
+    if num_samples is None:
+        return min(most, MOST_SAMPLES)
+    if not 1 <= num_samples <= most:
+        counts = ", ".join(f"{name} of {n}" for name, n in sets.items())
+        raise ValueError(
+            f"Expected `num_samples` from 1 to {most}, the smallest set. "
+            f"Received: num_samples={num_samples}, {counts}"
+        )
+    return num_samples
+
+
+def _digest(images):
+    sha = hashlib.sha256()
+    for start in range(0, len(images), 4096):
+        sha.update(np.ascontiguousarray(images[start : start + 4096]))
+    return sha.hexdigest()[:16]
+
+
+def _number(value):
+    return (
+        f"{value:.4g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"
+    )
+
+
+def _finite(value):
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

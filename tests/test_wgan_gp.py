@@ -1,0 +1,164 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from checks import random_images
+
+from keras_genai import DCGAN, GAN, WGANGP, losses
+from keras_genai.layers import SpectralNormalization
+
+SHAPE = (8, 8, 1)
+
+
+def test_critic_has_no_batch_norm_and_the_papers_defaults():
+    model = WGANGP(SHAPE, width=2)
+    model.compile()
+    kinds = {type(layer).__name__ for layer in model.discriminator.layers}
+    assert "BatchNormalization" not in kinds
+    assert "LayerNormalization" in kinds
+    assert (model.loss, model.gradient_penalty) == ("wasserstein", 10.0)
+    for optimizer in (model.d_optimizer, model.g_optimizer):
+        assert (optimizer.beta_1, optimizer.beta_2) == (0.0, 0.9)
+    names = {metric.name for metric in model.metrics}
+    assert names == {
+        "d_loss",
+        "g_loss",
+        "wasserstein_distance",
+        "gradient_penalty",
+    }
+
+
+def test_loss_is_the_scores_and_ten_times_the_penalty():
+    model = WGANGP(SHAPE, width=2, discriminator_steps=1, seed=0)
+    model.compile()
+    history = model.fit(random_images(4, SHAPE), verbose=0).history
+    (penalty,), (distance,) = (
+        history[name] for name in ("gradient_penalty", "wasserstein_distance")
+    )
+    assert penalty > 0
+    np.testing.assert_allclose(
+        history["d_loss"], 10 * penalty - distance, rtol=1e-4
+    )
+
+
+def test_a_penalty_on_batch_norm_is_refused():
+    model = DCGAN(SHAPE, width=2)
+    with pytest.raises(ValueError, match="LayerNormalization"):
+        model.compile(gradient_penalty=10.0)
+    with pytest.raises(ValueError, match="gradient_penalty=-1"):
+        model.compile(gradient_penalty=-1)
+    with pytest.raises(ValueError, match=r"label_smoothing=0\.1"):
+        WGANGP(SHAPE, width=2).compile(label_smoothing=0.1)
+
+
+def test_batch_norm_deep_in_a_critic_is_found():
+    inner = keras.Sequential(
+        [keras.layers.Input((4,)), keras.layers.BatchNormalization()]
+    )
+    critic = keras.Sequential(
+        [
+            keras.layers.Input(SHAPE),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4),
+            inner,
+            keras.layers.Dense(1),
+        ]
+    )
+    with pytest.raises(ValueError, match="batch_normalization"):
+        losses.check_critic(critic)
+
+
+def test_critic_measures_how_far_a_set_was_moved():
+    # Two flat sets a distance of 2 apart in Euclidean pixels: the critic's
+    # gap, with slopes of 1 along the way, is that distance.
+    generator = keras.Sequential(
+        [
+            keras.layers.Input((1,)),
+            keras.layers.Dense(
+                16, kernel_initializer="zeros", bias_initializer="zeros"
+            ),
+            keras.layers.Reshape((4, 4, 1)),
+        ]
+    )
+    critic = keras.Sequential(
+        [
+            keras.layers.Input((4, 4, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(
+                1, kernel_initializer=keras.initializers.GlorotUniform(seed=0)
+            ),
+        ]
+    )
+    model = GAN((4, 4, 1), 1, generator, critic, seed=0)
+    model.compile(
+        d_optimizer=keras.optimizers.Adam(0.05),
+        g_optimizer=keras.optimizers.SGD(0.0),
+        loss="wasserstein",
+        gradient_penalty=10.0,
+    )
+    images = tf.fill((32, 4, 4, 1), 0.5)  # 4 * 0.5 from the origin
+    model.fit(images, epochs=200, verbose=0)
+    (result,) = model.fit(images, verbose=0).history["wasserstein_distance"]
+    # The penalty's optimum lies a little above slope 1: by 1 / (2 * 10) * 2.
+    assert result == pytest.approx(2.0 * (1 + 2.0 / 20), rel=0.02)
+
+
+# --- Spectral normalisation --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layer", "inputs"),
+    [
+        (keras.layers.Dense(5, use_bias=False), (3, 7)),
+        (keras.layers.Conv2D(5, 3, use_bias=False), (2, 6, 6, 2)),
+    ],
+)
+def test_norm_is_the_largest_singular_value(layer, inputs):
+    inputs = tf.random.stateless_normal(inputs, (0, 0))
+    normalised = SpectralNormalization(layer, seed=0)
+    for _ in range(60):
+        outputs = normalised(inputs, training=True)
+    matrix = layer.kernel.numpy().reshape(-1, 5)
+    largest = np.linalg.svd(matrix)[1][0]
+    np.testing.assert_allclose(normalised.spectral_norm(), largest, rtol=1e-4)
+    np.testing.assert_allclose(outputs, layer(inputs) / largest, atol=1e-4)
+
+
+def test_gradient_has_no_part_along_the_weights():
+    # The layer does not depend on their size; a norm taken for a constant
+    # would leave that part in.
+    normalised = SpectralNormalization(
+        keras.layers.Dense(4, use_bias=False), seed=0
+    )
+    inputs = tf.random.stateless_normal((8, 6), (1, 0))
+    normalised(inputs)
+    for _ in range(50):
+        normalised(inputs, training=True)
+    kernel = normalised.layer.kernel
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(tf.square(normalised(inputs) - 1.0))
+    gradient = tape.gradient(loss, kernel.value).numpy()
+    along = np.sum(gradient * kernel.numpy())
+    size = np.linalg.norm(gradient) * np.linalg.norm(kernel.numpy())
+    assert size > 0
+    assert abs(along) < 1e-4 * size
+
+
+def test_norm_stays_in_evaluation_and_moves_in_training():
+    normalised = SpectralNormalization(
+        keras.layers.Dense(4, use_bias=False), seed=0
+    )
+    inputs = tf.ones((2, 6))
+    normalised(inputs)
+    normalised.layer.kernel.assign(tf.random.stateless_normal((6, 4), (2, 0)))
+    before = normalised.direction.numpy()
+    normalised(inputs, training=False)
+    np.testing.assert_array_equal(normalised.direction.numpy(), before)
+    normalised(inputs, training=True)
+    assert np.abs(normalised.direction.numpy() - before).max() > 0
+
+
+def test_layers_that_are_not_linear_are_refused():
+    for arguments in ({}, {"use_bias": False, "activation": "relu"}):
+        with pytest.raises(ValueError, match="use_bias=False"):
+            SpectralNormalization(keras.layers.Dense(2, **arguments))
