@@ -30,8 +30,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         labels: Integer array `(count,)`, the classes of `images`, or `None`.
             A conditional model needs them.
         **kwargs: Arguments of `keras.callbacks.TensorBoard`. `write_graph` is
-            `False` here: the graph of a training step of one's own is too
-            large to be read.
+            `False` here: of a step of one's own Keras writes no graph.
 
     Raises:
         ValueError: If an argument is out of its range; when training begins,
