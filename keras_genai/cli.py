@@ -71,6 +71,9 @@ def _parser():
     train.add_argument(
         "--offline", action="store_true", help="leave the network alone"
     )
+    train.add_argument(
+        "--tensorboard", action="store_true", help="write RUN/tensorboard"
+    )
     train.add_argument("--output", help="run folder (runs/MODEL-NNN)")
     train.add_argument(
         "--overwrite", action="store_true", help="delete the run that is there"
@@ -119,7 +122,21 @@ def _parser():
         default=500,
         help="codes an image for the importance-weighted bound of a VAE",
     )
+    evaluate.add_argument(
+        "--num-samples",
+        type=_integer_above_zero,
+        help="images to sample and to compare (the split's, 10,000 at most)",
+    )
+    evaluate.add_argument("--seed", type=int, default=0)
     evaluate.set_defaults(run=_evaluate)
+
+    compare = commands.add_parser(
+        "compare", help="print and plot runs side by side"
+    )
+    compare.add_argument("runs", metavar="RUN", nargs="+")
+    compare.add_argument("--output", help=".png, .pdf or .svg (compare.png)")
+    compare.add_argument("--overwrite", action="store_true")
+    compare.set_defaults(run=_compare)
 
     export = commands.add_parser("export", help="export a run's model")
     export.add_argument("source", metavar="RUN")
@@ -158,7 +175,7 @@ def _train(options, extra):
         )
     prepare_tensorflow()
     try:
-        model = run.train(epochs)
+        model = run.train(epochs, options.tensorboard)
     except KeyboardInterrupt:
         print(
             "\nInterrupted. Every finished epoch is kept; go on with\n"
@@ -170,12 +187,17 @@ def _train(options, extra):
     samples = "samples/, samples.gif   the same noise"
     if not (run.folder / "samples.gif").exists():
         samples = "samples/                the same prompt"
+    shown = ""
+    if run.record()["tensorboard"]:
+        folder = run.folder / "tensorboard"
+        shown = f"\n    tensorboard/            tensorboard --logdir {folder}"
     print(
         f"\n{run.folder}: {seconds / 60:.1f} minutes of training"
         f"\n    {samples}, epoch after epoch"
         f"\n    history.png             what was measured, epoch by epoch"
         f"\n    model.keras             to load and train on"
         f"\n    export/                 SavedModel, runs without keras_genai"
+        f"{shown}"
         f"\nNext:\n    keras-genai generate {run.folder} --seed 1"
     )
     return 0
@@ -187,7 +209,7 @@ def _generate(options, _):
     exported = (Path(options.source) / "saved_model.pb").is_file()
     run = None if exported else Run.open(options.source)
     if options.prompt is None:
-        output = _picture_to_write(options)
+        output = _file_to_write(options, "generated.png", (".png", ".npz"))
     prepare_tensorflow()
     import tensorflow as tf
 
@@ -213,11 +235,12 @@ def _generate(options, _):
         print(f"{len(images)} images, seed {options.seed}: {output}")
 
 
-def _picture_to_write(options):
-    output = Path(options.output or "generated.png")
-    if output.suffix not in (".png", ".npz"):
+def _file_to_write(options, default, suffixes):
+    output = Path(options.output or default)
+    if output.suffix not in suffixes:
         raise ValueError(
-            f"Expected an output .png or .npz. Received: {str(output)!r}"
+            f"Expected an output {' or '.join(suffixes)}. "
+            f"Received: {str(output)!r}"
         )
     if output.exists() and not options.overwrite:
         raise ValueError(
@@ -327,12 +350,31 @@ def _evaluate(options, _):
 
     run = Run.open(options.source)
     prepare_tensorflow()
-    results = run.evaluate(options.split, options.k)
+    results = run.evaluate(
+        options.split, options.k, options.num_samples, options.seed
+    )
     for name, value in results.items():
-        if not name.endswith("_standard_error"):
+        if name != "samples" and not name.endswith("_standard_error"):
             error = results.get(f"{name}_standard_error")
             spread = "" if error is None else f" +- {error:.3f}"
             print(f"{name:32} {value:10.3f}{spread}")
+
+
+def _compare(options, _):
+    from keras_genai.export import complete_or_absent
+    from keras_genai.plotting import plot_comparison
+    from keras_genai.records import Comparison
+
+    comparison = Comparison(options.runs)
+    output = _file_to_write(options, "compare.png", (".png", ".pdf", ".svg"))
+    print(comparison)
+    if not any(comparison.histories.values()):
+        print("\nNo run has finished an epoch: there is nothing to draw.")
+        return
+    figure = plot_comparison(comparison.histories)
+    with complete_or_absent(output) as partial:
+        figure.savefig(partial, bbox_inches="tight")
+    print(f"\nHistories: {output}")
 
 
 def _export(options, _):

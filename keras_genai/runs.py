@@ -11,9 +11,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 from keras_genai.export import check_saved_model, complete_or_absent
-from keras_genai.recipes import TextRecipe, recipe_from_record
+from keras_genai.recipes import ImageRecipe, TextRecipe, recipe_from_record
 from keras_genai.version import __version__
+
+_FEATURES = 64  # of the extractor that evaluates samples
 
 
 class Run:
@@ -21,7 +25,10 @@ class Run:
 
     It holds `run.json` (every argument, the data's source and digest,
     versions, seconds, final numbers), `history.csv` and `history.png`,
-    `samples/` and `samples.gif`, `checkpoints/`, `model.keras` and `export/`.
+    `samples/` and `samples.gif`, `checkpoints/`, `model.keras`, `export/`, and
+    `evaluation/` once it was evaluated.
+
+    What TensorBoard shows is in `tensorboard/`, where it was asked for.
 
     Args:
         folder: Path of the folder.
@@ -154,16 +161,19 @@ class Run:
             if all(row[name] != "NA" for row in rows)
         }
 
-    def train(self, epochs=None):
+    def train(self, epochs=None, tensorboard=False):
         """Trains, from the start or from the last epoch that was finished.
 
         Args:
             epochs: Integer, epochs in all, or `None` for the recipe's.
+            tensorboard: Boolean. Whether `tensorboard/` is written, now and
+                whenever the run is resumed.
 
         Returns:
             The trained model.
 
         Raises:
+            ImportError: If TensorBoard is asked for and not installed.
             KeyboardInterrupt: If it was interrupted; `train` goes on from the
                 last epoch that was finished.
             FloatingPointError: If it diverged.
@@ -186,6 +196,13 @@ class Run:
                 record["seed"], record["offline"], dataset
             )
             model = recipe.model(dataset, record["seed"])
+            callbacks = [self._sampler(recipe)]
+            tensorboard |= record.get("tensorboard", False)
+            if tensorboard:
+                held_out = dataset if validation is None else validation
+                callbacks.append(
+                    self._tensorboard(recipe, model, held_out.examples)
+                )
         except Exception:
             if record["status"] == "started":  # there is nothing to resume
                 shutil.rmtree(self.folder)
@@ -196,6 +213,7 @@ class Run:
         record |= {
             "status": "training",
             "recipe": dataclasses.asdict(recipe),
+            "tensorboard": tensorboard,
             # Also those that the recipe leaves to their defaults.
             "arguments": {
                 name: value
@@ -219,7 +237,7 @@ class Run:
                 epochs=recipe.epochs,
                 callbacks=[
                     log,
-                    self._sampler(recipe),
+                    *callbacks,
                     RaiseOnNaN(),
                     # Last, so that an epoch it has saved is wholly recorded.
                     keras.callbacks.BackupAndRestore(
@@ -254,6 +272,21 @@ class Run:
             return SampleText(samples, recipe.prompt)
         return SampleImages(samples, self.folder / "samples.gif")
 
+    def _tensorboard(self, recipe, model, examples):
+        from keras_genai.callbacks import TensorBoard
+
+        folder = self.folder / "tensorboard"
+        if isinstance(recipe, TextRecipe):
+            return TensorBoard(folder, prompt=recipe.prompt)
+        if not hasattr(model, "encode"):
+            return TensorBoard(folder)
+        labels = examples.labels
+        return TensorBoard(
+            folder,
+            images=examples.images[:500] / np.float32(255),
+            labels=None if labels is None else labels[:500],
+        )
+
     def finish(self, model):
         """Exports the model, checks the export and writes the final numbers.
 
@@ -273,22 +306,33 @@ class Run:
         )
         return final
 
-    def evaluate(self, split=None, k=500):
+    def evaluate(self, split=None, k=500, num_samples=None, seed=0):
         """Evaluates the trained model on held-out data, and records it.
+
+        Samples of images are measured where the data have classes, against
+        the split and with the training images for a floor; the measures and
+        their picture are also in the folder's `evaluation/SPLIT.json` and
+        `.png`.
 
         Args:
             split: String, the split to evaluate on, or `None` for the
                 recipe's `validation_split`, and where there is none `"test"`.
             k: Integer >= 1, codes an image for the importance-weighted bound
                 of a VAE.
+            num_samples: Integer, how many samples are measured, or `None` for
+                as many as the split has, 10,000 at most.
+            seed: Integer, seed of the samples and their intervals.
 
         Returns:
             Dictionary: what the model reports in `evaluate`; the bounds of
-            a VAE with their standard errors, nats an example; the bits
-            a character of a language model that slides over the text.
+            a VAE with their standard errors, nats an example, and the better
+            one in bits a dimension where its likelihood has bits; the bits a
+            character of a language model that slides over the text; under
+            `"samples"` what `SampleEvaluation.to_dict` returns.
 
         Raises:
-            ValueError: If there is no such split, or `k` is below 1.
+            ValueError: If there is no such split, it has fewer images than
+                `num_samples`, or `k` is below 1.
         """
         from keras_genai import evaluation
         from keras_genai.models import load_model
@@ -300,6 +344,12 @@ class Run:
         dataset = recipe.dataset(
             record["seed"], record["offline"], split, like=model
         )
+        samples = None
+        if isinstance(recipe, ImageRecipe):
+            training = recipe.dataset(record["seed"], record["offline"])
+            samples = _measured_samples(
+                model, dataset.examples, training.examples, num_samples, seed
+            )
         results = model.evaluate(dataset)
         if hasattr(model, "score"):
             # In tiles a window's first tokens have no context; here they have.
@@ -316,6 +366,11 @@ class Run:
             ):
                 results[name] = bound.nats
                 results[f"{name}_standard_error"] = bound.standard_error
+            results |= _bits(model, recipe, bound.nats)
+        if samples is not None:
+            samples.save(self.folder / "evaluation" / split)
+            results["samples"] = samples.to_dict()
+            print(samples)
         evaluations = {**record.get("evaluation", {}), split: results}
         self.write_record({**record, "evaluation": evaluations})
         return results
@@ -409,6 +464,43 @@ def versions():
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
     }
+
+
+def _measured_samples(model, held_out, training, num_samples, seed):
+    """The `SampleEvaluation` of a model, or `None` after a line that says why.
+
+    What is wrong with `num_samples` is refused before anything is computed.
+    """
+    from keras_genai.evaluation import evaluate_samples
+
+    count = num_samples or min(len(held_out), len(training))
+    if training.labels is None or len(training.class_names) < 2:
+        why = "the images have no classes to train a feature extractor on"
+    elif num_samples is None and count <= _FEATURES:
+        why = f"they are compared in {_FEATURES} features, with {count} images"
+    else:
+        return evaluate_samples(
+            model, held_out, training, num_samples=num_samples, seed=seed
+        )
+    print(f"The samples are not evaluated: {why}.")
+    return None
+
+
+def _bits(model, recipe, nats):
+    """A bound in the unit that image families share, where it has bits."""
+    from keras_genai import evaluation
+
+    if model.likelihood == "discretized_logistic":
+        return {
+            "bits_per_dim": evaluation.bits_per_dim(nats, model.image_shape)
+        }
+    if model.likelihood == "bernoulli" and recipe.binarize:
+        return {
+            "bits_per_pixel_binary": evaluation.bits_per_pixel_binary(
+                nats, model.image_shape
+            )
+        }
+    return {}
 
 
 def _is_empty(path):

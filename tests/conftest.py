@@ -7,6 +7,15 @@ from keras_genai import prepare_tensorflow
 prepare_tensorflow()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Keeps what is trained and cached away from the user's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("KERAS_GENAI_CACHE", str(folder))
+        yield folder
+
+
 @pytest.fixture
 def no_tfds_sets(tmp_path, monkeypatch):
     """Points TFDS at a folder that does not exist yet, and returns it."""

@@ -658,6 +658,7 @@ def test_evaluate_prints_the_bounds_and_records_them(conditional, capsys):
     assert set(results) == {
         *("loss", "reconstruction_loss", "kl_loss", "active_units"),
         *("elbo", "elbo_standard_error", name, f"{name}_standard_error"),
+        "bits_per_pixel_binary",
     }
     error = results[f"{name}_standard_error"]
     assert f"{results[name]:10.3f} +- {error:.3f}" in output

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
+from prdc import compute_prdc
 from scipy import linalg
+from scipy.spatial.distance import cdist
+from scipy.stats import entropy
+from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
 from keras_genai import evaluation
-from keras_genai.evaluation import FeatureExtractor
 
 RANDOM = np.random.default_rng(0)
 
@@ -30,6 +33,93 @@ def test_distance_is_that_of_scipys_matrix_root():
     )
 
 
+def test_distance_where_features_depend_on_each_other():
+    # No Cholesky factor: the last feature is the sum of the others.
+    a, b = correlated(40, 3, seed=1), correlated(60, 3, seed=2)
+    a, b = (np.column_stack([f, f.sum(axis=1), 0 * f]) for f in (a, b))
+    covariance_a, covariance_b = np.cov(a.T), np.cov(b.T)
+    values = linalg.eigvals(covariance_a @ covariance_b).real
+    root_trace = np.sqrt(np.clip(values, 0, None)).sum()
+    gap = a.mean(axis=0) - b.mean(axis=0)
+    expected = gap @ gap + np.trace(covariance_a + covariance_b)
+    np.testing.assert_allclose(
+        evaluation.frechet_distance(a, b), expected - 2 * root_trace, rtol=1e-6
+    )
+
+
+def test_extrapolation_takes_the_bias_away():
+    # Two draws of one distribution: 0 at infinite n, above it at any other.
+    biased, extrapolated = [], []
+    for seed in range(5):
+        a, b = np.random.default_rng(seed).normal(size=(2, 600, 12))
+        biased.append(evaluation.frechet_distance(a, b))
+        extrapolated.append(evaluation.frechet_distance_extrapolated(a, b))
+    assert min(biased) > 0.1
+    assert abs(np.mean(extrapolated)) < 0.1 * np.mean(biased)
+
+
+def test_extrapolation_finds_a_distance_known_beforehand():
+    a, b = np.random.default_rng(1).normal(size=(2, 4000, 8))
+    b = 2 * b + 1  # 8 (1^2 + (2 - 1)^2)
+    assert evaluation.frechet_distance_extrapolated(a, b) == pytest.approx(
+        16, rel=0.05
+    )
+
+
+def test_extrapolation_is_a_line_through_distances_of_parts():
+    a, b = correlated(30, 2, seed=1), correlated(36, 2, seed=2)
+    random = np.random.default_rng(5)
+    a_mixed, b_mixed = random.permutation(a), random.permutation(b)
+    means = [
+        np.mean(
+            [
+                evaluation.frechet_distance(*pair)
+                for pair in zip(
+                    np.split(a_mixed, parts),
+                    np.split(b_mixed, parts),
+                    strict=True,
+                )
+            ]
+        )
+        for parts in (1, 2, 3)
+    ]
+    expected = np.polynomial.Polynomial.fit([1, 2, 3], means, deg=1)(0)
+    found = evaluation.frechet_distance_extrapolated(a, b, num_sizes=3, seed=5)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_extrapolation_needs_parts_to_extrapolate_from():
+    with pytest.raises(ValueError, match="counts 7 and 9, 2 features"):
+        evaluation.frechet_distance_extrapolated(np.eye(7, 2), np.eye(9, 2))
+
+
+def test_kernel_distance_of_one_block_is_scikit_learns():
+    a, b = correlated(40, 3, seed=1), correlated(30, 3, seed=2)
+
+    def kernel(x, y):
+        return polynomial_kernel(x, y, degree=3, gamma=1 / 3, coef0=1)
+
+    def pairs(x):
+        values = kernel(x, x)
+        return values[~np.eye(len(x), dtype=bool)].mean()
+
+    expected = pairs(a) + pairs(b) - 2 * kernel(a, b).mean()
+    value, error, num_blocks = evaluation.kernel_distance(a, b)
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    assert (error, num_blocks) == (np.inf, 1)
+
+
+def test_kernel_distance_is_unbiased_and_knows_its_error():
+    a, b = np.random.default_rng(0).normal(size=(2, 2000, 4))
+    value, error, num_blocks = evaluation.kernel_distance(a, b, 50)
+    assert num_blocks == 40
+    assert abs(value) < 3 * error
+    shifted = evaluation.kernel_distance(a, b + 1, 50)
+    assert shifted.value > 20 * shifted.standard_error
+    with pytest.raises(ValueError, match="block_size=1"):
+        evaluation.kernel_distance(a, b, block_size=1)
+
+
 def test_distance_in_one_dimension_is_known():
     # (m_a - m_b)^2 + (s_a - s_b)^2
     a = RANDOM.normal(size=(1000, 1))
@@ -50,7 +140,7 @@ def test_distance_of_a_set_from_itself_is_zero_even_if_degenerate():
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        (np.zeros((2, 2)), "2 examples and 2 features"),
+        (np.zeros((2, 2)), "3 would do.* 2 examples and 2 features"),
         (np.zeros(9), r"shape \(9,\)"),
         (np.full((9, 2), np.nan), "finite"),
     ],
@@ -85,6 +175,76 @@ def test_precision_and_recall_are_those_of_nearest_neighbours(k):
     assert 0 < recall < 1
 
 
+@pytest.mark.parametrize(("k", "width"), [(1, 2), (3, 5), (5, 16)])
+def test_neighbourhoods_are_those_of_prdc(k, width):
+    real, generated = (
+        correlated(310, width, seed=3),
+        correlated(290, width, seed=3),
+    )
+    # Far from 0, as the features of a network are: rounding must not matter.
+    real, generated = real + 100, generated * 0.9 + 0.2 + 100
+    expected = compute_prdc(real, generated, nearest_k=k)
+    precision, recall = evaluation.precision_and_recall(real, generated, k)
+    density, coverage = evaluation.density_and_coverage(real, generated, k)
+    for name, value in {
+        "precision": precision,
+        "recall": recall,
+        "density": density,
+        "coverage": coverage,
+    }.items():
+        assert value > 0
+        np.testing.assert_allclose(value, expected[name], rtol=1e-6)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    from keras_genai.evaluation import neighbours
+
+    real, generated = correlated(83, 3, seed=3), correlated(71, 3, seed=4)
+
+    def all_of_it():
+        return (
+            *evaluation.precision_and_recall(real, generated),
+            *evaluation.density_and_coverage(real, generated),
+            *evaluation.nearest_neighbours(generated, real),
+        )
+
+    whole = all_of_it()
+    monkeypatch.setattr(neighbours._over_blocks, "__defaults__", (1000,))
+    for one, other in zip(whole, all_of_it(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+
+
+def test_nearest_neighbours_are_scipys():
+    points, training = correlated(20, 3, seed=1), correlated(50, 3, seed=1)
+    training[7] = points[3]  # a copy
+    distances = cdist(points, training)
+    found = evaluation.nearest_neighbours(points, training)
+    np.testing.assert_array_equal(found.indices, distances.argmin(axis=1))
+    sorted_distances = np.sort(distances, axis=1)
+    np.testing.assert_allclose(
+        found.first, sorted_distances[:, 0], rtol=1e-6, atol=1e-9
+    )
+    np.testing.assert_allclose(found.second, sorted_distances[:, 1], rtol=1e-6)
+    assert found.first[3] == 0
+    with pytest.raises(ValueError, match="training_features of 1"):
+        evaluation.nearest_neighbours(points, training[:1])
+
+
+def test_copies_are_found_and_unseen_points_are_not():
+    training, unseen, fresh = RANDOM.normal(size=(3, 400, 16))
+    copies = training[:50] + 0.05 * RANDOM.normal(size=(50, 16))
+    half = np.concatenate([copies, unseen[:50]])
+    assert evaluation.memorised_share(half, training) == 0.5
+    assert evaluation.memorised_share(unseen, training) == 0.0
+    twice = np.concatenate([training, training])  # no second nearest is farther
+    assert evaluation.memorised_share(training, twice) == 1.0
+
+    ratio = evaluation.neighbour_distance_ratio
+    assert ratio(copies, unseen, training) < 0.2
+    assert ratio(fresh, unseen, training) == pytest.approx(1, abs=0.1)
+    assert ratio(unseen, training, training) == np.inf
+
+
 def test_a_collapsed_generator_is_precise_and_without_recall():
     real = RANDOM.normal(size=(200, 2))
     collapsed = real[:1] + 1e-4 * RANDOM.normal(size=(200, 2))
@@ -95,8 +255,12 @@ def test_a_collapsed_generator_is_precise_and_without_recall():
 
 @pytest.mark.parametrize("k", [0, 5])
 def test_k_must_fit_the_sets(k):
-    with pytest.raises(ValueError, match=f"k={k}"):
-        evaluation.precision_and_recall(np.eye(5, 2), np.eye(9, 2), k)
+    for function in (
+        evaluation.precision_and_recall,
+        evaluation.density_and_coverage,
+    ):
+        with pytest.raises(ValueError, match=f"k={k}, counts 5"):
+            function(np.eye(5, 2), np.eye(9, 2), k)
 
 
 def test_histogram_counts_absent_classes():
@@ -104,45 +268,33 @@ def test_histogram_counts_absent_classes():
     np.testing.assert_array_equal(shares, [0, 0.75, 0, 0.25, 0])
     with pytest.raises(ValueError, match="num_classes=3"):
         evaluation.class_histogram([3], num_classes=3)
+    with pytest.raises(ValueError, match="from -1 to 2"):
+        evaluation.class_histogram([2, -1], num_classes=3)
     with pytest.raises(ValueError, match="no classes"):
         evaluation.class_histogram([], num_classes=3)
 
 
-def stripes(count, seed):
-    """Images of horizontal or of vertical stripes, and which they are."""
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, 2, count)
-    horizontal = np.indices((8, 8)).sum(axis=0) * 0 + np.arange(8)[:, None]
-    images = np.where(
-        labels[:, None, None], horizontal % 2, horizontal.T % 2
-    ).astype("float32")
-    images = 0.8 * images + 0.2 * random.uniform(size=images.shape)
-    return images[..., None], labels
-
-
-def test_extractor_learns_the_classes_and_takes_bytes_and_floats():
-    extractor = FeatureExtractor((8, 8, 1), num_classes=2, feature_dim=5)
-    images, labels = stripes(256, seed=0)
-    extractor.fit(images, labels, epochs=4, batch_size=32, verbose=0)
-    held_out, answers = stripes(64, seed=1)
-    assert extractor.accuracy(held_out, answers) == 1.0
-    features = extractor.features(held_out)
-    assert features.shape == (64, 5)
-    assert features.dtype == np.float64
-    assert features.min() >= 0
-    as_bytes = np.round(held_out * 255).astype("uint8")
-    np.testing.assert_allclose(extractor.features(as_bytes), features, atol=0.1)
-    assert (extractor.classify(as_bytes) == answers).all()
-
-
-def test_extractor_depends_on_its_seed_alone():
-    images, _ = stripes(4, seed=0)
-    one, same, other = (
-        FeatureExtractor((8, 8, 1), 2, seed=seed).features(images)
-        for seed in (1, 1, 2)
+def test_entropy_is_scipys():
+    shares = np.array([[0.5, 0.25, 0.25, 0.0], [1.0, 0.0, 0.0, 0.0]])
+    np.testing.assert_allclose(
+        evaluation.class_entropy(shares), entropy(shares, axis=1), rtol=1e-12
     )
-    np.testing.assert_array_equal(one, same)
-    assert np.abs(one - other).max() > 0
+    assert evaluation.class_entropy([0.2] * 5) == pytest.approx(np.log(5))
+    with pytest.raises(ValueError, match="summing to 1"):
+        evaluation.class_entropy([0.5, 0.4])
+
+
+def test_classifier_score_is_the_mean_of_scipys_divergences():
+    probabilities = RANDOM.dirichlet([0.3] * 4, size=50)
+    probabilities[0] = [1, 0, 0, 0]  # logarithms of 0 do not count
+    marginal = probabilities.mean(axis=0)
+    expected = np.exp(np.mean([entropy(p, marginal) for p in probabilities]))
+    score = evaluation.classifier_score(probabilities)
+    np.testing.assert_allclose(score, expected, rtol=1e-12)
+    assert evaluation.classifier_score(np.full((9, 3), 1 / 3)) == 1.0
+    for broken in (np.full((4, 2), np.nan), np.ones((4, 2)), np.ones(4)):
+        with pytest.raises(ValueError, match="Expected probabilities"):
+            evaluation.classifier_score(broken)
 
 
 def test_bits_of_texts_are_weighed_by_their_length():
@@ -155,3 +307,9 @@ def test_bits_of_texts_are_weighed_by_their_length():
     assert bits == pytest.approx((2 * 3 + 4 * 5) / 6)
     with pytest.raises(ValueError, match="two characters or more"):
         evaluation.bits_per_character(Scored(), ["a", ""])
+
+
+def test_bits_of_fair_coins_are_one_a_pixel():
+    nats = -6 * np.log(2)
+    bits = evaluation.bits_per_pixel_binary(nats, (3, 2, 1))
+    assert bits == pytest.approx(1)
