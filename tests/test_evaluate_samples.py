@@ -114,15 +114,15 @@ def test_real_images_lie_at_the_floor_and_bad_ones_do_not(evaluate):
     good, _ = blots(200, seed=5)
     bad = blots(200, seed=6, contrast=0.5)[0]
     of_good, of_bad = evaluate(good), evaluate(bad)
-    for name in ("frechet_distance", "precision", "coverage"):
+    # Pale samples look real one by one: precision does not see them.
+    for name in ("frechet_distance", "kernel_distance", "recall", "coverage"):
         good_gap, bad_gap = (
-            abs(result[name].value - result[name].floor)
+            result[name].value - result[name].floor
             for result in (of_good, of_bad)
         )
-        assert bad_gap > 3 * good_gap
-    for measure in of_bad.measures[:7]:
-        worse = measure.value - measure.floor
-        assert worse > 0 if measure.better == "lower" else worse < 0
+        if of_bad[name].better == "higher":
+            bad_gap = -bad_gap
+        assert bad_gap > 3 * abs(good_gap)
 
 
 def test_intervals_hold_their_values_and_shrink_with_n(evaluate):
@@ -146,27 +146,28 @@ def test_intervals_hold_their_values_and_shrink_with_n(evaluate):
 def test_intervals_cover_as_often_as_they_say():
     # Of two normal distributions the distance at infinite n is known: 4.
     hits = 0
-    for seed in range(40):
-        a, b = np.random.default_rng(seed).normal(size=(2, 200, 2))
+    for seed in range(25):
+        a, b = np.random.default_rng(seed).normal(size=(2, 100, 2))
         b[:, 0] += 2
         measures, _ = evaluation.measure_features(
             evaluation.Features(a),
             evaluation.Features(b),
-            num_bootstraps=50,
+            num_bootstraps=40,
             seed=seed,
         )
         distance = measures[1]
         assert distance.name == "frechet_distance_extrapolated"
         hits += distance.low <= 4 <= distance.high
-    assert hits >= 34
+    assert hits >= 21
 
 
 def test_copies_of_training_images_are_shown_beside_them(evaluate, training):
     samples, _ = blots(200, seed=7)
     samples[20:30] = training.images[40:50] / 255
     result = evaluate(samples)
-    assert 0.05 <= result["memorised_share"].value <= 0.2
-    assert result["memorised_share"].floor < 0.05
+    copied = result["memorised_share"]
+    assert copied.value >= 0.05
+    assert copied.floor < 0.2  # in few features neighbours are near by chance
     # Those that are nearest come first, and beside them what they copy.
     shown = np.round(result.shown * 255).astype("uint8")
     np.testing.assert_array_equal(shown, result.nearest)
@@ -282,6 +283,7 @@ def test_progress_ends_at_its_end(evaluate, capsys):
 # --- What is refused ---------------------------------------------------------
 
 GOOD, _ = blots(200, seed=3)
+GOOD[0, 0, :2, 0] = 0, 1
 
 
 @pytest.mark.parametrize(
@@ -289,36 +291,34 @@ GOOD, _ = blots(200, seed=3)
     [
         (GOOD[:, :4], r"\(count, 8, 8, 1\).*samples of shape \(200, 4, 8, 1\)"),
         (GOOD[..., 0], r"samples of shape \(200, 8, 8\)"),
-        (GOOD * 2 - 1, "samples from -1 to"),
+        (GOOD - 1, "samples from -1 to 0"),
         (np.where(GOOD > 0.5, np.nan, GOOD), "samples from nan to nan"),
         ((GOOD * 255).astype("int64"), "samples of dtype int64"),
         (GOOD[:1].repeat(200, axis=0), "200 samples, all identical"),
-        (GOOD[:5], "7 would do.* 5 examples and 6 features"),
+        (GOOD[:6], "7 would do.* 6 examples and 6 features"),
     ],
 )
 def test_samples_that_cannot_be_compared_are_refused(
     evaluate, samples, message
 ):
     with pytest.raises(ValueError, match=message):
-        evaluate(samples, k=1) if len(samples) > 5 else evaluate(
-            samples, k=1, num_samples=None
-        )
+        evaluate(samples)
 
 
 @pytest.mark.parametrize(
-    ("reference", "message"),
+    ("images", "message"),
     [
-        (GOOD[:, :4], r"images that|\(count, 4, 8, 1\)"),
+        (GOOD[:, :4], r"\(count, 4, 8, 1\)"),
         (GOOD * 255, "reference from 0 to"),
         (GOOD * np.nan, "reference from nan"),
         (GOOD > 0.5, "reference of dtype bool"),
     ],
 )
 def test_references_that_cannot_be_compared_are_refused(
-    evaluate, reference, message
+    evaluate, images, message
 ):
     with pytest.raises(ValueError, match=message):
-        evaluate(GOOD, reference=reference)
+        evaluate(GOOD, reference=images)
 
 
 def test_an_extractor_for_another_size_is_refused(evaluate):

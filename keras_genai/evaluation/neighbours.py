@@ -307,7 +307,7 @@ def _columns(function, points, others):
     return zip(*_over_blocks(function, points, others), strict=True)
 
 
-def _over_blocks(function, points, others, pairs=4_000_000):
+def _over_blocks(function, points, others, pairs=1_000_000):
     """Applies a function to squared distances, a block of points at a time.
 
     Memory stays bounded, and two threads share the blocks: NumPy lets go of
