@@ -52,7 +52,6 @@ _HOME = {
     "undo_scaling": "keras_genai.data.images",
     "SampleImages": "keras_genai.callbacks",
     "SampleText": "keras_genai.callbacks",
-    "TensorBoard": "keras_genai.callbacks",
     "TrainingDoctor": "keras_genai.callbacks",
     "TensorBoard": "keras_genai.callbacks",
     "Recipe": "keras_genai.recipes",

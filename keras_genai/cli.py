@@ -188,7 +188,7 @@ def _train(options, extra):
     if not (run.folder / "samples.gif").exists():
         samples = "samples/                the same prompt"
     shown = ""
-    if run.record()["tensorboard"]:
+    if run.record().get("tensorboard"):
         folder = run.folder / "tensorboard"
         shown = f"\n    tensorboard/            tensorboard --logdir {folder}"
     print(

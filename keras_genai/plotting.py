@@ -107,10 +107,7 @@ def plot_history(history):
     epochs = [1 + epoch for epoch in history.pop("epoch", range(length))]
     panels = {}
     for name in history:
-        units = [
-            unit for ending, unit in _UNITS.items() if name.endswith(ending)
-        ]
-        panels.setdefault(units[0] if units else "loss (nats)", []).append(name)
+        panels.setdefault(_unit(name), []).append(name)
     if not epochs or not panels:
         raise ValueError(
             f"Expected at least one epoch. Received: history={history}"
@@ -137,6 +134,73 @@ def plot_history(history):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8)
     figure.tight_layout()
+    return figure
+
+
+def plot_comparison(histories):
+    """Draws the histories of several runs over each other.
+
+    Each number has a panel, and each run a colour; what was validated is
+    dashed.
+
+    Args:
+        histories: Dictionary: name of the run -> history, as `plot_history`
+            takes it. A run may lack what others have, or have nothing.
+
+    Returns:
+        matplotlib `Figure`, which a notebook shows.
+
+    Raises:
+        ValueError: If there is nothing to draw.
+
+    Example:
+        >>> figure = plot_comparison(
+        ...     {"one": {"loss": [2, 1]}, "other": {"loss": [3], "psnr": [9]}}
+        ... )
+    """
+    names = list(
+        dict.fromkeys(
+            name.removeprefix("val_")
+            for history in histories.values()
+            for name, values in history.items()
+            if name != "epoch" and len(values)
+        )
+    )
+    if not names:
+        raise ValueError(
+            f"Expected at least one epoch. Received: histories={histories}"
+        )
+    columns = min(4, len(names))
+    rows = math.ceil(len(names) / columns)
+    header = 0.2 + 0.2 * math.ceil((1 + len(histories)) / 5)  # inches
+    figure = _figure(3.6 * columns, 2.8 * rows + header)
+    for index, name in enumerate(names):
+        axes = figure.add_subplot(rows, columns, index + 1)
+        for colour, history in enumerate(histories.values()):
+            for key, style in ((name, "-"), (f"val_{name}", "--")):
+                values = history.get(key, ())
+                epochs = history.get("epoch", range(len(values)))
+                axes.plot(
+                    [1 + epoch for epoch in epochs][: len(values)],
+                    values,
+                    style,
+                    color=f"C{colour}",
+                    marker="." if len(values) == 1 else None,
+                )
+        axes.set_title(name.replace("_", " "), fontsize=9)
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_ylabel(_unit(name))
+        axes.grid(alpha=0.3)
+    figure.tight_layout(rect=(0, 0, 1, 1 - header / figure.get_figheight()))
+    # Beside the panels, where it hides no curve, and with a line for a run
+    # that has none.
+    lines = [
+        axes.plot([], color=f"C{colour}")[0] for colour in range(len(histories))
+    ]
+    lines += axes.plot([], "k--")
+    labels = [*histories, "validation"]
+    figure.legend(lines, labels, loc="upper center", ncols=5, fontsize=8)
     return figure
 
 
@@ -411,6 +475,13 @@ _UNITS = {
     "perplexity": "perplexity",
     "bits_per_character": "bits a character",
 }
+
+
+def _unit(name):
+    for ending, unit in _UNITS.items():
+        if name.endswith(ending):
+            return unit
+    return "loss (nats)"
 
 
 def _figure(width, height):

@@ -159,7 +159,7 @@ def test_arguments_reach_the_recipe(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipes = []
     monkeypatch.setattr(
-        Run, "train", lambda run, epochs: recipes.append(run.record())
+        Run, "train", lambda run, *choices: recipes.append(run.record())
     )
     monkeypatch.setattr(Run, "finish", lambda run, model: {"epoch": 1})
     options = shlex.split(

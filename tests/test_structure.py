@@ -34,8 +34,9 @@ ALLOWED = {
         *("recipes", "callbacks", "export", "plotting", "version"),
         *("evaluation", "models"),
     },
+    "records": {"runs"},
     "cli": {
-        *("recipes", "runs", "startup", "version", "data", "models"),
+        *("records", "recipes", "runs", "startup", "version", "data", "models"),
         *("export", "plotting"),
     },
 }
