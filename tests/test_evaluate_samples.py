@@ -225,6 +225,16 @@ def test_training_images_train_the_extractor(evaluate, training, monkeypatch):
     assert result.extractor == "classifier of array/train, seed 0"
 
 
+def test_arrays_are_taken_for_every_set(evaluate, reference, training):
+    samples, _ = blots(200, seed=3)
+    arrays = evaluate(
+        samples, reference=reference.images, training=training.images
+    )
+    assert arrays.measures == evaluate(samples).measures
+    assert arrays.training["source"] == "array"
+    assert arrays.class_names == ()
+
+
 def test_only_inceptions_distance_is_called_fid(evaluate):
     images = layers.Input((8, 8, 1))
     pooled = layers.Flatten()(layers.AveragePooling2D(4)(images))
@@ -322,8 +332,18 @@ def test_references_that_cannot_be_compared_are_refused(
 
 
 def test_an_extractor_for_another_size_is_refused(evaluate):
-    with pytest.raises(ValueError, match=r"\(count, 8, 12, 1\)"):
+    message = r"shape \(8, 8, 1\)\. .*'classifier, seed 0' for \(8, 12, 1\)"
+    with pytest.raises(ValueError, match=message):
         evaluate(GOOD, extractor=FeatureExtractor((8, 12, 1), 2))
+
+
+def test_labels_that_the_extractor_does_not_know_are_refused(
+    evaluate, reference
+):
+    labels = reference.labels + 1
+    images = Images(reference.images, labels, ("a", "b"), "folder", "0" * 16)
+    with pytest.raises(ValueError, match="from 1 to 2, num_classes=2"):
+        evaluate(GOOD, reference=images)
 
 
 @pytest.mark.parametrize("k", [0, 200, 2.0])

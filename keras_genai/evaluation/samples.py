@@ -13,6 +13,7 @@ from keras_genai.evaluation.checks import (
     check_enough_for_covariance,
     check_k,
     checked_images,
+    checked_labels,
 )
 from keras_genai.evaluation.classes import class_histogram
 from keras_genai.evaluation.features import FeatureExtractor
@@ -227,7 +228,7 @@ def evaluate_samples(
             f"train one on. Received: extractor=None, training={training!r:.60}"
         )
     if extractor is not None:
-        checked_images(held_out.images[:1], "reference", extractor.image_shape)
+        _check_extractor(extractor, held_out)
     count = _count(num_samples, held_out, trained_on, given)
     check_k(k, count)
     check_k(DENSITY_K, count, name="k of density and coverage")
@@ -311,13 +312,28 @@ def evaluate_samples(
         extractor=extractor.name,
         extractor_accuracy=accuracy,
         reference=held_out.about,
-        training=training and trained_on.about,
+        training=None if training is None else trained_on.about,
         samples_digest=_digest(images),
         class_names=held_out.class_names,
         class_shares=shares,
         shown=np.asarray(images[shown]),
         nearest=nearest,
     )
+
+
+def _check_extractor(extractor, held_out):
+    try:
+        checked_images(held_out.images[:1], "images", extractor.image_shape)
+    except ValueError as error:
+        raise ValueError(
+            "Expected an extractor for images of shape "
+            f"{held_out.images.shape[1:]}. Received: extractor="
+            f"{extractor.name!r} for {extractor.image_shape}"
+        ) from error
+    if extractor.num_classes is not None and held_out.labels is not None:
+        checked_labels(
+            held_out.labels, extractor.num_classes, len(held_out.images)
+        )
 
 
 class _Given:
