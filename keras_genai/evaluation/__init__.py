@@ -30,7 +30,8 @@ from keras_genai.evaluation.neighbours import (
     precision_and_recall,
 )
 from keras_genai.evaluation.pretrained import PretrainedFeatures
-from keras_genai.evaluation.samples import SampleEvaluation, evaluate_samples
+from keras_genai.evaluation.result import SampleEvaluation
+from keras_genai.evaluation.samples import evaluate_samples
 
 __all__ = [
     "Bound",

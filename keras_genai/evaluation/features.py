@@ -89,7 +89,7 @@ class FeatureExtractor:
             seed: Integer >= 0. Defaults to `0`.
             cache: Boolean. Whether files are read and written.
             epochs: Integer >= 1, or `None` for 5, and more for a data set of
-                which 5 are less than 700 steps.
+                which 5 are less than 500 steps.
             verbose: As in `keras.Model.fit`.
 
         Returns:
@@ -107,7 +107,7 @@ class FeatureExtractor:
                 f"{examples.source} with {num_classes} classes"
             )
         if epochs is None:
-            epochs = max(5, -(-700 // -(-len(examples.images) // 128)))
+            epochs = max(5, -(-500 // -(-len(examples.images) // 128)))
         extractor = cls(examples.image_shape, num_classes, seed=seed)
         extractor.name = f"classifier of {examples.source}, seed {seed}"
         path = _cache_folder() / (

@@ -1,10 +1,6 @@
 """Samples of a model against held-out images: one call, one result."""
 
-import dataclasses
 import hashlib
-import json
-import math
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -22,144 +18,10 @@ from keras_genai.evaluation.measures import (
     measure_features,
     num_stages,
 )
-from keras_genai.export import complete_or_absent
+from keras_genai.evaluation.result import SampleEvaluation
 
 MOST_SAMPLES = 10_000
 _NUM_SHOWN = 10
-
-
-@dataclasses.dataclass(frozen=True)
-class SampleEvaluation:
-    """What samples were measured to be, and how to repeat it.
-
-    Attributes:
-        measures: Tuple of `Measure`.
-        num_samples: Integer, samples, held-out images and images of the floor
-            alike.
-        seed: Integer.
-        k: Integer, neighbours of precision and recall.
-        extractor: String, name of the extractor.
-        extractor_accuracy: Float, its accuracy on the reference, or `None`.
-        reference: Dictionary of the source, the count and the digest.
-        training: The same of the training images, or `None`.
-        samples_digest: String, of the samples' pixels.
-        class_names: Tuple of strings, empty where classes are not known.
-        class_shares: Dictionary: `"samples"`, `"reference"` -> shares of
-            the classes, empty where they are not known.
-        shown: Array of samples, those nearest to training images compared
-            with the second nearest, or the first where there are none.
-        nearest: Array of the nearest training image of each, or `None`.
-    """
-
-    measures: tuple
-    num_samples: int
-    seed: int
-    k: int
-    extractor: str
-    extractor_accuracy: float | None
-    reference: dict
-    training: dict | None
-    samples_digest: str
-    class_names: tuple
-    class_shares: dict
-    shown: np.ndarray = dataclasses.field(repr=False)
-    nearest: np.ndarray | None = dataclasses.field(repr=False)
-
-    def __getitem__(self, name):
-        """The `Measure` of that name."""
-        for measure in self.measures:
-            if measure.name == name:
-                return measure
-        known = ", ".join(measure.name for measure in self.measures)
-        raise KeyError(f"{name!r}, which is not among {known}")
-
-    def __str__(self):
-        """A table, a measure a line."""
-        rows = [("measure", "value", "95 % interval", "floor", "better")]
-        for measure in self.measures:
-            interval = ""
-            if measure.low is not None:
-                interval = f"{_number(measure.low)} .. {_number(measure.high)}"
-            floor = "" if measure.floor is None else _number(measure.floor)
-            rows.append(
-                (
-                    measure.name,
-                    _number(measure.value),
-                    interval,
-                    floor,
-                    measure.better,
-                )
-            )
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            f"{name:{widths[0]}}  {value:>{widths[1]}}  "
-            f"{interval:>{widths[2]}}  {floor:>{widths[3]}}  {better}".rstrip()
-            for name, value, interval, floor, better in rows
-        ]
-        return "\n".join([*lines, self._about()])
-
-    def _about(self):
-        accuracy = ""
-        if self.extractor_accuracy is not None:
-            accuracy = f" (accuracy {self.extractor_accuracy:.2%})"
-        return (
-            f"{self.num_samples:,} samples, seed {self.seed}, against as many "
-            f"of {self.reference['source']} ({self.reference['digest']})\n"
-            f"in the features of {self.extractor}{accuracy}"
-        )
-
-    def to_dict(self):
-        """All but the pictures, as JSON can hold it.
-
-        Returns:
-            Dictionary; what is not finite is `None`.
-        """
-        record = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(self)
-            if field.name not in ("shown", "nearest")
-        }
-        record["measures"] = {
-            measure.name: {
-                name: _finite(value)
-                for name, value in dataclasses.asdict(measure).items()
-                if name != "name"
-            }
-            for measure in self.measures
-        }
-        record["class_names"] = list(self.class_names)
-        return record
-
-    def figure(self):
-        """Draws the measures beside their floors, the classes, and samples.
-
-        Returns:
-            matplotlib `Figure`, which a notebook shows.
-        """
-        from keras_genai.plotting import plot_evaluation
-
-        return plot_evaluation(
-            self.measures,
-            self.class_shares,
-            self.class_names,
-            self.shown,
-            self.nearest,
-        )
-
-    def save(self, path):
-        """Writes `path.json` and `path.png`, both whole or none.
-
-        Args:
-            path: Path without an ending.
-        """
-        path = Path(path)
-        with (
-            complete_or_absent(path.with_name(f"{path.name}.json")) as record,
-            complete_or_absent(path.with_name(f"{path.name}.png")) as picture,
-        ):
-            text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
-            record.write_text(text + "\n")
-            self.figure().savefig(picture)
 
 
 def evaluate_samples(
@@ -220,8 +82,9 @@ def evaluate_samples(
     trained_on = training
     if training is not None:
         trained_on = _Given(training, "training", shape)
-    model = samples if hasattr(samples, "generate") else None
-    given = None if model else _Given(samples, "samples", shape)
+    given = None
+    if not hasattr(samples, "generate"):
+        given = _Given(samples, "samples", shape)
     if extractor is None and (training is None or trained_on.labels is None):
         raise ValueError(
             "Expected an `extractor`, or `training` images with labels to "
@@ -235,14 +98,11 @@ def evaluate_samples(
     width = 64 if extractor is None else extractor.feature_dim
     check_enough_for_covariance(count, width, "a set")
 
-    if extractor is None:
-        extractor = FeatureExtractor.for_data(training, verbose=verbose)
     random = np.random.default_rng(seed)
     real = held_out.drawn(count, random)
-    if model:
-        images = checked_images(
-            model.generate(count, seed=seed), "generated images", shape
-        )
+    if given is None:
+        images = samples.generate(count, seed=seed)
+        images = checked_images(images, "generated images", shape)
     else:
         images = given.images[given.drawn(count, random)]
     if (images == images[0]).all():
@@ -251,6 +111,8 @@ def evaluate_samples(
             "identical"
         )
 
+    if extractor is None:
+        extractor = FeatureExtractor.for_data(training, verbose=verbose)
     labelled = extractor.num_classes is not None
     progress = keras.utils.Progbar(
         2
@@ -283,27 +145,23 @@ def evaluate_samples(
         distance_name=extractor.distance_name,
         progress=lambda: progress.add(1),
     )
-    shown, nearest = np.arange(min(count, _NUM_SHOWN)), None
-    if neighbours is not None:
-        ratios = neighbours.first / np.maximum(neighbours.second, 1e-12)
-        shown = np.argsort(ratios, kind="stable")[:_NUM_SHOWN]
-        nearest = np.asarray(trained_on.images[neighbours.indices[shown]])
+    shown, nearest = _shown(neighbours, count)
     accuracy, shares = None, {}
     if labelled:
-        classes = {
-            name: features.probabilities.argmax(axis=1)
-            for name, features in (
-                ("samples", of_samples),
-                ("reference", of_reference),
-            )
-        }
+        classes, real_classes = (
+            features.probabilities.argmax(axis=1)
+            for features in (of_samples, of_reference)
+        )
         shares = {
             name: class_histogram(found, extractor.num_classes).tolist()
-            for name, found in classes.items()
+            for name, found in (
+                ("samples", classes),
+                ("reference", real_classes),
+            )
         }
         if held_out.labels is not None:
             labels = np.asarray(held_out.labels)[real]
-            accuracy = float((classes["reference"] == labels).mean())
+            accuracy = float((real_classes == labels).mean())
     return SampleEvaluation(
         measures=tuple(measures),
         num_samples=count,
@@ -317,8 +175,17 @@ def evaluate_samples(
         class_names=held_out.class_names,
         class_shares=shares,
         shown=np.asarray(images[shown]),
-        nearest=nearest,
+        nearest=None if nearest is None else trained_on.images[nearest],
     )
+
+
+def _shown(neighbours, count):
+    """Places of the samples to show, and of their nearest training images."""
+    if neighbours is None:
+        return np.arange(min(count, _NUM_SHOWN)), None
+    ratios = neighbours.first / np.maximum(neighbours.second, 1e-12)
+    shown = np.argsort(ratios, kind="stable")[:_NUM_SHOWN]
+    return shown, neighbours.indices[shown]
 
 
 def _check_extractor(extractor, held_out):
@@ -383,15 +250,3 @@ def _digest(images):
     for start in range(0, len(images), 4096):
         sha.update(np.ascontiguousarray(images[start : start + 4096]))
     return sha.hexdigest()[:16]
-
-
-def _number(value):
-    return (
-        f"{value:.4g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"
-    )
-
-
-def _finite(value):
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -1,0 +1,156 @@
+"""What an evaluation of samples found: a table, a record, a picture."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from keras_genai.export import complete_or_absent
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleEvaluation:
+    """What samples were measured to be, and how to repeat it.
+
+    Attributes:
+        measures: Tuple of `Measure`.
+        num_samples: Integer, samples, held-out images and images of the floor
+            alike.
+        seed: Integer.
+        k: Integer, neighbours of precision and recall.
+        extractor: String, name of the extractor.
+        extractor_accuracy: Float, its accuracy on the reference, or `None`.
+        reference: Dictionary of the source, the count and the digest.
+        training: The same of the training images, or `None`.
+        samples_digest: String, of the samples' pixels.
+        class_names: Tuple of strings, empty where classes are not known.
+        class_shares: Dictionary: `"samples"`, `"reference"` -> shares of
+            the classes, empty where they are not known.
+        shown: Array of samples, those nearest to training images compared
+            with the second nearest, or the first where there are none.
+        nearest: Array of the nearest training image of each, or `None`.
+    """
+
+    measures: tuple
+    num_samples: int
+    seed: int
+    k: int
+    extractor: str
+    extractor_accuracy: float | None
+    reference: dict
+    training: dict | None
+    samples_digest: str
+    class_names: tuple
+    class_shares: dict
+    shown: np.ndarray = dataclasses.field(repr=False)
+    nearest: np.ndarray | None = dataclasses.field(repr=False)
+
+    def __getitem__(self, name):
+        """The `Measure` of that name."""
+        for measure in self.measures:
+            if measure.name == name:
+                return measure
+        known = ", ".join(measure.name for measure in self.measures)
+        raise KeyError(f"{name!r}, which is not among {known}")
+
+    def __str__(self):
+        """A table, a measure a line."""
+        rows = [("measure", "value", "95 % interval", "floor", "better")]
+        for measure in self.measures:
+            interval = ""
+            if measure.low is not None:
+                interval = f"{_number(measure.low)} .. {_number(measure.high)}"
+            floor = "" if measure.floor is None else _number(measure.floor)
+            rows.append(
+                (
+                    measure.name,
+                    _number(measure.value),
+                    interval,
+                    floor,
+                    measure.better,
+                )
+            )
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            f"{name:{widths[0]}}  {value:>{widths[1]}}  "
+            f"{interval:>{widths[2]}}  {floor:>{widths[3]}}  {better}".rstrip()
+            for name, value, interval, floor, better in rows
+        ]
+        return "\n".join([*lines, self._about()])
+
+    def _about(self):
+        accuracy = ""
+        if self.extractor_accuracy is not None:
+            accuracy = f" (accuracy {self.extractor_accuracy:.2%})"
+        return (
+            f"{self.num_samples:,} samples, seed {self.seed}, against as many "
+            f"of {self.reference['source']} ({self.reference['digest']})\n"
+            f"in the features of {self.extractor}{accuracy}"
+        )
+
+    def to_dict(self):
+        """All but the pictures, as JSON can hold it.
+
+        Returns:
+            Dictionary; what is not finite is `None`.
+        """
+        record = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name not in ("shown", "nearest")
+        }
+        record["measures"] = {
+            measure.name: {
+                name: _finite(value)
+                for name, value in dataclasses.asdict(measure).items()
+                if name != "name"
+            }
+            for measure in self.measures
+        }
+        record["class_names"] = list(self.class_names)
+        return record
+
+    def figure(self):
+        """Draws the measures beside their floors, the classes, and samples.
+
+        Returns:
+            matplotlib `Figure`, which a notebook shows.
+        """
+        from keras_genai.plotting import plot_evaluation
+
+        return plot_evaluation(
+            self.measures,
+            self.class_shares,
+            self.class_names,
+            self.shown,
+            self.nearest,
+        )
+
+    def save(self, path):
+        """Writes `path.json` and `path.png`, both whole or none.
+
+        Args:
+            path: Path without an ending.
+        """
+        path = Path(path)
+        with (
+            complete_or_absent(path.with_name(f"{path.name}.json")) as record,
+            complete_or_absent(path.with_name(f"{path.name}.png")) as picture,
+        ):
+            text = json.dumps(self.to_dict(), indent=2, allow_nan=False)
+            record.write_text(text + "\n")
+            self.figure().savefig(picture)
+
+
+def _number(value):
+    return (
+        f"{value:.4g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"
+    )
+
+
+def _finite(value):
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
