@@ -272,7 +272,8 @@ def _moments_of_parts(features, num_sizes):
 
 def _discrepancy(a, b):
     def kernel(x, y):
-        return (x @ y.T / x.shape[1] + 1) ** 3
+        values = x @ y.T / x.shape[1] + 1
+        return values * values * values  # much faster than ** 3
 
     def mean_of_pairs(x):
         values = kernel(x, x)
