@@ -181,7 +181,7 @@ class Run:
         import keras
         import tensorflow as tf
 
-        from keras_genai.callbacks import RaiseOnNaN
+        from keras_genai.callbacks import RaiseOnNaN, TrainingDoctor
 
         record = self.record()
         if record["deterministic"]:
@@ -228,6 +228,7 @@ class Run:
         }
         self.write_record(record)
         self._forget_unfinished_epochs()
+        doctor = TrainingDoctor(getattr(dataset.examples, "images", None))
         log = keras.callbacks.CSVLogger(self.history_path, append=True)
         started, earlier = time.monotonic(), record["seconds"]
         try:
@@ -238,6 +239,7 @@ class Run:
                 callbacks=[
                     log,
                     *callbacks,
+                    doctor,
                     RaiseOnNaN(),
                     # Last, so that an epoch it has saved is wholly recorded.
                     keras.callbacks.BackupAndRestore(
@@ -258,6 +260,8 @@ class Run:
             if log.csv_file is not None:  # the callback ends with the fit
                 log.csv_file.close()
             record["seconds"] = earlier + time.monotonic() - started
+            alarms = [alarm._asdict() for alarm in doctor.alarms]
+            record["alarms"] = record.get("alarms", []) + alarms
             self.write_record(record)
             self.draw_history()
         with complete_or_absent(self.model_path) as partial:

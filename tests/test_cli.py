@@ -97,8 +97,10 @@ def test_a_run_leaves_all_that_came_of_it(finished, data):
         "d_learning_rate": 0.002,
         "g_learning_rate": 0.002,
         "beta_1": 0.5,
+        "beta_2": 0.999,
         "loss": "non_saturating",
         "label_smoothing": 0.0,
+        "gradient_penalty": 0.0,
     }
     assert record["arguments"] == {
         "image_shape": [8, 8, 1],

@@ -27,7 +27,7 @@ class Patient:
 
 def run(epochs, samples=None, **arguments):
     """The alarms of a doctor who is shown the logs of epochs."""
-    doctor = TrainingDoctor(verbose=False, **arguments)
+    doctor = TrainingDoctor(verbose=False, **{"patience": 3, **arguments})
     doctor.set_model(Patient(samples))
     for epoch, logs in enumerate(epochs):
         doctor.on_epoch_end(epoch, logs)
@@ -92,14 +92,23 @@ def test_posterior_collapse_is_fewer_than_an_eighth(active, alarm):
 
 def test_samples_that_are_alike_are_a_collapse():
     alike = REAL[:1] + 0.1 * (REAL - REAL[:1])
-    assert run([{}] * 3, reference=REAL) == []
-    found = run([{}] * 3, samples=alike, reference=REAL)
-    assert found == [("mode_collapse", 3)]
-    assert run([{}] * 3, samples=alike) == []  # nothing to compare with
+    assert run([{}] * 4, reference=REAL) == []
+    found = run([{}] * 4, samples=alike, reference=REAL)
+    assert found == [("mode_collapse", 4)]
+    assert run([{}] * 4, samples=alike) == []  # nothing to compare with
     as_bytes = np.round(REAL * 255).astype("uint8")
-    assert run([{}] * 3, reference=as_bytes) == []
-    found = run([{}] * 6, samples=alike, reference=REAL, period=2)
-    assert found == [("mode_collapse", 6)]
+    assert run([{}] * 4, reference=as_bytes) == []
+    found = run([{}] * 8, samples=alike, reference=REAL, period=2)
+    assert found == [("mode_collapse", 8)]
+
+
+def test_samples_that_grow_more_varied_are_no_collapse():
+    doctor = TrainingDoctor(REAL, patience=3, verbose=False)
+    for epoch in range(12):
+        share = min(epoch, 8) / 40  # of the real variety, then no more
+        doctor.set_model(Patient(REAL[:1] + share * (REAL - REAL[:1])))
+        doctor.on_epoch_end(epoch, {})
+    assert [(a.name, a.epoch) for a in doctor.alarms] == [("mode_collapse", 12)]
 
 
 class Brightness:
@@ -111,7 +120,7 @@ class Brightness:
         return np.minimum((10 * images.mean(axis=(1, 2, 3))).astype(int), 9)
 
     def features(self, images):
-        return RANDOM.normal(size=(len(images), 3))
+        return 10 * np.eye(len(images))
 
 
 def test_few_classes_are_a_collapse():
@@ -119,11 +128,11 @@ def test_few_classes_are_a_collapse():
     every = np.broadcast_to(levels[:, None, None, None], (60, 8, 8, 1))
     some = every[np.isin(np.arange(60) % 10, (0, 1, 2, 3))]
     arguments = {"reference": every, "extractor": Brightness()}
-    assert run([{}] * 3, samples=every, **arguments) == []
+    assert run([{}] * 4, samples=every, **arguments) == []
     half = every[np.arange(60) % 10 < 5]
-    assert run([{}] * 3, samples=half, **arguments) == []
-    found = run([{}] * 3, samples=some, **arguments)
-    assert found == [("mode_collapse", 3)]
+    assert run([{}] * 4, samples=half, **arguments) == []
+    found = run([{}] * 4, samples=some, **arguments)
+    assert found == [("mode_collapse", 4)]
 
 
 def test_text_that_goes_round_in_circles():
@@ -133,7 +142,7 @@ def test_text_that_goes_round_in_circles():
         (["\n" + "abcdefgh" * 50 + "\n"] * 3, [("repetition", 3)]),
         (["\n" + "".join(RANDOM.choice([*"abcdefgh"], 400))] * 3, []),
     ):
-        doctor = TrainingDoctor(verbose=False)
+        doctor = TrainingDoctor(patience=3, verbose=False)
         doctor.set_model(model)
         answers = iter(texts)
         model.generate = lambda prompt, count, seed, of=answers: next(of)
@@ -149,7 +158,7 @@ def test_repeated_share_counts_pieces_seen_before():
 
 
 def test_every_alarm_says_what_it_means_and_what_to_try(capsys):
-    doctor = TrainingDoctor()
+    doctor = TrainingDoctor(patience=3)
     doctor.set_model(Patient())
     for logs in verdicts(*[(1.0, 1.0)] * 4):
         doctor.on_epoch_end(0, logs)

@@ -119,8 +119,9 @@ class TrainingDoctor(keras.callbacks.Callback):
       epochs;
     - mode collapse: samples that lie, on average, at less than half the
       distance from each other that real images do, or that fall into fewer
-      than half as many classes (the exponential of the entropy), for
-      `patience` looks; it needs `reference`, and for classes `extractor`;
+      than half as many classes (the exponential of the entropy), and that
+      have not become more varied than they were, for `patience` looks; it
+      needs `reference`, and for classes `extractor`;
     - posterior collapse: fewer than an eighth of the latents active after
       `patience` epochs;
     - repetition: more than half of a text's pieces of ten characters were in
@@ -134,7 +135,7 @@ class TrainingDoctor(keras.callbacks.Callback):
             at, or `None` to compare pixels.
         num_samples: Integer >= 2, images a look. Defaults to `256`.
         period: Integer >= 1, epochs from one look at samples to the next.
-        patience: Integer >= 1, in a row before an alarm. Defaults to `3`.
+        patience: Integer >= 1, in a row before an alarm. Defaults to `5`.
         prompt: String that texts go on from. Defaults to a line break.
         seed: Integer, of the samples. Defaults to `0`.
         verbose: Boolean. Whether alarms are printed. Defaults to `True`.
@@ -157,7 +158,7 @@ class TrainingDoctor(keras.callbacks.Callback):
         extractor=None,
         num_samples=256,
         period=1,
-        patience=3,
+        patience=5,
         prompt="\n",
         seed=0,
         verbose=True,
@@ -184,6 +185,7 @@ class TrainingDoctor(keras.callbacks.Callback):
         self.alarms = []
         self._in_a_row = {}
         self._losses = []
+        self._most_varied = (0.0, 0.0)
         self._real = None
         if reference is not None:
             self._real = self._spread(reference[:num_samples])
@@ -196,6 +198,8 @@ class TrainingDoctor(keras.callbacks.Callback):
                 self.model.stop_training = True
 
     def on_epoch_end(self, epoch, logs=None):
+        if any(alarm.name == "not_finite" for alarm in self.alarms):
+            return  # such a model makes no samples
         for name, seen in self._symptoms(epoch, logs or {}):
             # Some are known at once, others only when they last.
             patience = 1 if name in _AT_ONCE else self.patience
@@ -256,12 +260,15 @@ class TrainingDoctor(keras.callbacks.Callback):
         images = self.model.generate(self.num_samples, seed=self.seed)
         spread, kinds = self._spread(images)
         real_spread, real_kinds = self._real
-        if spread < 0.5 * real_spread:
+        # One that has learned nothing yet is as poor, but grows more varied.
+        most_spread, most_kinds = self._most_varied
+        self._most_varied = max(spread, most_spread), max(kinds, most_kinds)
+        if spread < 0.5 * real_spread and spread <= most_spread:
             return (
                 f"samples are {spread:.3g} apart on average, real images "
                 f"{real_spread:.3g}"
             )
-        if kinds < 0.5 * real_kinds:
+        if kinds < 0.5 * real_kinds and kinds <= most_kinds:
             return (
                 f"samples fall into {kinds:.1f} classes, real images into "
                 f"{real_kinds:.1f} (exponential of the entropy)"
