@@ -30,7 +30,7 @@ keras_genai.prepare_tensorflow()
 import keras  # noqa: E402
 
 HEALTHY = {
-    "gan": 20,
+    "gan": 45,
     "dcgan": 20,
     "conditional_gan": 20,
     "acgan": 20,
@@ -66,7 +66,7 @@ def broken_runs(recipe):
             dataclasses.replace(
                 recipe("gan"), d_learning_rate=2e-4, g_learning_rate=5e-3
             ),
-            20,
+            40,
             {},
             None,
             "mode_collapse",

@@ -119,9 +119,9 @@ class TrainingDoctor(keras.callbacks.Callback):
       epochs;
     - mode collapse: samples that lie, on average, at less than half the
       distance from each other that real images do, or that fall into fewer
-      than half as many classes (the exponential of the entropy), and that
-      have not become more varied than they were, for `patience` looks; it
-      needs `reference`, and for classes `extractor`;
+      than half as many classes (the exponential of the entropy), for
+      `patience` looks, once they have been more varied or `warm_up_steps` are
+      over; it needs `reference`, and for classes `extractor`;
     - posterior collapse: fewer than an eighth of the latents active after
       `patience` epochs;
     - repetition: more than half of a text's pieces of ten characters were in
@@ -136,6 +136,8 @@ class TrainingDoctor(keras.callbacks.Callback):
         num_samples: Integer >= 2, images a look. Defaults to `256`.
         period: Integer >= 1, epochs from one look at samples to the next.
         patience: Integer >= 1, in a row before an alarm. Defaults to `5`.
+        warm_up_steps: Integer >= 0, batches in which a generator that has
+            learned nothing yet may make all images alike. Defaults to `1000`.
         prompt: String that texts go on from. Defaults to a line break.
         seed: Integer, of the samples. Defaults to `0`.
         verbose: Boolean. Whether alarms are printed. Defaults to `True`.
@@ -159,16 +161,18 @@ class TrainingDoctor(keras.callbacks.Callback):
         num_samples=256,
         period=1,
         patience=5,
+        warm_up_steps=1000,
         prompt="\n",
         seed=0,
         verbose=True,
     ):
         super().__init__()
-        if num_samples < 2 or period < 1 or patience < 1:
+        if min(num_samples - 1, period, patience, warm_up_steps + 1) < 1:
             raise ValueError(
-                "`num_samples` must be at least 2, `period` and `patience` 1. "
+                "`num_samples` must be at least 2, `period` and `patience` 1, "
+                "`warm_up_steps` 0. "
                 f"Received: num_samples={num_samples}, period={period}, "
-                f"patience={patience}"
+                f"patience={patience}, warm_up_steps={warm_up_steps}"
             )
         if extractor is not None and reference is None:
             raise ValueError(
@@ -179,18 +183,21 @@ class TrainingDoctor(keras.callbacks.Callback):
         self.num_samples = num_samples
         self.period = period
         self.patience = patience
+        self.warm_up_steps = warm_up_steps
         self.prompt = prompt
         self.seed = seed
         self.verbose = verbose
         self.alarms = []
         self._in_a_row = {}
         self._losses = []
-        self._most_varied = (0.0, 0.0)
+        self._steps = self._batches = 0  # before the epoch, and in it
+        self._was_varied = False
         self._real = None
         if reference is not None:
             self._real = self._spread(reference[:num_samples])
 
     def on_train_batch_end(self, batch, logs=None):
+        self._batches = batch + 1
         for name, value in (logs or {}).items():
             if not math.isfinite(value):
                 epoch = len(self._losses)
@@ -213,6 +220,7 @@ class TrainingDoctor(keras.callbacks.Callback):
     def _symptoms(self, epoch, logs):
         """Yields what was looked at: its name, and what was seen or `None`."""
         self._losses.append(logs.get("loss"))
+        self._steps += self._batches
         if "loss" in logs:
             yield "divergence", self._divergence()
         if "wasserstein_distance" in logs:
@@ -260,15 +268,19 @@ class TrainingDoctor(keras.callbacks.Callback):
         images = self.model.generate(self.num_samples, seed=self.seed)
         spread, kinds = self._spread(images)
         real_spread, real_kinds = self._real
-        # One that has learned nothing yet is as poor, but grows more varied.
-        most_spread, most_kinds = self._most_varied
-        self._most_varied = max(spread, most_spread), max(kinds, most_kinds)
-        if spread < 0.5 * real_spread and spread <= most_spread:
+        alike, of_few_kinds = (
+            spread < 0.5 * real_spread,
+            kinds < 0.5 * real_kinds,
+        )
+        self._was_varied |= not (alike or of_few_kinds)
+        if not self._was_varied and self._steps < self.warm_up_steps:
+            return None
+        if alike:
             return (
                 f"samples are {spread:.3g} apart on average, real images "
                 f"{real_spread:.3g}"
             )
-        if kinds < 0.5 * real_kinds and kinds <= most_kinds:
+        if of_few_kinds:
             return (
                 f"samples fall into {kinds:.1f} classes, real images into "
                 f"{real_kinds:.1f} (exponential of the entropy)"
