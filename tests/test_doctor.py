@@ -107,7 +107,7 @@ def test_samples_that_are_alike_are_a_collapse():
 def test_a_generator_is_not_judged_before_it_has_learned_something():
     alike = REAL[:1] + 0.1 * (REAL - REAL[:1])
     for was_varied, alarms in (
-        (False, [("mode_collapse", 8)]),  # 50 steps are over after 5 epochs
+        (False, [("mode_collapse", 7)]),  # the 50 steps are over in epoch 5
         (True, [("mode_collapse", 4)]),
     ):
         doctor = TrainingDoctor(
