@@ -187,6 +187,35 @@ def test_models_are_sampled_by_the_seed(evaluate):
     assert one.num_samples == 200
 
 
+def test_conditional_models_are_asked_for_labels(evaluate, extractor):
+    class Model:
+        num_classes = 2
+        deaf_to = 0  # how many of the first labels it makes the other of
+
+        def generate(self, labels, seed):
+            images, found = blots(20 * len(labels), seed)
+            wanted = np.array(labels)
+            wanted[: self.deaf_to] = 1 - wanted[: self.deaf_to]
+            self.asked = labels
+            pools = [iter(np.flatnonzero(found == label)) for label in (0, 1)]
+            return images[[next(pools[label]) for label in wanted]]
+
+    model = Model()
+    obeyed = evaluate(model)["label_agreement"]
+    # The extractor is not quite sure of real images either.
+    assert obeyed.value == pytest.approx(obeyed.floor, abs=0.06)
+    assert obeyed.better == "higher"
+    assert 0.35 < np.mean(model.asked) < 0.65  # as in the training images
+    model.deaf_to = 100
+    half = evaluate(model)["label_agreement"]
+    assert half.value == pytest.approx(0.5, abs=0.06)  # right and wrong
+    assert half.low < half.value < half.high
+    Model.num_classes = 3  # not the extractor's
+    model.generate = lambda num_samples, seed: blots(num_samples, seed)[0]
+    names = [measure.name for measure in evaluate(model).measures]
+    assert "label_agreement" not in names
+
+
 def test_larger_sets_are_drawn_from(evaluate, reference):
     samples, _ = blots(250, seed=3)
     result = evaluate(samples, num_samples=50)

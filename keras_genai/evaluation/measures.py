@@ -61,6 +61,8 @@ def measure_features(
     reference,
     floor=None,
     training=None,
+    asked=None,
+    labels=None,
     k=3,
     num_bootstraps=100,
     seed=0,
@@ -85,6 +87,10 @@ def measure_features(
             their place, or `None`.
         training: Float array `(training_count, feature_dim)`, features of all
             training images, or `None`.
+        asked: Integer array `(count,)`, labels that the samples were asked
+            for, or `None`.
+        labels: Integer array `(reference_count,)`, labels of the reference,
+            whose accuracy is the floor of what was asked for, or `None`.
         k: Integer >= 1, neighbours of precision and recall. Defaults to `3`.
         num_bootstraps: Integer >= 0, replicates; `0` for no intervals but the
             kernel distance's. Defaults to `100`.
@@ -112,6 +118,8 @@ def measure_features(
         reference,
         floor,
         training,
+        asked,
+        labels,
         k,
         num_bootstraps,
         seed,
@@ -149,6 +157,8 @@ class _Job:
     reference: object
     floor: object
     training: np.ndarray | None
+    asked: np.ndarray | None
+    labels: np.ndarray | None
     k: int
     num_bootstraps: int
     seed: int
@@ -254,6 +264,7 @@ class _Job:
         entropy = float(class_entropy(found))
         entropies = class_entropy(drawn / count) if len(drawn) else []
         return [
+            *self.agreement(),
             Measure(
                 "classifier_score",
                 score(self.samples),
@@ -269,6 +280,20 @@ class _Job:
                 self.of_floor(lambda f: float(class_entropy(shares(f)))),
             ),
         ]
+
+    def agreement(self):
+        """Whether samples are what they were asked to be, if they were."""
+        if self.asked is None:
+            return []
+
+        def classes(features):
+            return features.probabilities.argmax(axis=1)
+
+        floor = None
+        if self.labels is not None:
+            floor = (classes(self.reference) == self.labels).mean()
+        right = classes(self.samples) == self.asked
+        return [self.mean("label_agreement", right, floor, "higher")]
 
     def memorisation(self):
         # Held-out images are the floor here: training images are copies all.

@@ -43,7 +43,9 @@ def evaluate_samples(
 
     Args:
         samples: Model with `generate(num_samples, seed=)`, or array `(count,
-            height, width, channels)`, uint8 or float in [0, 1].
+            height, width, channels)`, uint8 or float in [0, 1]. A conditional
+            model is asked for labels as they are spread in `training`, and
+            how often the extractor finds them is one measure more.
         reference: Held-out `Images`, or an array like `samples`.
         training: `Images` that the model was trained on, or an array, or
             `None`: then there is no floor, and copies are not looked for.
@@ -100,8 +102,13 @@ def evaluate_samples(
 
     random = np.random.default_rng(seed)
     real = held_out.drawn(count, random)
+    asked = None
     if given is None:
-        images = samples.generate(count, seed=seed)
+        request = {"num_samples": count}
+        if _obeys(samples, trained_on, extractor):
+            asked = random.choice(np.asarray(trained_on.labels), count)
+            request = {"labels": asked}
+        images = samples.generate(**request, seed=seed)
         images = checked_images(images, "generated images", shape)
     else:
         images = given.images[given.drawn(count, random)]
@@ -114,6 +121,9 @@ def evaluate_samples(
     if extractor is None:
         extractor = FeatureExtractor.for_data(training, verbose=verbose)
     labelled = extractor.num_classes is not None
+    labels = None
+    if labelled and held_out.labels is not None:
+        labels = np.asarray(held_out.labels)[real]
     progress = keras.utils.Progbar(
         2
         + 2 * (training is not None)
@@ -139,6 +149,8 @@ def evaluate_samples(
         of_reference,
         of_floor,
         of_training,
+        asked,
+        labels,
         k=k,
         num_bootstraps=num_bootstraps,
         seed=seed,
@@ -159,8 +171,7 @@ def evaluate_samples(
                 ("reference", real_classes),
             )
         }
-        if held_out.labels is not None:
-            labels = np.asarray(held_out.labels)[real]
+        if labels is not None:
             accuracy = float((real_classes == labels).mean())
     return SampleEvaluation(
         measures=tuple(measures),
@@ -177,6 +188,14 @@ def evaluate_samples(
         shown=np.asarray(images[shown]),
         nearest=None if nearest is None else trained_on.images[nearest],
     )
+
+
+def _obeys(model, trained_on, extractor):
+    """Whether it can be asked for labels that the extractor knows."""
+    classes = getattr(model, "num_classes", None)
+    labelled = trained_on is not None and trained_on.labels is not None
+    known = None if extractor is None else extractor.num_classes
+    return labelled and classes is not None and known in (None, classes)
 
 
 def _shown(neighbours, count):
