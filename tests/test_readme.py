@@ -49,9 +49,29 @@ def test_text_lines_train_go_on_and_export(tmp_path, monkeypatch):
     assert (tmp_path / "gpt" / "saved_model.pb").is_file()
 
 
+def test_evaluation_lines_measure_a_model(capsys, monkeypatch):
+    small = code("python")[3].replace(
+        'load_images("mnist", "test")', 'load_images("mnist_5k", "test")'
+    )
+    small = small.replace(
+        'load_images("mnist")', 'load_images("mnist_5k", "train[:500]")'
+    )
+    assert small.count("mnist_5k") == 2
+    for_data = keras_genai.FeatureExtractor.for_data
+    monkeypatch.setattr(
+        keras_genai.FeatureExtractor,
+        "for_data",
+        lambda examples, verbose: for_data(examples, epochs=1, verbose=0),
+    )
+    exec(small, {"kg": keras_genai, "model": keras_genai.DCGAN(seed=0)})
+    printed = capsys.readouterr().out
+    for name in ("frechet_distance", "recall", "memorised_share", "floor"):
+        assert name in printed
+
+
 @pytest.mark.parametrize(
     ("place", "door", "number"),
-    [(3, "image_dataset", 6), (4, "text_dataset", 4)],
+    [(4, "image_dataset", 6), (5, "text_dataset", 4)],
 )
 def test_data_lines_name_real_arguments(place, door, number):
     parameters = inspect.signature(getattr(keras_genai, door)).parameters
