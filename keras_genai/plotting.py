@@ -228,7 +228,8 @@ def plot_rows(rows):
         grid = image_grid(images, columns=len(images))
         height, width = grid.shape[:2]
         if figure is None:
-            figure = _figure(width / 60 + 1.3, len(rows) * height / 60)
+            margin = 0.5 + 0.08 * max(map(len, rows))  # for the names
+            figure = _figure(width / 60 + margin, len(rows) * height / 60)
         axes = figure.add_subplot(len(rows), 1, index + 1)
         axes.imshow(grid, interpolation="nearest")
         axes.set_xticks([])
@@ -395,10 +396,16 @@ def plot_evaluation(measures, class_shares, class_names, samples, nearest=None):
             axes.plot([measure.low, measure.high], [0, 0], "k|-", markersize=8)
         if measure.floor is not None:
             axes.axvline(measure.floor, color="C3", linestyle="--")
+        axes.axvline(0, color="0.6", linewidth=0.8)
+        if measure.name.endswith("share"):
+            axes.set_xlim(-0.02, 1.02)
         axes.set_ylim(-0.5, 0.5)
         axes.set_yticks([])
         axes.tick_params(labelsize=8)
-        axes.set_title(measure.name.replace("_", " "), fontsize=8)
+        title = measure.name.replace("_", " ").replace("frechet", "Fréchet")
+        if measure.better:
+            title += f" ({measure.better} is better)"
+        axes.set_title(title, fontsize=7)
     if class_shares:
         axes = figure.add_subplot(grid[divmod(len(measures), columns)])
         width = 0.8 / len(class_shares)
@@ -409,8 +416,9 @@ def plot_evaluation(measures, class_shares, class_names, samples, nearest=None):
         if len(class_names) in range(1, 11):
             axes.set_xticks(range(len(class_names)), class_names)
         axes.tick_params(labelsize=6)
-        axes.set_title("classes", fontsize=8)
-        axes.legend(fontsize=6)
+        axes.set_title("shares of the classes", fontsize=7)
+        axes.set_ylim(top=1.4 * max(map(max, class_shares.values())))
+        axes.legend(fontsize=6, loc="upper center", ncols=2, frameon=False)
     rows = [("samples", samples), ("nearest", nearest)]
     below = grid[panels, :].subgridspec(2, 1, hspace=0.1)
     for index, (name, images) in enumerate(rows):

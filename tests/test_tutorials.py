@@ -43,6 +43,27 @@ SMALL = {
         "NEW_TOKENS": 40,
         "MISTAKE_STEPS": 8,
     },
+    "08_evaluating_samples": {
+        "PRESET": "quick",
+        "DCGAN_EPOCHS": 1,
+        "VAE_EPOCHS": 1,
+        "EXTRACTOR_EPOCHS": 1,
+        "BOOTSTRAPS": 10,
+    },
+    "09_conditional_and_multitask_gans": {
+        "PRESET": "quick",
+        "EPOCHS": 1,
+        "CLASSIFIER_EPOCHS": 1,
+        "MISTAKE_EPOCHS": 1,
+    },
+    "10_stable_gans": {
+        "PRESET": "quick",
+        "CLASSIFIER_EPOCHS": 1,
+        "CRITIC_EPOCHS": 1,
+        "FEW": 64,
+        "FEW_EPOCHS": 2,
+        "BROKEN_EPOCHS": 1,
+    },
 }
 TUTORIALS = build.tutorials()
 each_tutorial = pytest.mark.parametrize(

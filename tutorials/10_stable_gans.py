@@ -36,6 +36,7 @@ from keras import ops
 # %% tags=["parameters"]
 PRESET = "default"  # "quick" ends within a minute
 SEED = 0
+CLASSIFIER_EPOCHS = 14
 CRITIC_EPOCHS = 30
 FEW = 300  # digits to learn from
 FEW_EPOCHS = 500
@@ -51,7 +52,9 @@ recipe = dataclasses.replace(
 train = recipe.dataset(seed=SEED)
 test = kg.load_images(recipe.source, split="test")
 everything = kg.load_images(recipe.source, split="train")
-extractor = kg.FeatureExtractor.for_data(everything, cache=False, verbose=0)
+extractor = kg.FeatureExtractor.for_data(
+    everything, cache=False, epochs=CLASSIFIER_EPOCHS, verbose=0
+)
 count = len(test.images)
 
 

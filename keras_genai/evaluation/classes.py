@@ -58,7 +58,8 @@ def class_entropy(shares):
     shares = np.asarray(shares, "float64")
     rows = checked_probabilities(shares.reshape(-1, shares.shape[-1]))
     logs = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
-    return -(rows * logs).sum(axis=1).reshape(shares.shape[:-1])[()]
+    # abs: of one class it is 0, not -0.
+    return np.abs((rows * logs).sum(axis=1)).reshape(shares.shape[:-1])[()]
 
 
 def classifier_score(probabilities):

@@ -109,7 +109,9 @@ class FeatureExtractor:
         if epochs is None:
             epochs = max(5, -(-500 // -(-len(examples.images) // 128)))
         extractor = cls(examples.image_shape, num_classes, seed=seed)
-        extractor.name = f"classifier of {examples.source}, seed {seed}"
+        extractor.name = (
+            f"classifier of {examples.source}, seed {seed}, {epochs} epochs"
+        )
         path = _cache_folder() / (
             f"{examples.digest}-seed{seed}-epochs{epochs}-v{_VERSION}.keras"
         )

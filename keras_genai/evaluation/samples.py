@@ -37,9 +37,12 @@ def evaluate_samples(
 ):
     """Measures how good and how varied samples are, with intervals and floors.
 
-    The floor is what as many images of the training set get in the samples'
-    place: a perfect model would come out there. Samples, reference and floor
-    are of one count, because most measures depend on it.
+    The floor is what as many images, drawn from the training set, get in the
+    samples' place: a perfect model would come out there. (Where the extractor
+    was trained on them too, it is a little too good.) Samples, reference and
+    floor are of one count, because most measures depend on it. No measure is
+    to be read alone: samples that are all alike, or washed out, may be more
+    precise than real images, and then have no recall.
 
     Args:
         samples: Model with `generate(num_samples, seed=)`, or array `(count,

@@ -176,13 +176,17 @@ def dcgan_discriminator(
     Raises:
         ValueError: If there is no such normalisation.
     """
-    network = dcgan_features(image_shape, width, normalization, seed)
+    network = dcgan_features(
+        image_shape, width, normalization, seed, name="discriminator"
+    )
     seeds = layer_seeds(seed, "discriminator's verdict")
     network.add(verdict_layer(1, normalization, seeds))
     return network
 
 
-def dcgan_features(image_shape, width=16, normalization="batch", seed=None):
+def dcgan_features(
+    image_shape, width=16, normalization="batch", seed=None, name="features"
+):
     """Builds the discriminator's body, up to what its verdict is made of.
 
     Args:
@@ -190,6 +194,7 @@ def dcgan_features(image_shape, width=16, normalization="batch", seed=None):
         width: Integer, as in `dcgan_discriminator`.
         normalization: String, as in `dcgan_discriminator`.
         seed: Integer, or `None` for weights drawn at random.
+        name: String, of the network. Defaults to `"features"`.
 
     Returns:
         `keras.Sequential` from `(batch, height, width, channels)` to
@@ -204,9 +209,7 @@ def dcgan_features(image_shape, width=16, normalization="batch", seed=None):
             f"Received: normalization={normalization!r}"
         )
     seeds = layer_seeds(seed, "discriminator")
-    network = keras.Sequential(
-        [layers.Input(image_shape)], name="discriminator"
-    )
+    network = keras.Sequential([layers.Input(image_shape)], name=name)
     halvings = max(2, math.ceil(math.log2(min(image_shape[:2]))) - 1)
     for level in range(halvings):
         normalised = normalization in ("batch", "layer") and level > 0
