@@ -10,12 +10,17 @@ from keras_genai.layers import SpectralNormalization
 SHAPE = (8, 8, 1)
 
 
-def test_critic_has_no_batch_norm_and_the_papers_defaults():
-    model = WGANGP(SHAPE, width=2)
+@pytest.mark.parametrize("normalization", ["none", "layer", "spectral"])
+def test_critic_has_no_batch_norm_and_the_papers_defaults(normalization):
+    model = WGANGP(SHAPE, width=2, normalization=normalization)
     model.compile()
     kinds = {type(layer).__name__ for layer in model.discriminator.layers}
     assert "BatchNormalization" not in kinds
-    assert "LayerNormalization" in kinds
+    for name, kind in (
+        ("layer", "LayerNormalization"),
+        ("spectral", "SpectralNormalization"),
+    ):
+        assert (kind in kinds) == (normalization == name)
     assert (model.loss, model.gradient_penalty) == ("wasserstein", 10.0)
     for optimizer in (model.d_optimizer, model.g_optimizer):
         assert (optimizer.beta_1, optimizer.beta_2) == (0.0, 0.9)

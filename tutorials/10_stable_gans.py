@@ -134,10 +134,10 @@ print("as the layer has it:   ", layer.spectral_norm().numpy().round(4))
 # %% [markdown]
 # ## Fit
 #
-# `WGANGP` is `DCGAN` with a critic: layer normalisation, five steps of the
-# critic for one of the generator, Adam without momentum. Its reported
-# `wasserstein_distance` is the gap of scores. It falls as the samples get
-# better, which no other GAN's loss does.
+# `WGANGP` is `DCGAN` with a critic: no BatchNorm in it, three of its steps for
+# one of the generator, Adam without momentum. Its reported
+# `wasserstein_distance` is the gap of scores. Once the critic has learned, it
+# falls as the samples get better, which no other GAN's loss does.
 
 # %%
 model = recipe.model(train, seed=SEED)
