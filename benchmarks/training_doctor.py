@@ -37,8 +37,8 @@ HEALTHY = {
     "wgan_gp": 20,
     "vae": 12,
     "denoising_autoencoder": 12,
-    "lstm": 4,
-    "gpt": 4,
+    "lstm": 8,
+    "gpt": 8,
 }
 
 
@@ -94,7 +94,7 @@ def broken_runs(recipe):
         ),
         "targets not shifted": (
             recipe("lstm"),
-            4,
+            8,
             {},
             NotShifted,
             "repetition",

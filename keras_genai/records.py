@@ -126,11 +126,11 @@ def _numbers(record, history):
     final = {name: values[-1] for name, values in history.items()}
     if "epoch" in final:
         final["epoch"] = int(final["epoch"]) + 1
-    found = {
-        **final,
-        **record.get("final", {}),
-        **record.get("evaluation", {}),
-    }
+    found = {**final, **record.get("final", {})}
+    for split, results in record.get("evaluation", {}).items():
+        measures = results.get("samples", {}).get("measures", {})
+        values = {name: measures[name]["value"] for name in measures}
+        found[split] = {**results, "samples": values}
     return {
         name: value
         for name, value in _flat(found).items()

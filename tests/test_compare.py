@@ -92,13 +92,13 @@ def test_final_numbers_and_evaluations(pair):
         "val_loss": [2.75, None],
         "active_units": [None, 1.0],
         "test/elbo": [-101.23456, None],
-        "test/samples/measures/fid/value": [8.5, None],
+        "test/samples/fid": [8.5, None],
     }
     # Those of a part stay together.
     assert list(Comparison(pair).numbers)[3:] == [
         "active_units",
         "test/elbo",
-        "test/samples/measures/fid/value",
+        "test/samples/fid",
     ]
 
 
