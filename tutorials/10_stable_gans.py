@@ -39,8 +39,8 @@ SEED = 0
 CLASSIFIER_EPOCHS = 14
 CRITIC_EPOCHS = 30
 FEW = 300  # digits to learn from
-FEW_EPOCHS = 500
-BROKEN_EPOCHS = 15
+FEW_EPOCHS = 400
+BROKEN_EPOCHS = 30
 
 # %% [markdown]
 # ## Data
