@@ -64,7 +64,9 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images-seen", type=int, default=400_000)
     options = parser.parse_args()
+    augmentations = AUGMENTATIONS
     if options.quick:
+        augmentations = AUGMENTATIONS[:2]
         options.images, options.seeds = (64,), 1
         options.images_seen = 128
 
@@ -74,7 +76,7 @@ def main():
         examples = first(judge.train, count)
         distances = {}
         for seed in range(options.seeds):
-            for augmentation in AUGMENTATIONS:
+            for augmentation in augmentations:
                 start = time.monotonic()
                 model, ending = train(
                     examples, augmentation, options.images_seen, seed
