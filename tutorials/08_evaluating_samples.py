@@ -21,7 +21,7 @@
 # which is why the distance is not called FID.
 #
 # **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository. The
-# page takes about 4 minutes on two CPU cores and downloads nothing.
+# page takes about 4 minutes on one CPU core and downloads nothing.
 
 # %%
 import keras_genai as kg

@@ -18,7 +18,7 @@
 # at the end of the page you also have a classifier.
 #
 # **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository. The
-# page takes about 6 minutes on two CPU cores and downloads nothing.
+# page takes about 8 minutes on one CPU core and downloads nothing.
 
 # %%
 import keras_genai as kg
@@ -206,6 +206,15 @@ kg.plotting.plot_images(
 # on images that it has never seen. `classify` gives probabilities; `evaluate`
 # plays a round of the game on held-out images, without learning, and reports
 # the same accuracy as `d_class_accuracy`.
+#
+# Compare it with the curve above. In training BatchNorm takes its statistics
+# from the batch, and real and generated images come in batches of their own.
+# In inference it has one set of moving statistics for both, and two of the
+# three batches of each step that it has seen were generated. So the classifier
+# is worse when it is used than when it was trained. Where the classifier is
+# what you are after, `normalization="layer"` has no such statistics: after 25
+# epochs on these digits it classified 95.6 % of those held out, BatchNorm
+# 93.6 % (one run each, at the same distance to the test set).
 
 # %%
 probabilities = two_tasks.classify(test.images / np.float32(255))

@@ -31,7 +31,9 @@ class AuxiliaryClassifierGAN(ConditionalGAN):
         width: Integer >= 1, as in `DCGAN`. Defaults to `16`.
         class_weight: Float >= 0, weight of the class losses. Defaults to
             `1.0`.
-        normalization: String, as in `DCGAN`. Defaults to `"batch"`.
+        normalization: String, as in `DCGAN`. Defaults to `"batch"`; as
+            a classifier the discriminator is better with `"layer"`, because
+            BatchNorm's moving statistics are of generated images too.
         generator: Network, as in `ConditionalGAN`, or `None`.
         discriminator: Network from images to a list of two: one logit
             `(batch, 1)`, and logits of the classes `(batch, num_classes)`;
