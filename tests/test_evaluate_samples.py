@@ -251,7 +251,7 @@ def test_training_images_train_the_extractor(evaluate, training, monkeypatch):
         ),
     )
     result = evaluate(blots(200, seed=3)[0], extractor=None)
-    assert result.extractor == "classifier of array/train, seed 0"
+    assert result.extractor == "classifier of array/train, seed 0, 1 epochs"
 
 
 def test_arrays_are_taken_for_every_set(evaluate, reference, training):

@@ -82,7 +82,8 @@ def test_an_extractor_is_trained_once(examples, cache, monkeypatch):
         first.features(examples.images), again.features(examples.images)
     )
     assert again.num_classes == 2
-    assert again.name == first.name == "classifier of array/train, seed 0"
+    name = "classifier of array/train, seed 0, 2 epochs"
+    assert again.name == first.name == name
     with pytest.raises(TypeError):  # another seed, so it would be trained
         for_data(examples, seed=1)
 

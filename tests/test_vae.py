@@ -8,7 +8,7 @@ from checks import random_images
 from keras import ops
 from scipy import stats
 
-from keras_genai import VAE, ConditionalVAE, evaluation, image_dataset
+from keras_genai import VAE, ConditionalVAE, evaluation, image_dataset, sampling
 from keras_genai.distributions import Normal
 
 SHAPE = (8, 12, 1)
@@ -332,8 +332,15 @@ def test_labels_given_and_drawn():
     np.testing.assert_array_equal(given, model.generate(2, 1, labels=[2, 0]))
     same = model.generate(3, seed=1, labels=1)
     np.testing.assert_array_equal(same, model.generate(3, 1, labels=[1] * 3))
-    drawn = model._draw_labels(600, 0).numpy()
+    # Not given, they are drawn from the seed, each as often.
+    drawn = sampling.seeded_labels(600, 3, seed=0).numpy()
     assert np.bincount(drawn, minlength=3).min() > 150
+    np.testing.assert_array_equal(
+        model.generate(9, seed=0),
+        model.generate(
+            9, seed=0, labels=sampling.seeded_labels(9, 3, seed=0).numpy()
+        ),
+    )
     walk = model.interpolate(IMAGES[0], IMAGES[1], 4, label=2)
     assert walk.shape == (4, *SHAPE)
     assert model.traverse(IMAGES[0], 0, label=1).shape == (7, *SHAPE)
