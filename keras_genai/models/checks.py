@@ -145,16 +145,21 @@ def check_labels(labels, num_classes):
     """Refuses labels that are not integers below `num_classes`.
 
     Args:
-        labels: What `fit` or `evaluate` was given.
+        labels: What `fit` or `evaluate` was given, `None` if nothing.
         num_classes: Integer, classes of the model.
 
     Returns:
         The labels, an int32 tensor `(batch,)`.
 
     Raises:
-        ValueError: If the shape or the type is another. What is out of range
-            is refused as by `check_finite_range`.
+        ValueError: If there are none, or the shape or the type is another.
+            What is out of range is refused as by `check_finite_range`.
     """
+    if labels is None:
+        raise ValueError(
+            "A conditional model needs the labels of its images: "
+            "image_dataset(..., labels=True). Received: images alone"
+        )
     labels = tf.convert_to_tensor(labels)
     if len(labels.shape) != 1 or not labels.dtype.is_integer:
         raise ValueError(

@@ -214,11 +214,6 @@ class ConditionalGAN(GAN):
     def unpack(self, data):
         """Checks a batch of images and labels; see `GAN.unpack`."""
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        if labels is None:
-            raise ValueError(
-                "A conditional model needs the labels of its images: "
-                "image_dataset(..., labels=True). Received: images alone"
-            )
         labels = check_labels(labels, self.num_classes)
         return check_images(images, self.image_shape, -1, 1), (labels,)
 
