@@ -1,6 +1,7 @@
 """Arrays, files and folders -> decoded images and their labels."""
 
 import math
+import os
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -308,3 +309,17 @@ def from_folder(folder, split, store, skip_broken):
     if (labels < 0).any():  # images beside the folders of classes, or alone
         return images, None, ()
     return images, labels, class_names
+
+
+def cache_folder(name):
+    """Where what is costly to make is kept between runs.
+
+    Args:
+        name: String, of whom it is kept.
+
+    Returns:
+        `pathlib.Path` in the folder of the environment variable
+        `KERAS_GENAI_CACHE`, or in `~/.cache/keras_genai`.
+    """
+    folder = os.environ.get("KERAS_GENAI_CACHE", "~/.cache/keras_genai")
+    return Path(folder).expanduser() / name

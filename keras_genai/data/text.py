@@ -1,21 +1,22 @@
 """Texts -> windows of token ids and their targets, as `tf.data`."""
 
-import random
-
 import numpy as np
 import tensorflow as tf
 
 from keras_genai.data.corpora import load_text
-from keras_genai.data.epochs import epoch_dataset
 from keras_genai.data.tokenizers import (
     BytePairTokenizer,
     CharacterTokenizer,
     Tokenizer,
 )
-
-IGNORED = -1  # the target of what is not there: counted nowhere
-
-_announced = set()
+from keras_genai.data.windows import (
+    announce,
+    check_choice,
+    check_counts,
+    padded_rows,
+    random_windows,
+    tiled_windows,
+)
 
 
 def text_dataset(
@@ -75,66 +76,40 @@ def text_dataset(
         >>> targets[0].numpy() - token_ids[0].numpy()
         array([1, 1, 1, 1], dtype=int32)
     """
-    for name, value in {
-        "sequence_length": sequence_length,
-        "batch_size": batch_size,
-        "steps_per_epoch": 1 if steps_per_epoch is None else steps_per_epoch,
-    }.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"`{name}` must be an integer, 1 or more. "
-                f"Received: {name}={value!r}"
-            )
-    for name, value, known in (
-        ("windows", windows, ("random", "tiled")),
-        ("documents", documents, ("pack", "pad")),
-    ):
-        if value not in known:
-            raise ValueError(
-                f"Expected `{name}` among {', '.join(known)}. "
-                f"Received: {name}={value!r}"
-            )
+    check_counts(
+        sequence_length=sequence_length,
+        batch_size=batch_size,
+        steps_per_epoch=1 if steps_per_epoch is None else steps_per_epoch,
+    )
+    check_choice("windows", windows, ("random", "tiled"))
+    check_choice("documents", documents, ("pack", "pad"))
     corpus = load_text(source, split, offline)
-    if str(corpus) not in _announced:
-        _announced.add(str(corpus))
-        print(corpus)
+    announce(corpus)
     tokenizer = _tokenizer(tokenizer, corpus)
-    if seed is None:
-        seed = random.randrange(2**31)
 
     if len(corpus.texts) > 1 and documents == "pad":
         stream, starts = _padded(corpus, tokenizer, sequence_length)
     else:
         stream, starts = _packed(corpus, tokenizer, sequence_length, windows)
-    num_batches = -(-len(starts) // batch_size)
-    if windows == "random":
-        num_batches = steps_per_epoch or max(
-            1, len(stream) // (batch_size * sequence_length)
+    if windows == "tiled":
+        dataset = tiled_windows(stream, starts, sequence_length, batch_size)
+    else:
+        places = tf.constant(starts, "int64")
+
+        def draw(seed):
+            chosen = tf.random.stateless_uniform(
+                (batch_size,), seed, 0, len(starts), "int64"
+            )
+            return tf.gather(places, chosen)
+
+        dataset = random_windows(
+            stream,
+            draw,
+            sequence_length,
+            batch_size,
+            steps_per_epoch or len(stream) // (batch_size * sequence_length),
+            seed,
         )
-    # The last of tiled windows may reach beyond the text.
-    stream = np.pad(stream, (0, sequence_length), constant_values=IGNORED)
-    stream, starts = tf.constant(stream), tf.constant(starts, "int64")
-    offsets = tf.range(sequence_length + 1, dtype="int64")
-
-    def load_batch(epoch, batch):
-        if windows == "tiled":
-            chosen = starts[batch * batch_size :][:batch_size]
-        else:
-            draw = tf.random.experimental.stateless_fold_in(
-                tf.stack([tf.cast(seed, "int64"), epoch]), batch
-            )
-            chosen = tf.gather(
-                starts,
-                tf.random.stateless_uniform(
-                    (batch_size,), draw, 0, len(starts), "int64"
-                ),
-            )
-        tokens = tf.gather(stream, chosen[:, None] + offsets)
-        tokens = tf.ensure_shape(tokens, (None, sequence_length + 1))
-        # What is ignored as a target is fed as anything.
-        return tf.maximum(tokens[:, :-1], 0), tokens[:, 1:]
-
-    dataset = epoch_dataset(load_batch, num_batches)
     dataset.examples, dataset.tokenizer = corpus, tokenizer
     return dataset
 
@@ -173,12 +148,12 @@ def _packed(corpus, tokenizer, sequence_length, windows):
 
 def _padded(corpus, tokenizer, sequence_length):
     """Rows of one document, or a piece, each; and where the rows start."""
-    end, rows = tokenizer.end_token_id, []
-    for text in corpus.texts:
-        tokens = np.array([end, *tokenizer.encode(text), end], "int32")
-        for start in range(0, len(tokens) - 1, sequence_length):
-            piece = tokens[start : start + sequence_length + 1]
-            room = sequence_length + 1 - len(piece)
-            rows.append(np.pad(piece, (0, room), constant_values=IGNORED))
-    starts = np.arange(len(rows)) * (sequence_length + 1)
-    return np.concatenate(rows), starts
+    end = tokenizer.end_token_id
+    return padded_rows(
+        (
+            np.array([end, *tokenizer.encode(text), end], "int32")
+            for text in corpus.texts
+        ),
+        sequence_length,
+        lambda length: range(0, length - 1, sequence_length),
+    )

@@ -1,0 +1,116 @@
+"""Bach's chorales, as music21 brings them along, -> scores, parsed once."""
+
+import os
+import zipfile
+
+import keras
+import numpy as np
+
+from keras_genai.data.files import cache_folder
+from keras_genai.data.music.score import (
+    HOLD,
+    REST,
+    STEPS_PER_QUARTER,
+    Score,
+)
+
+# The same piece as another file, transposed or all but: what is learned from
+# the one must not be tested on the other.
+_REPEATED = {"bwv18.5-w", "bwv253", "bwv274"}
+_VOICES = 4
+
+
+def chorale_names():
+    """Lists the chorales, of whatever number of parts, each once.
+
+    Returns:
+        List of strings, sorted: `"bwv1.6"` and so on, 347.
+
+    Raises:
+        ImportError: If music21 is not installed.
+    """
+    chorales = _import_music21().corpus.chorales
+    files = chorales.Iterator(returnType="filename")
+    return sorted({file.split("/")[1] for file in files} - _REPEATED)
+
+
+def read_chorales(names):
+    """Reads chorales in four parts from the cache, or has them parsed.
+
+    Args:
+        names: List of strings, as `chorale_names` has them.
+
+    Returns:
+        List of `Score`s. Those in other than four parts, or off the grid of
+        sixteenths, are not among them.
+
+    Raises:
+        ImportError: If music21 is not installed.
+    """
+    version = _import_music21().__version__
+    folder = cache_folder("bach_chorales") / f"music21-{version}"
+    folder.mkdir(parents=True, exist_ok=True)
+    events = {name: _cached(folder / f"{name}.npz") for name in names}
+    missing = [name for name in names if events[name] is None]
+    progress = keras.utils.Progbar(
+        len(missing), verbose=int(len(missing) >= 20), unit_name="chorale"
+    )
+    for count, name in enumerate(missing, 1):
+        events[name] = _parsed(name)
+        aside = folder / f".{name}.{os.getpid()}.partial"
+        with open(aside, "wb") as file:
+            np.savez_compressed(file, events=events[name])
+        aside.replace(folder / f"{name}.npz")
+        progress.update(count)
+    return [Score(events[name], name) for name in names if events[name].size]
+
+
+def _import_music21():
+    try:
+        import music21
+    except ImportError as error:
+        raise ImportError(
+            "The chorales are those of music21: "
+            "pip install 'keras_genai[music]'"
+        ) from error
+    return music21
+
+
+def _cached(path):
+    """Events, which are none of a piece left out, or `None` if not there."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            events = file["events"]
+        if events.size:
+            Score(events)
+        return events
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        return None
+
+
+def _parsed(name):
+    """Events of a chorale, `(steps, 4)`, or `(0, 4)` if it is left out."""
+    left_out = np.zeros((0, _VOICES), "int16")
+    parts = [
+        part.flatten()
+        for part in _import_music21().corpus.parse(f"bach/{name}").parts
+    ]
+    ends = {part.highestTime * STEPS_PER_QUARTER for part in parts}
+    if len(parts) != _VOICES or len(ends) != 1 or ends != {int(max(ends))}:
+        return left_out
+    events = np.full((int(ends.pop()), _VOICES), HOLD, "int16")
+    for voice, part in enumerate(parts):
+        before = REST
+        for element in part.notesAndRests:
+            start = element.offset * STEPS_PER_QUARTER
+            length = element.quarterLength * STEPS_PER_QUARTER
+            if element.isChord or int(start) != start or int(length) != length:
+                return left_out
+            if not length:  # an ornament
+                continue
+            pitch = element.pitch.midi if element.isNote else REST
+            tied = element.tie and element.tie.type in ("continue", "stop")
+            if not (tied and pitch == before):
+                events[int(start), voice] = pitch
+            before = pitch
+    return events

@@ -1,0 +1,204 @@
+"""Scores -> windows of token ids and their targets, as `tf.data`."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_genai.data.music.sources import load_scores
+from keras_genai.data.music.tokenizer import MusicTokenizer
+from keras_genai.data.windows import (
+    announce,
+    check_choice,
+    check_counts,
+    padded_rows,
+    random_windows,
+    tiled_windows,
+)
+
+
+def music_dataset(
+    source,
+    split="train",
+    tokenizer=None,
+    sequence_length=160,
+    batch_size=8,
+    windows="random",
+    transpose=None,
+    steps_per_epoch=None,
+    seed=None,
+    offline=False,
+):
+    """Feeds scores from any source as windows of token ids and their targets.
+
+    The target of a token is the token after it, and the end token stands
+    before and after each piece. Every window begins with a group, or with the
+    end token before the first one. Random windows depend on (seed, epoch)
+    alone as in `image_dataset`, and go on with the next piece where one ends;
+    pieces are drawn by their length, and then moved to a key that is drawn
+    from those in which each voice keeps its range. Tiled windows hold one
+    piece, or a part of one, as it was written.
+
+    Args:
+        source: A name, a path or scores, as for `load_scores`.
+        split: String, a split with TFDS's slicing. Defaults to `"train"`.
+        tokenizer: `MusicTokenizer`, which held-out data need: that of the
+            training. `None` makes one of the ranges of the split.
+        sequence_length: Integer >= the tokens of a group. Defaults to `160`.
+        batch_size: Integer >= 1, windows of a batch. Defaults to `8`.
+        windows: `"random"` (default) or `"tiled"`, each target once, in order.
+        transpose: Boolean: whether random windows of training data are moved
+            to other keys. `None` does so wherever it may be done.
+        steps_per_epoch: Integer >= 1, batches of an epoch of random windows,
+            or `None` for as many tokens as the scores have.
+        seed: Integer, or `None` for one drawn at random.
+        offline: Boolean, as for `load_scores`.
+
+    Returns:
+        `tf.data.Dataset` of pairs of int32 tensors `(batch, sequence_length)`:
+        token ids, and targets, which are -1 where there is nothing to
+        predict. Its attributes `examples` and `tokenizer` hold the `Scores`
+        and the `MusicTokenizer`.
+
+    Raises:
+        ImportError: As `load_scores`.
+        ValueError: If an argument is out of its range, if held-out data or
+            tiled windows are to be transposed, if a note is outside of the
+            tokenizer's ranges, or as `load_scores`.
+
+    Example:
+        >>> from keras_genai.data.music import Score
+        >>> scale = Score([[60], [62], [64], [65]])
+        >>> dataset = music_dataset([scale], sequence_length=8, windows="tiled")
+        scores/train: 1 scores, 4 steps, sha256 ...
+        >>> next(iter(dataset))[0].numpy()
+        array([[24,  2,  8,  4,  8,  6,  8,  7],
+               [ 7,  8, 24,  0,  0,  0,  0,  0]], dtype=int32)
+    """
+    check_counts(
+        sequence_length=sequence_length,
+        batch_size=batch_size,
+        steps_per_epoch=1 if steps_per_epoch is None else steps_per_epoch,
+    )
+    check_choice("windows", windows, ("random", "tiled"))
+    if not (tokenizer is None or isinstance(tokenizer, MusicTokenizer)):
+        raise ValueError(
+            "Expected `tokenizer` to be a MusicTokenizer or None. "
+            f"Received: tokenizer={tokenizer!r}"
+        )
+    examples = load_scores(source, split, offline)
+    may = windows == "random" and not examples.held_out
+    if transpose and not may:
+        raise ValueError(
+            "Only random windows of training data are transposed. Received: "
+            f"transpose={transpose}, windows={windows!r}, {examples.source}"
+        )
+    announce(examples)
+    if tokenizer is None:
+        tokenizer = MusicTokenizer.from_scores(examples.scores)
+    if sequence_length < tokenizer.group_size:
+        raise ValueError(
+            f"`sequence_length` must be {tokenizer.group_size} or more, the "
+            f"tokens of a group. Received: sequence_length={sequence_length}"
+        )
+
+    if windows == "tiled":
+        dataset = _tiled(examples, tokenizer, sequence_length, batch_size)
+    else:
+        dataset = _random(
+            examples,
+            tokenizer,
+            sequence_length,
+            batch_size,
+            may if transpose is None else transpose,
+            steps_per_epoch,
+            seed,
+        )
+    dataset.examples, dataset.tokenizer = examples, tokenizer
+    return dataset
+
+
+def _tiled(examples, tokenizer, sequence_length, batch_size):
+    group, end = tokenizer.group_size, tokenizer.end_token_id
+
+    def cuts(length):
+        # Where groups begin: the end token stands before the first one.
+        starts = [0]
+        while starts[-1] + sequence_length < length - 1:
+            furthest = starts[-1] + sequence_length - 1
+            starts.append(1 + furthest // group * group)
+        return starts
+
+    pieces = (
+        np.array([end, *tokenizer.encode(score), end], "int32")
+        for score in examples.scores
+    )
+    stream, starts = padded_rows(pieces, sequence_length, cuts)
+    return tiled_windows(stream, starts, sequence_length, batch_size)
+
+
+def _random(
+    examples,
+    tokenizer,
+    sequence_length,
+    batch_size,
+    transpose,
+    steps_per_epoch,
+    seed,
+):
+    """Windows of a stream that has all pieces in all their keys, in a ring.
+
+    A place in the pieces as written is drawn first, then one of the keys.
+    """
+    end = np.array([tokenizer.end_token_id], "int32")
+    copies, num_keys = [], []
+    for score in examples.scores:
+        shifts = tokenizer.transpositions(score) if transpose else range(1)
+        num_keys.append(len(shifts))
+        copies += [
+            np.concatenate([end, tokenizer.encode(score.transpose(shift))])
+            for shift in shifts
+        ]
+    first_key = np.cumsum(num_keys) - num_keys
+    # Mixed, so that a piece hardly ever follows itself in another key.
+    order = np.random.default_rng(0).permutation(len(copies))
+    lengths = np.array([len(copies[index]) for index in order])
+    begins = np.zeros(len(copies), "int64")
+    begins[order] = np.cumsum(lengths) - lengths
+    stream = np.concatenate([copies[index] for index in order])
+    stream = np.pad(stream, (0, sequence_length), mode="wrap")
+
+    # Where windows start in a piece: at its end token, and at each group.
+    places = [
+        np.array([0, *range(1, len(copies[first]), tokenizer.group_size)])
+        for first in first_key
+    ]
+    pieces = np.repeat(np.arange(len(places)), [len(p) for p in places])
+    pieces, places, first_key, num_keys, begins = (
+        tf.constant(each, "int64")
+        for each in (
+            pieces,
+            np.concatenate(places),
+            first_key,
+            num_keys,
+            begins,
+        )
+    )
+
+    def draw(seed):
+        chosen = tf.random.stateless_uniform(
+            (batch_size, 2), seed, 0, 2**62, "int64"
+        )
+        place = chosen[:, 0] % tf.size(places, "int64")
+        piece = tf.gather(pieces, place)
+        key = chosen[:, 1] % tf.gather(num_keys, piece)
+        begin = tf.gather(begins, tf.gather(first_key, piece) + key)
+        return begin + tf.gather(places, place)
+
+    num_tokens = sum(len(copies[int(first)]) for first in first_key)
+    return random_windows(
+        stream,
+        draw,
+        sequence_length,
+        batch_size,
+        steps_per_epoch or num_tokens // (batch_size * sequence_length),
+        seed,
+    )

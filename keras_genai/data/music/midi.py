@@ -1,0 +1,224 @@
+"""Scores <-> MIDI files."""
+
+import itertools
+import warnings
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from keras_genai.data.music.score import (
+    HOLD,
+    REST,
+    STEPS_PER_QUARTER,
+    Score,
+)
+from keras_genai.data.music.smf import (
+    MAX_VOICES,
+    QUARTERS_PER_MINUTE,
+    midi_file,
+)
+
+
+def midi_bytes(score, quarters_per_minute=QUARTERS_PER_MINUTE):
+    """Turns a score to a standard MIDI file: a track and a channel a voice.
+
+    Args:
+        score: `Score` of 15 voices at most.
+        quarters_per_minute: Float, 4 to 1000. Defaults to `90`.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        ValueError: If the score has too many voices, or at such a tempo.
+
+    Example:
+        >>> midi_bytes(Score([[60], [-1]]))[:4]
+        b'MThd'
+    """
+    if score.num_voices > MAX_VOICES:
+        raise ValueError(
+            f"A MIDI file has {MAX_VOICES} voices at most. "
+            f"Received: {score.num_voices}"
+        )
+    check_tempo(quarters_per_minute)
+    with tf.device("CPU"):
+        written = midi_file(
+            tf.constant(score.events, "int32"),
+            tf.range(len(score)),
+            tf.constant(len(score)),
+            quarters_per_minute,
+        )
+    return written.numpy()
+
+
+def check_tempo(quarters_per_minute):
+    """Refuses a tempo that a MIDI file cannot have, or nobody can hear.
+
+    Args:
+        quarters_per_minute: Float.
+
+    Raises:
+        ValueError: If it is not within 4 to 1000.
+    """
+    if not 4 <= quarters_per_minute <= 1000:
+        raise ValueError(
+            "`quarters_per_minute` must be in 4 to 1000. "
+            f"Received: quarters_per_minute={quarters_per_minute}"
+        )
+
+
+def write_midi(score, path, quarters_per_minute=QUARTERS_PER_MINUTE):
+    """Writes a score as a standard MIDI file, as `midi_bytes` makes it.
+
+    Args:
+        score: `Score` of 15 voices at most.
+        path: Path of the file to write.
+        quarters_per_minute: Float, 4 to 1000. Defaults to `90`.
+
+    Raises:
+        ValueError: As `midi_bytes`.
+    """
+    path = Path(path)
+    aside = path.with_name(f".{path.name}.partial")
+    aside.write_bytes(midi_bytes(score, quarters_per_minute))
+    aside.replace(path)
+
+
+def import_pretty_midi():
+    """Imports the library that reads and sounds MIDI.
+
+    Returns:
+        The module pretty_midi.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    try:
+        import pretty_midi
+    except ImportError as error:
+        raise ImportError(
+            "Reading and playing MIDI takes pretty_midi: "
+            "pip install 'keras_genai[music]'"
+        ) from error
+    return pretty_midi
+
+
+def read_midi(path, num_voices=4):
+    """Reads a MIDI file as a score.
+
+    Notes are moved to the nearest sixteenth, by their ticks; tempo, loudness
+    and drums are left out, and silence at the end too. Where the file has as
+    many melodic tracks as voices are asked for, with one note at a time, each
+    is a voice, the one with the highest mean pitch first. Otherwise all notes
+    are put together: at each step the voices have the highest pitches that
+    sound, in order, and a note is held as long as it stays in its voice.
+
+    Args:
+        path: Path of the file.
+        num_voices: Integer >= 1. Defaults to `4`.
+
+    Returns:
+        `Score`, named as the file.
+
+    Raises:
+        ImportError: If pretty_midi is not installed.
+        ValueError: If there is no such file, if it is broken, or if it has no
+            notes, or those of drums alone.
+    """
+    if num_voices < 1:
+        raise ValueError(
+            f"`num_voices` must be 1 or more. Received: num_voices={num_voices}"
+        )
+    path = Path(path)
+    midi = _parse(path)
+    tracks = [track for track in midi.instruments if track.notes]
+    if not tracks:
+        raise ValueError(f"The file has no notes. Received: {str(path)!r}")
+    tracks = [track for track in tracks if not track.is_drum]
+    if not tracks:
+        raise ValueError(
+            f"The file has notes of drums alone. Received: {str(path)!r}"
+        )
+    tracks = [_quantised(track.notes, midi) for track in tracks]
+    # Of what is shorter than half a sixteenth, a sixteenth.
+    num_steps = max(
+        max(stop, start + 1) for t in tracks for start, stop, _ in t
+    )
+    if len(tracks) == num_voices and all(map(_is_monophonic, tracks)):
+        tracks.sort(key=lambda notes: -np.mean([note[2] for note in notes]))
+        events = [_melody(notes, num_steps) for notes in tracks]
+    else:
+        events = _highest(
+            [note for notes in tracks for note in notes], num_steps, num_voices
+        )
+    return Score(np.stack(events, axis=1), path.stem)
+
+
+def _parse(path):
+    pretty_midi = import_pretty_midi()
+    if not path.is_file():
+        raise ValueError(f"There is no such file. Received: {str(path)!r}")
+    try:
+        with warnings.catch_warnings():
+            # Of a tempo in another track than the first: nothing here hangs
+            # on the tempo.
+            warnings.filterwarnings("ignore", "Tempo, Key or Time signature")
+            midi = pretty_midi.PrettyMIDI(str(path))
+        if midi.resolution < 1:
+            raise ValueError(f"its time is not in quarters: {midi.resolution}")
+    except Exception as error:  # of whatever kind its parser stumbles on
+        raise ValueError(
+            "Expected a MIDI file that can be read: "
+            f"{type(error).__name__} {error}. Received: {str(path)!r}"
+        ) from error
+    return midi
+
+
+def _quantised(notes, midi):
+    """Notes as triples of first step, step after the last, and pitch."""
+
+    def step(seconds):
+        ticks = midi.time_to_tick(seconds) * STEPS_PER_QUARTER
+        return (2 * ticks + midi.resolution) // (2 * midi.resolution)
+
+    return sorted((step(n.start), step(n.end), n.pitch) for n in notes)
+
+
+def _is_monophonic(notes):
+    return all(
+        before[1] <= after[0] for before, after in itertools.pairwise(notes)
+    )
+
+
+def _melody(notes, num_steps):
+    events = np.full(num_steps, HOLD)
+    for start, stop, pitch in notes:  # in order: the next note cuts this off
+        stop = max(stop, start + 1)
+        events[start] = pitch
+        events[start + 1 : stop] = HOLD
+        events[stop : stop + 1] = REST
+    return events
+
+
+def _highest(notes, num_steps, num_voices):
+    events = np.full((num_voices, num_steps), HOLD)
+    begun = [[] for _ in range(num_steps)]
+    for start, stop, pitch in notes:
+        begun[start].append((pitch, max(stop, start + 1), start))
+    sounding, before = {}, [None] * num_voices
+    for step in range(num_steps):
+        # Pitch -> (stop, start) of the note begun last at that pitch.
+        sounding = {p: note for p, note in sounding.items() if note[0] > step}
+        sounding |= {pitch: (stop, start) for pitch, stop, start in begun[step]}
+        chosen = sorted(sounding, reverse=True)[:num_voices]
+        now = [(pitch, sounding[pitch][1]) for pitch in chosen]
+        now += [None] * (num_voices - len(now))
+        for voice, (old, new) in enumerate(zip(before, now, strict=True)):
+            if new is None:
+                events[voice, step] = REST
+            elif new != old:
+                events[voice, step] = new[0]
+        before = now
+    return list(events)
