@@ -41,6 +41,8 @@ _HOME = {
     "bits_per_dim": "keras_genai.evaluation",
     "bits_per_pixel_binary": "keras_genai.evaluation",
     "bits_per_character": "keras_genai.evaluation",
+    "find_key": "keras_genai.evaluation",
+    "music_measures": "keras_genai.evaluation",
     "image_dataset": "keras_genai.data.images",
     "text_dataset": "keras_genai.data.text",
     "load_text": "keras_genai.data.corpora",

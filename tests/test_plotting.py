@@ -1,8 +1,10 @@
 import gc
 import io
+import types
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -12,6 +14,7 @@ from keras_genai.plotting import (
     plot_curves,
     plot_history,
     plot_images,
+    plot_piano_roll,
     plot_rows,
     plot_tokens,
     write_gif,
@@ -220,3 +223,150 @@ def test_bits_and_perplexity_have_panels_of_their_own():
     figure = plot_history({name: [2.0, 1.0] for name in names})
     units = {axes.get_ylabel() for axes in figure.axes}
     assert units == {"loss (nats)", "perplexity", "bits a character"}
+
+
+def score(events):
+    events = np.array(events)
+    pitches = events.copy()
+    for step in range(1, len(events)):
+        held = events[step] == -1
+        pitches[step, held] = pitches[step - 1, held]
+    return types.SimpleNamespace(
+        pitches=lambda: pitches, onsets=lambda: events >= 0
+    )
+
+
+# Soprano: a note held for two steps, and repeated; bass: a note, then silent.
+DUET = score([[72, 48], [-1, -1], [72, -2], [74, -1]])
+
+
+def bars(axes, given=False):
+    """(quarter, quarters, pitch, colour), as drawn."""
+    return sorted(
+        (
+            bar.get_x(),
+            bar.get_width(),
+            round(bar.get_y() + bar.get_height() / 2, 6),
+            to_hex(bar.get_edgecolor() if given else bar.get_facecolor()),
+        )
+        for container in axes.containers
+        for bar in container
+        if (bar.get_hatch() is not None) == given
+    )
+
+
+def beginnings(axes):
+    """(quarter, pitch) of the marks where notes begin."""
+    return sorted(
+        (segment[0, 0], round(segment[:, 1].mean(), 6))
+        for lines in axes.collections
+        for segment in lines.get_segments()
+    )
+
+
+def test_piano_roll_draws_each_note_and_where_it_begins():
+    figure = plot_piano_roll(DUET, voice_names=["soprano", "bass"])
+    (axes,) = figure.axes
+    legend = {
+        patch.get_label(): to_hex(patch.get_facecolor())
+        for patch in figure.legends[0].get_patches()
+    }
+    assert list(legend) == ["soprano", "bass"]
+    above, below = legend.values()
+    assert above != below
+    assert bars(axes) == [
+        (0, 0.5, 48, below),
+        (0, 0.5, 72, above),
+        (0.5, 0.25, 72, above),
+        (0.75, 0.25, 74, above),
+    ]
+    assert beginnings(axes) == [(0, 48), (0, 72), (0.5, 72), (0.75, 74)]
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_piano_roll_names_its_pitches_and_rules_its_bars():
+    (axes,) = plot_piano_roll(score(np.full((40, 1), 60))).axes
+    names = {
+        place: label.get_text()
+        for place, label in zip(
+            axes.get_yticks(), axes.get_yticklabels(), strict=True
+        )
+    }
+    assert names[60] == "C4"
+    assert all(name[0] in "CEG" for name in names.values())
+    ruled = [line.get_xdata()[0] for line in axes.lines]
+    assert ruled == [0, 4, 8]  # 40 sixteenths are 10 quarters
+    assert list(axes.get_xticks()) == [0, 4, 8]
+    assert axes.get_xlim() == (0, 10)
+
+
+def test_piano_roll_hatches_what_was_given():
+    mask = np.zeros((4, 2), bool)
+    mask[:1] = True  # half of the first two notes
+    for given, pale, full in (
+        ([0], [(0, 72), (0.5, 72), (0.75, 74)], [(0, 48)]),
+        (
+            mask,
+            [(0, 48), (0, 72)],
+            [(0.25, 48), (0.25, 72), (0.5, 72), (0.75, 74)],
+        ),
+        ([], [], [(0, 48), (0, 72), (0.5, 72), (0.75, 74)]),
+    ):
+        figure = plot_piano_roll(DUET, given=given)
+        (axes,) = figure.axes
+        assert [bar[::2] for bar in bars(axes, given=True)] == pale
+        assert [bar[::2] for bar in bars(axes)] == full
+        # A note begins once, in whatever parts it is drawn.
+        assert len(beginnings(axes)) == 4
+        names = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert names == ["voice 1", "voice 2"] + ["given"] * bool(pale)
+
+
+def test_piano_roll_shows_both_voices_of_a_unison():
+    (axes,) = plot_piano_roll(score([[60, 60], [-1, 62]])).axes
+    heights = {}
+    for container in axes.containers:
+        for bar in container:
+            key = (bar.get_x(), round(bar.get_y() + bar.get_height() / 2))
+            heights.setdefault(key, []).append(bar.get_height())
+    lower, upper = heights[0, 60]  # in the order in which they are drawn
+    assert lower == 2 * upper
+    assert heights[0.25, 60] == heights[0.25, 62] == [lower]
+
+
+def test_piano_rolls_share_their_axes():
+    silent = score([[-2, -2]] * 8)
+    scores = [DUET, silent, score([[90, 50]])]
+    figure = plot_piano_roll(scores, ["a", "b", "c"], columns=2)
+    assert [axes.get_title("left") for axes in figure.axes] == ["a", "b", "c"]
+    assert {axes.get_xlim() for axes in figure.axes} == {(0, 2)}
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1
+    low, high = figure.axes[0].get_ylim()
+    assert low < 48 < 90 < high
+    assert bars(figure.axes[1]) == []
+    assert bars(plot_piano_roll(silent).axes[0]) == []
+
+
+def test_piano_roll_takes_a_split():
+    figure = plot_piano_roll(types.SimpleNamespace(scores=(DUET, DUET)))
+    first, second = map(bars, figure.axes)
+    assert first == second != []
+
+
+@pytest.mark.parametrize(
+    "arguments, received",
+    [
+        ({"scores": []}, "0 scores"),
+        ({"columns": 0}, "1 scores, columns=0"),
+        ({"scores": np.zeros((4, 2))}, "ndarray"),
+        ({"titles": ["a", "b"]}, "2 titles, 1 scores"),
+        ({"voice_names": ["a"]}, r"voice_names=\['a'\]"),
+        ({"given": [2]}, r"given=\[2\]"),
+        ({"given": [-1]}, r"given=\[-1\]"),
+        ({"given": np.ones((3, 2), bool)}, r"given of shape \(3, 2\)"),
+        ({"given": [True, False]}, r"given of shape \(2,\), dtype bool"),
+    ],
+)
+def test_piano_roll_refuses_what_does_not_fit(arguments, received):
+    with pytest.raises(ValueError, match=f"Received: {received}"):
+        plot_piano_roll(**{"scores": DUET, **arguments})

@@ -19,7 +19,7 @@ ALLOWED = {
     "losses": set(),
     "metrics": set(),
     "sampling": set(),
-    "plotting": set(),
+    "plotting": {"plotting"},
     "export": set(),
     "evaluation": {"evaluation", "metrics", "losses", "plotting", "export"},
     "models": {

@@ -21,6 +21,7 @@ from keras_genai.evaluation.likelihood import (
     importance_weighted_bound,
 )
 from keras_genai.evaluation.measures import Measure, measure_features
+from keras_genai.evaluation.music import Key, find_key, music_measures
 from keras_genai.evaluation.neighbours import (
     Neighbours,
     density_and_coverage,
@@ -38,6 +39,7 @@ __all__ = [
     "FeatureExtractor",
     "Features",
     "KernelDistance",
+    "Key",
     "Measure",
     "Neighbours",
     "PretrainedFeatures",
@@ -51,12 +53,14 @@ __all__ = [
     "density_and_coverage",
     "elbo",
     "evaluate_samples",
+    "find_key",
     "frechet_distance",
     "frechet_distance_extrapolated",
     "importance_weighted_bound",
     "kernel_distance",
     "measure_features",
     "memorised_share",
+    "music_measures",
     "nearest_neighbours",
     "neighbour_distance_ratio",
     "precision_and_recall",
