@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+import zlib
 
 import keras
 import numpy as np
@@ -18,6 +19,10 @@ from keras_genai.data.music.score import (
 # the one must not be tested on the other.
 _REPEATED = {"bwv18.5-w", "bwv253", "bwv274"}
 _VOICES = 4
+_BROKEN = (
+    *(OSError, EOFError, ValueError, KeyError, IndexError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 def chorale_names():
@@ -79,12 +84,13 @@ def _import_music21():
 def _cached(path):
     """Events, which are none of a piece left out, or `None` if not there."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            events = file["events"]
+        # Opened here: NumPy leaves what it cannot read open.
+        with open(path, "rb") as file:
+            events = np.load(file, allow_pickle=False)["events"]
         if events.size:
             Score(events)
         return events
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+    except _BROKEN:
         return None
 
 
