@@ -170,8 +170,37 @@ class Perplexity(keras.metrics.Metric):
         self.loss.reset_state()
 
 
+class _CostPerUnit(keras.metrics.Metric):
+    """The losses of all tokens, over the units that they stand for."""
+
+    def __init__(self, units_per_token, name, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.units_per_token = list(map(float, units_per_token))
+        for part in ("nats", "units"):
+            weight = self.add_weight(shape=(), initializer="zeros", name=part)
+            setattr(self, part, weight)
+
+    def update_state(self, losses, targets):
+        """Adds a batch.
+
+        Args:
+            losses: Float tensor of any shape, nats, 0 for what is ignored.
+            targets: Integer tensor like `losses`; -1 is ignored.
+        """
+        units = ops.take(
+            ops.array(self.units_per_token, self.dtype),
+            ops.maximum(targets, 0),
+        )
+        units = ops.where(targets >= 0, units, 0.0)
+        self.nats.assign_add(ops.cast(ops.sum(losses), self.dtype))
+        self.units.assign_add(ops.sum(units))
+
+    def result(self):
+        return self.nats / ops.maximum(self.units, 1.0)
+
+
 @keras.saving.register_keras_serializable("keras_genai")
-class BitsPerCharacter(keras.metrics.Metric):
+class BitsPerCharacter(_CostPerUnit):
     """What a character costs, whatever the tokens are: for all on one scale.
 
     The losses of all tokens, in bits, over the characters that they stand
@@ -193,33 +222,41 @@ class BitsPerCharacter(keras.metrics.Metric):
     def __init__(
         self, characters_per_token, name="bits_per_character", **kwargs
     ):
-        super().__init__(name=name, **kwargs)
-        self.characters_per_token = list(map(float, characters_per_token))
-        for part in ("nats", "characters"):
-            weight = self.add_weight(shape=(), initializer="zeros", name=part)
-            setattr(self, part, weight)
-
-    def update_state(self, losses, targets):
-        """Adds a batch.
-
-        Args:
-            losses: Float tensor of any shape, nats, 0 for what is ignored.
-            targets: Integer tensor like `losses`; -1 is ignored.
-        """
-        characters = ops.take(
-            ops.array(self.characters_per_token, self.dtype),
-            ops.maximum(targets, 0),
-        )
-        characters = ops.where(targets >= 0, characters, 0.0)
-        self.nats.assign_add(ops.cast(ops.sum(losses), self.dtype))
-        self.characters.assign_add(ops.sum(characters))
+        super().__init__(characters_per_token, name, **kwargs)
 
     def result(self):
-        bits = self.nats / math.log(2.0)
-        return bits / ops.maximum(self.characters, 1.0)
+        return super().result() / math.log(2.0)
 
     def get_config(self):
         return {
             **super().get_config(),
-            "characters_per_token": self.characters_per_token,
+            "characters_per_token": self.units_per_token,
+        }
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class NatsPerStep(_CostPerUnit):
+    """What a sixteenth step of music costs, all its voices together.
+
+    It compares models whose tokens stand for different stretches of time.
+
+    Args:
+        steps_per_token: Floats `(vocabulary_size,)`.
+        name: String. Defaults to `"nats_per_step"`.
+        **kwargs: `dtype`, for `keras.metrics.Metric`.
+
+    Example:
+        >>> metric = NatsPerStep([0.0, 2.0])  # id 0 is a note, id 1 its time
+        >>> metric.update_state(ops.array([[3.0, 1.0]]), ops.array([[0, 1]]))
+        >>> float(metric.result())
+        2.0
+    """
+
+    def __init__(self, steps_per_token, name="nats_per_step", **kwargs):
+        super().__init__(steps_per_token, name, **kwargs)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "steps_per_token": self.units_per_token,
         }

@@ -136,8 +136,8 @@ class ImageRecipe(Recipe):
 
     @property
     def labels(self):
-        """Whether the family is shown them."""
-        return self.family in (
+        """Whether the model is shown them."""
+        return "num_classes" in self.model_arguments or self.family in (
             *("ConditionalGAN", "AuxiliaryClassifierGAN", "ConditionalVAE"),
         )
 
@@ -201,8 +201,8 @@ class GANRecipe(ImageRecipe):
 
 
 @dataclasses.dataclass(frozen=True)
-class AutoencoderRecipe(ImageRecipe):
-    """One Adam, its learning rate annealed to 0 along half a cosine.
+class AnnealedRecipe(ImageRecipe):
+    """One optimizer, its learning rate annealed to 0 along half a cosine.
 
     Attributes:
         binarize: `"dynamic"`, `"threshold"` or `None`, for `image_dataset`.
@@ -317,13 +317,20 @@ _DEFAULTS = {
         loss="wasserstein",
         gradient_penalty=10.0,
     ),
-    "vae": AutoencoderRecipe("VAE", binarize="dynamic", learning_rate=3e-3),
-    "conditional_vae": AutoencoderRecipe(
+    "vae": AnnealedRecipe("VAE", binarize="dynamic", learning_rate=3e-3),
+    "conditional_vae": AnnealedRecipe(
         "ConditionalVAE", binarize="dynamic", learning_rate=3e-3
     ),
-    "autoencoder": AutoencoderRecipe("Autoencoder"),
-    "denoising_autoencoder": AutoencoderRecipe(
+    "autoencoder": AnnealedRecipe("Autoencoder"),
+    "denoising_autoencoder": AnnealedRecipe(
         "DenoisingAutoencoder", epochs=60, learning_rate=2e-3
+    ),
+    "pixelcnn": AnnealedRecipe(
+        "PixelCNN",
+        batch_size=8,
+        epochs=15,
+        binarize="dynamic",
+        learning_rate=4e-3,
     ),
     "markov": TextRecipe(
         "MarkovChain",

@@ -318,8 +318,9 @@ class Loop:
     """Where a generation stands.
 
     Attributes:
-        tokens: Int32 tensor `(batch, room)`: prompts, and what was made.
-        lengths: Int32 tensor `(batch,)` of the prompts.
+        tokens: Int32 tensor `(batch, room)`: what was given, and what was made.
+        given: Boolean tensor `(batch, room)`: tokens that were there from the
+            first, and are read as they are; of a prompt, those on the left.
         ends: Int32 tensor `(batch,)`, the place where each text ends at last.
         place: Int32 scalar tensor, the place of the token to read next.
         position: Int32 scalar tensor, tokens that the state has room for and
@@ -335,7 +336,7 @@ class Loop:
     """
 
     tokens: tf.Tensor
-    lengths: tf.Tensor
+    given: tf.Tensor
     ends: tf.Tensor
     place: tf.Tensor
     position: tf.Tensor
@@ -346,17 +347,22 @@ class Loop:
     scores: tf.Tensor
 
 
-def start_loop(model, tokens, lengths, max_new_tokens, seed=0, num_beams=1):
+def start_loop(
+    model, tokens, given, max_new_tokens, seed=0, num_beams=1, state=None
+):
     """Begins a loop.
 
     Args:
         model: What has `initial_state` and `vocabulary_size`.
         tokens: Int32 tensor `(batch, room)`, prompts from the left on; with
             beams each of them `num_beams` times.
-        lengths: Int32 tensor `(batch,)` of the prompts.
+        given: Boolean tensor `(batch, room)`, which tokens are there. The
+            first of each row must be.
         max_new_tokens: Integer, or integer scalar tensor.
         seed: Integer, or integer scalar tensor.
         num_beams: Integer >= 1.
+        state: What the model knows before the first token, or `None` for its
+            `initial_state`.
 
     Returns:
         `Loop`.
@@ -365,11 +371,11 @@ def start_loop(model, tokens, lengths, max_new_tokens, seed=0, num_beams=1):
     first = tf.range(batch_size) % num_beams == 0
     return Loop(
         tokens=tokens,
-        lengths=lengths,
-        ends=lengths + max_new_tokens,
+        given=given,
+        ends=tf.reduce_sum(tf.cast(given, "int32"), axis=1) + max_new_tokens,
         place=tf.constant(0),
         position=tf.constant(0),
-        state=model.initial_state(batch_size),
+        state=model.initial_state(batch_size) if state is None else state,
         uniform=tf.random.stateless_uniform((room, batch_size), (seed, 0)),
         seen=tf.zeros((batch_size, model.vocabulary_size), "bool"),
         ended=tf.fill((batch_size,), tf.equal(max_new_tokens, 0)),
@@ -386,30 +392,33 @@ def lay_out(prompts, max_new_tokens):
         max_new_tokens: Integer >= 0.
 
     Returns:
-        Pair of int32 tensors: tokens `(batch, room)`, where the room is
-        a power of two, so that few shapes are compiled; and lengths
-        `(batch,)`.
+        Pair of tensors `(batch, room)`, where the room is a power of two, so
+        that few shapes are compiled: int32 tokens, and booleans, which of
+        them are given.
     """
-    lengths = np.array([len(prompt) for prompt in prompts], "int32")
     room = 64
-    while room < lengths.max() + max_new_tokens:
+    while room < max(map(len, prompts)) + max_new_tokens:
         room *= 2
     tokens = np.zeros((len(prompts), room), "int32")
-    for row, prompt in zip(tokens, prompts, strict=True):
-        row[: len(prompt)] = prompt
-    return tf.constant(tokens), tf.constant(lengths)
+    given = np.zeros(tokens.shape, "bool")
+    for row, prompt in enumerate(prompts):
+        tokens[row, : len(prompt)] = prompt
+        given[row, : len(prompt)] = True
+    return tf.constant(tokens), tf.constant(given)
 
 
 def run_loop(model, loop, until, choice, end_token_id=-1, num_beams=1):
     """Reads token after token, and writes the next where there is none yet.
 
     Prompts of different lengths go through together: each is read up to its
-    end and then gone on from. When the model can look back no further, the
-    newer half of what it held is read again into an empty state, and the loop
-    goes on. It stops early when all texts have ended.
+    end and then gone on from; and so do rows of which tokens are given here
+    and there. When the model can look back no further, it reads the newer half
+    of what it held again, and the loop goes on. It stops early when all texts
+    have ended.
 
     Args:
-        model: What has `initial_state`, `extend` and `max_sequence_length`.
+        model: What has `initial_state`, `extend` and `max_sequence_length`,
+            and where that is no `None`, `read_again`.
         loop: `Loop`.
         until: Integer scalar tensor, the place before which to stop; all
             tokens before it are there then.
@@ -435,7 +444,7 @@ def run_loop(model, loop, until, choice, end_token_id=-1, num_beams=1):
         seen = seen | tf.one_hot(token_ids[:, 0], seen.shape[1], True, False)
         place += 1
         there = tf.slice(tokens, (0, place), (-1, 1))[:, 0]
-        given = place < loop.lengths
+        given = tf.slice(loop.given, (0, place), (-1, 1))[:, 0]
         if num_beams == 1:
             uniform = tf.slice(loop.uniform, (place, 0), (1, -1))[0]
             made = next_tokens(logits, uniform, choice, seen)
@@ -461,10 +470,8 @@ def run_loop(model, loop, until, choice, end_token_id=-1, num_beams=1):
 
     def read_again(place, position, tokens, state, *rest):
         kept = limit // 2
-        state = model.initial_state(batch_size)
-        if kept:
-            newest = tf.slice(tokens, (0, place - kept), (-1, kept))
-            _, state = model.extend(newest, state, 0)
+        newest = tf.slice(tokens, (0, place - kept), (-1, kept))
+        state = model.read_again(newest, state)
         return place, tf.constant(kept), tokens, state, *rest
 
     def up_to_the_limit(*values):

@@ -47,8 +47,8 @@ def run(model, prompts, count, choice=None, seed=0, num_beams=1):
         for prompt in prompts
         for _ in range(num_beams)
     ]
-    tokens, lengths = lay_out(rows, count)
-    loop = start_loop(model, tokens, lengths, count, seed, num_beams)
+    tokens, given = lay_out(rows, count)
+    loop = start_loop(model, tokens, given, count, seed, num_beams)
     end = max(map(len, prompts)) + count
     loop = run_loop(model, loop, end, choice or Choice(), END, num_beams)
     made = loop.tokens.numpy()[::num_beams]

@@ -20,6 +20,8 @@ FAMILIES = (
     "markov",
     "lstm",
     "gpt",
+    "music_transformer",
+    "pixelcnn",
 )
 
 

@@ -248,14 +248,7 @@ class GenerativeModel(keras.Model):
         Returns:
             Dictionary of NumPy arrays of that length.
         """
-        if signature not in self._compiled:
-            # Traced once, whatever the number of examples: TensorFlow counts
-            # the traces of later calls over all models, and would warn.
-            function, specs = self._functions()[signature]
-            self._compiled[signature] = tf.function(
-                function, input_signature=specs
-            ).get_concrete_function()
-        function = self._compiled[signature]
+        function = self._compiled_function(signature)
         count = len(arrays[0])
         batches = [
             function(
@@ -270,6 +263,16 @@ class GenerativeModel(keras.Model):
             name: np.concatenate([batch[name].numpy() for batch in batches])
             for name in batches[0]
         }
+
+    def _compiled_function(self, signature):
+        if signature not in self._compiled:
+            # Traced once, whatever the number of examples: TensorFlow counts
+            # the traces of later calls over all models, and would warn.
+            function, specs = self._functions()[signature]
+            self._compiled[signature] = tf.function(
+                function, input_signature=specs
+            ).get_concrete_function()
+        return self._compiled[signature]
 
     @functools.cached_property
     def _compiled(self):

@@ -57,7 +57,9 @@ class GPT(LanguageModel):
         style: `"modern"` (default) or `"gpt2"`: what the six choices below
             are where they are `None`.
         positions: `"rotary"` (the angle between two tokens' vectors turns
-            with their distance) or `"learned"` (a vector a place).
+            with their distance), `"learned"` (a vector a place) or
+            `"relative"` (a learned vector a distance, which queries are
+            compared with too).
         normalization: `"rms"` or `"layer"`.
         activation: `"swiglu"` or `"gelu"`.
         tied_embeddings: Boolean. Whether tokens go in and come out by the
@@ -83,7 +85,8 @@ class GPT(LanguageModel):
         Radford et al., Language models are unsupervised multitask learners,
         2019; Su et al., RoFormer, 2021; Shazeer, GLU variants, 2020; Zhang and
         Sennrich, RMSNorm, 2019; Ainslie et al., GQA, 2023; Henry et al.,
-        Query-key normalization, 2020.
+        Query-key normalization, 2020; Huang et al., Music Transformer, 2018
+        (relative positions).
     """
 
     learning_rate = 4e-3
@@ -142,6 +145,8 @@ class GPT(LanguageModel):
         }
         for name, default in STYLES[style].items():
             known = {choice[name] for choice in STYLES.values()}
+            if name == "positions":
+                known.add("relative")
             if choices[name] is None:
                 choices[name] = default
             elif choices[name] not in known and not isinstance(default, bool):
@@ -182,11 +187,8 @@ class GPT(LanguageModel):
                     hidden_dim,
                     num_heads,
                     num_key_value_heads,
-                    rotary_length=(
-                        max_sequence_length
-                        if self.positions == "rotary"
-                        else None
-                    ),
+                    max_sequence_length,
+                    positions=self.positions,
                     qk_norm=self.qk_norm,
                     use_bias=self.use_bias,
                     dropout=dropout,
@@ -373,7 +375,8 @@ class CausalSelfAttention(layers.Layer):
         hidden_dim,
         num_heads,
         num_key_value_heads,
-        rotary_length,
+        max_sequence_length,
+        positions,
         qk_norm,
         use_bias,
         dropout,
@@ -384,9 +387,15 @@ class CausalSelfAttention(layers.Layer):
         self.num_heads = num_heads
         self.num_key_value_heads = num_key_value_heads
         self.head_dim = hidden_dim // num_heads
-        self.turns = None
-        if rotary_length is not None:
-            self.turns = rotary_turns(rotary_length, self.head_dim)
+        self.turns = self.distances = None
+        if positions == "rotary":
+            self.turns = rotary_turns(max_sequence_length, self.head_dim)
+        if positions == "relative":
+            self.distances = self.add_weight(
+                (num_heads, max_sequence_length, self.head_dim),
+                _normal(seeds, self.head_dim**-0.5),
+                name="distances",
+            )
         self.qk_normalization = None
         if qk_norm:
             self.qk_normalization = layers.RMSNormalization(epsilon=1e-6)
@@ -442,6 +451,10 @@ class CausalSelfAttention(layers.Layer):
     def _weights(self, query, key, position):
         key = self._grouped(key)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        if self.distances is not None:
+            scores = scores + relative_scores(
+                query, self.distances[:, : ops.shape(key)[2]], position
+            )
         scores = scores / self.head_dim**0.5  # (batch, heads, length, keys)
         places = position + ops.arange(ops.shape(query)[2])
         allowed = ops.arange(ops.shape(key)[2])[None] <= places[:, None]
@@ -520,6 +533,43 @@ def rotate(heads, cos, sin):
     return ops.concatenate(
         [first * cos - second * sin, second * cos + first * sin], axis=-1
     )
+
+
+def relative_scores(query, distances, position=0):
+    """What each query asks of each distance, laid out key by key.
+
+    Each query is multiplied with the vector of each distance, and the row of
+    products is then shifted to where the keys at these distances are: one row
+    is read where the one before it ended, so that nothing of the size
+    `(queries, keys, head_dim)` is ever made.
+
+    Args:
+        query: Float tensor `(batch, heads, queries, head_dim)`.
+        distances: Float tensor `(heads, keys, head_dim)`, a vector a distance
+            from 0 on.
+        position: Integer, place of the first query among the keys.
+
+    Returns:
+        Float tensor `(batch, heads, queries, keys)`: of query i and key j the
+        product with the vector of distance `position + i - j`. Where the key
+        comes after the query it means nothing.
+
+    Reference:
+        Huang et al., 2018, section 3.4.1.
+    """
+    batch, heads, queries = ops.shape(query)[:3]
+    keys = ops.shape(distances)[1]
+    # The farthest first, so that keys and their distances run alike.
+    table = ops.transpose(ops.flip(distances, axis=1), (0, 2, 1))
+    rows = ops.matmul(query, table)  # (batch, heads, queries, keys)
+    # In rows longer by one, as long as that, each stands one further left.
+    rows = ops.pad(rows, [(0, 0), (0, 0), (0, 0), (0, 1)])
+    rows = ops.reshape(rows, (batch, heads, queries * (keys + 1)))
+    rows = ops.pad(rows, [(0, 0), (0, 0), (0, keys)])
+    rows = ops.slice(
+        rows, (0, 0, keys - 1 - position), (batch, heads, queries * keys)
+    )
+    return ops.reshape(rows, (batch, heads, queries, keys))
 
 
 def _dense(units, use_bias, seeds, num_layers=None, name=None):

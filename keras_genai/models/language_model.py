@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genai.losses import next_token_losses
-from keras_genai.metrics import BitsPerCharacter, Perplexity
+from keras_genai.metrics import BitsPerCharacter, NatsPerStep, Perplexity
 from keras_genai.models.checks import check_at_least_one, check_token_ids
 from keras_genai.models.text_in_out import TextInOut
 
@@ -23,8 +23,8 @@ class LanguageModel(TextInOut):
 
     Args:
         vocabulary_size: Integer >= 1, or `None` for the tokenizer's.
-        tokenizer: `keras_genai.data.tokenizers.Tokenizer`, or `None` for
-            a model of ids alone.
+        tokenizer: `keras_genai.data.tokenizers.Tokenizer`,
+            `keras_genai.MusicTokenizer`, or `None` for a model of ids alone.
         max_sequence_length: Integer >= 1, tokens that the model can look back
             on, itself included, or `None` where there is no limit.
         seed: Integer, or `None` for one drawn at random.
@@ -61,15 +61,18 @@ class LanguageModel(TextInOut):
         self.max_sequence_length = max_sequence_length
         self.loss_tracker = keras.metrics.Mean(name="loss")
         self.perplexity = Perplexity()
-        self.bits_per_character = BitsPerCharacter(
-            np.ones(self.vocabulary_size, "float32")
-            if tokenizer is None
-            else tokenizer.characters_per_token
-        )
+        if hasattr(tokenizer, "steps_per_token"):  # of music
+            self.cost = NatsPerStep(tokenizer.steps_per_token)
+        else:
+            self.cost = BitsPerCharacter(
+                np.ones(self.vocabulary_size, "float32")
+                if tokenizer is None
+                else tokenizer.characters_per_token
+            )
 
     @property
     def metrics(self):
-        return [self.loss_tracker, self.perplexity, self.bits_per_character]
+        return [self.loss_tracker, self.perplexity, self.cost]
 
     def initial_state(self, batch_size):
         """What is known before the first token.
@@ -95,6 +98,22 @@ class LanguageModel(TextInOut):
             after the last of them.
         """
         raise NotImplementedError
+
+    def read_again(self, token_ids, state):
+        """Forgets all but the newest tokens, to have room for more.
+
+        Args:
+            token_ids: Integer tensor `(batch, length)`, those to keep, none
+                perhaps.
+            state: As from `extend`.
+
+        Returns:
+            The state after them, as if nothing had been before.
+        """
+        state = self.initial_state(ops.shape(token_ids)[0])
+        if token_ids.shape[1]:
+            _, state = self.extend(token_ids, state, 0)
+        return state
 
     def fit(self, x=None, y=None, *args, **kwargs):
         return super().fit(*self._checked(x, y), *args, **kwargs)
@@ -137,7 +156,7 @@ class LanguageModel(TextInOut):
     def _report(self, losses, weights, targets):
         self.loss_tracker.update_state(losses, sample_weight=weights)
         self.perplexity.update_state(losses, weights)
-        self.bits_per_character.update_state(losses, targets)
+        self.cost.update_state(losses, targets)
         return {metric.name: metric.result() for metric in self.metrics}
 
     def unpack(self, data):

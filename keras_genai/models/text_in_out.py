@@ -1,7 +1,5 @@
 """Text in, text out: what a model of token ids does with its tokenizer."""
 
-import dataclasses
-import functools
 import math
 
 import numpy as np
@@ -9,14 +7,15 @@ import tensorflow as tf
 
 from keras_genai import sampling
 from keras_genai.losses import next_token_losses
-from keras_genai.models.base import SEED, GenerativeModel
+from keras_genai.models.base import SEED
+from keras_genai.models.token_by_token import TokenByToken
 
 SCORED_AT_ONCE = 512  # tokens, where a model looks back without limit
 _WINDOWS = 16  # scored at once
 _CHUNK = 32  # tokens between two looks at what was made
 
 
-class TextInOut(GenerativeModel):
+class TextInOut(TokenByToken):
     """Goes on from prompts, says what texts cost, and exports both.
 
     What it needs of a model: `tokenizer`, `vocabulary_size`,
@@ -24,7 +23,9 @@ class TextInOut(GenerativeModel):
     `LanguageModel` has them.
     """
 
-    compiled_loop = True  # whether XLA compiles the loop of `generate`
+    @property
+    def end_token_id(self):
+        return self.tokenizer.end_token_id
 
     def generate(
         self,
@@ -152,9 +153,9 @@ class TextInOut(GenerativeModel):
         It looks at what was made each time that so many tokens are there.
         """
         beams = [row for row in rows for _ in range(num_beams)]
-        tokens, lengths = sampling.lay_out(beams, max_new_tokens)
+        tokens, given = sampling.lay_out(beams, max_new_tokens)
         loop = sampling.start_loop(
-            self, tokens, lengths, max_new_tokens, seed, num_beams
+            self, tokens, given, max_new_tokens, seed, num_beams
         )
         place = max(map(len, rows))
         end = place + max_new_tokens
@@ -162,7 +163,7 @@ class TextInOut(GenerativeModel):
         shown = [0] * len(rows)
         while place < end:
             place = min(place + at_once, end)
-            loop = self._run_loop(loop, place, choice, num_beams)
+            loop = self.run_loop(loop, place, choice, num_beams)
             tokens = loop.tokens.numpy()[::num_beams]  # the best of each
             all_ended = bool(tf.reduce_all(loop.ended))
             pieces, going_on = [], False
@@ -196,37 +197,6 @@ class TextInOut(GenerativeModel):
             return text[: min(places)], True
         return text, ended
 
-    def _run_loop(self, loop, until, choice, num_beams):
-        inputs = (
-            *_values(loop),
-            tf.constant(until),
-            _values(choice.tensors()),
-        )
-        # One graph a shape: of prompts, rounded up, and of texts at once.
-        key = (*loop.tokens.shape, num_beams)
-        if key not in self._loops:
-            self._loops[key] = tf.function(
-                functools.partial(self._loop, num_beams),
-                jit_compile=self.compiled_loop,
-            ).get_concrete_function(*inputs)
-        return sampling.Loop(*self._loops[key](*inputs))
-
-    @functools.cached_property
-    def _loops(self):
-        return {}
-
-    def _loop(self, num_beams, *inputs):
-        *loop, until, choice = inputs
-        loop = sampling.run_loop(
-            self,
-            sampling.Loop(*loop),
-            until,
-            sampling.Choice(*choice),
-            self.tokenizer.end_token_id,
-            num_beams,
-        )
-        return _values(loop)
-
     def signatures(self):
         if self.tokenizer is None:
             raise ValueError(
@@ -247,13 +217,13 @@ class TextInOut(GenerativeModel):
             loop = sampling.start_loop(
                 self,
                 prompts.to_tensor(0, shape=(batch_size, room)),
-                lengths,
+                tf.sequence_mask(lengths, room),
                 max_new_tokens,
                 seed,
             )
             choice = sampling.Choice(temperature, top_k, top_p)
             tokens = sampling.run_loop(
-                self, loop, room, choice, self.tokenizer.end_token_id
+                self, loop, room, choice, self.end_token_id
             ).tokens
             # Each row to its own end: so many tokens, or the first end token.
             places = tf.range(room)[None]
@@ -319,12 +289,20 @@ class TextInOut(GenerativeModel):
         return bits[0] if isinstance(texts, str) else bits
 
     def _score(self, text):
-        """Bits a character of a string tensor, each token scored once.
+        """Bits a character of a string tensor."""
+        token_ids = self.tokenizer.tokenize(text[None]).flat_values
+        characters = tf.gather(
+            self.tokenizer.characters_per_token, token_ids[1:]
+        )
+        bits = self._nats(token_ids) / math.log(2.0)
+        return bits / tf.reduce_sum(characters)
+
+    def _nats(self, token_ids):
+        """What tokens `(length,)` cost but for the first, each scored once.
 
         Windows as long as the model looks back, half of one from each to the
         next: all but the first score their newer half alone.
         """
-        token_ids = self.tokenizer.tokenize(text[None]).flat_values
         length = self.max_sequence_length or SCORED_AT_ONCE
         stride = max(1, length // 2)
         count = tf.size(token_ids) - 1  # targets
@@ -349,13 +327,9 @@ class TextInOut(GenerativeModel):
             tf.reshape(each, (-1, _WINDOWS, length))
             for each in (inputs, targets)
         ]
-        total = tf.reduce_sum(
+        return tf.reduce_sum(
             tf.map_fn(nats, batched, fn_output_signature=tf.float32)
         )
-        characters = tf.gather(
-            self.tokenizer.characters_per_token, token_ids[1:]
-        )
-        return total / math.log(2.0) / tf.reduce_sum(characters)
 
 
 def _as_list(texts):
@@ -381,10 +355,3 @@ def _check_beams(num_beams, choice, stream):
             "it takes no other choice and no stream. "
             f"Received: num_beams={num_beams}, stream={stream}, {choice}"
         )
-
-
-def _values(record):
-    """The fields of a dataclass, as a tuple that a graph can take."""
-    return tuple(
-        getattr(record, field.name) for field in dataclasses.fields(record)
-    )

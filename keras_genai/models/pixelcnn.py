@@ -1,0 +1,381 @@
+"""PixelCNN: pixels one after another, each given those before it."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_genai.distributions import Bernoulli, DiscretizedLogisticMixture
+from keras_genai.layers import layer_seeds
+from keras_genai.models.checks import check_at_least_one, check_image_shape
+from keras_genai.models.gated_convolutions import (
+    GatedBlock,
+    MaskedConv2D,
+    dense,
+    pushed,
+)
+from keras_genai.models.pixels_in_out import LIKELIHOODS, PixelsInOut
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class PixelCNN(PixelsInOut):
+    """Gated PixelCNN: the likelihood of an image, pixel by pixel, exactly.
+
+    Pixels are taken row by row, from the left to the right, and the
+    probability of an image is the product over its pixels, each given those
+    before it:
+
+        log p(x) = sum_i log p(x_i | x_1, ..., x_(i-1))
+        loss = -log p(x), nats an image
+
+    Convolutions whose kernels are masked see nothing of what comes later, so
+    that one pass scores all pixels. Two stacks of them go side by side: one
+    sees all rows above, the other what is on the left in the row itself and
+    what the first has found. Layers are gated, `tanh(a) * sigmoid(b)`.
+
+    Sampling goes pixel by pixel through the same loop as text and music, and
+    what was computed for earlier pixels is kept: all of it costs about as
+    much as one pass over the image.
+
+    Args:
+        image_shape: `(height, width, channels)`. Defaults to `(28, 28, 1)`.
+        num_classes: Integer >= 1 for a model of images given their labels, or
+            `None`.
+        likelihood: `"bernoulli"` (default), of pixels that are 0 or 1; or
+            `"discretized_logistic_mixture"`, of 8-bit pixels.
+        num_mixtures: Integer >= 1, logistics of a mixture. Defaults to `5`.
+        width: Integer >= 1, channels of each stack. Defaults to `16`.
+        dilations: Integers >= 1, one a layer: how far apart its kernel's taps
+            are. Defaults to `(1, 2, 1, 4, 1, 2)`.
+        kernel_size: Odd integer >= 3, of all layers but the first. Defaults
+            to `3`.
+        first_kernel_size: Odd integer >= 3. Defaults to `13`: on the pixels
+            themselves a wide one costs little.
+        head_width: Integer >= 1, channels before the last layer. Defaults to
+            `64`.
+        seed: Integer, or `None` for one drawn at random.
+        **kwargs: `name` and the like, for `keras.Model`.
+
+    Call arguments:
+        images: Float tensor `(batch, height, width, channels)`, in [0, 1]; in
+            a conditional model a pair of them and integer labels `(batch,)`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> model = PixelCNN((8, 8, 1), width=4, dilations=(1, 2), seed=0)
+        >>> model.generate(3, seed=0).shape
+        (3, 8, 8, 1)
+
+    Reference:
+        van den Oord et al., Conditional image generation with PixelCNN
+        decoders, 2016; Salimans et al., PixelCNN++, 2017 (the mixture);
+        Ramachandran et al., Fast generation for convolutional autoregressive
+        models, 2017 (what is kept).
+    """
+
+    learning_rate = 4e-3
+
+    def __init__(
+        self,
+        image_shape=(28, 28, 1),
+        num_classes=None,
+        likelihood="bernoulli",
+        num_mixtures=5,
+        width=16,
+        dilations=(1, 2, 1, 4, 1, 2),
+        kernel_size=3,
+        first_kernel_size=13,
+        head_width=64,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(seed=seed, **kwargs)
+        check_image_shape(image_shape)
+        check_at_least_one(
+            num_mixtures=num_mixtures, width=width, head_width=head_width
+        )
+        for dilation in dilations:
+            check_at_least_one(dilations=dilation)
+        for name, size in (
+            ("kernel_size", kernel_size),
+            ("first_kernel_size", first_kernel_size),
+        ):
+            if not isinstance(size, int) or size < 3 or size % 2 == 0:
+                raise ValueError(
+                    f"`{name}` must be an odd integer, 3 or more. "
+                    f"Received: {name}={size!r}"
+                )
+        if likelihood not in LIKELIHOODS:
+            raise ValueError(
+                f"Expected `likelihood` among {', '.join(LIKELIHOODS)}. "
+                f"Received: likelihood={likelihood!r}"
+            )
+        if num_classes is not None:
+            check_at_least_one(num_classes=num_classes)
+        self.image_shape = tuple(image_shape)
+        self.num_classes = num_classes
+        self.likelihood = likelihood
+        self.num_mixtures = num_mixtures
+        self.width = width
+        self.dilations = tuple(dilations)
+        self.kernel_size = kernel_size
+        self.first_kernel_size = first_kernel_size
+        self.head_width = head_width
+
+        seeds = layer_seeds(seed, "pixelcnn")
+        size, initial = first_kernel_size, {"seeds": seeds, "strict": True}
+        self.first_vertical = MaskedConv2D(width, size, "above", **initial)
+        self.first_horizontal = MaskedConv2D(width, size, "left", **initial)
+        # What differs from place to place, for all images: digits are in the
+        # middle.
+        self.places = self.add_weight(
+            (*self.image_shape[:2], 2 * width), "zeros", name="places"
+        )
+        self.blocks = [
+            GatedBlock(
+                width,
+                kernel_size,
+                dilation,
+                num_classes,
+                seeds,
+                last=number == len(dilations),
+            )
+            for number, dilation in enumerate(dilations, start=1)
+        ]
+        self.widen = dense(head_width, seeds)
+        channels, k = self.image_shape[2], num_mixtures
+        self.head = dense(
+            channels
+            if likelihood == "bernoulli"
+            # Of each channel logits, locations and log-scales; of each pair
+            # what the earlier one adds to the later one's location.
+            else k * (3 * channels + channels * (channels - 1) // 2),
+            seeds,
+            name="head",
+        )
+        images = np.zeros((1, *self.image_shape), "float32")
+        labels = () if num_classes is None else (np.zeros(1, "int32"),)
+        self.outputs_of(images, *labels)  # makes the weights
+        self.built = True
+
+        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.bits_per_dim = keras.metrics.Mean(name="bits_per_dim")
+
+    @classmethod
+    def make_optimizer(cls, learning_rate):
+        """Muon for the matrices, Adam for all else.
+
+        Kernels are kept as matrices, of what they take to what they give.
+
+        Args:
+            learning_rate: Float, or
+                `keras.optimizers.schedules.LearningRateSchedule`.
+
+        Returns:
+            `keras.optimizers.Muon`.
+
+        Reference:
+            Jordan et al., Muon: an optimizer for hidden layers in neural
+            networks, 2024.
+        """
+        return keras.optimizers.Muon(
+            learning_rate,
+            adam_beta_2=0.99,
+            weight_decay=0.0,
+            adam_weight_decay=0.0,
+        )
+
+    @property
+    def metrics(self):
+        return [self.loss_tracker, self.bits_per_dim]
+
+    def call(self, inputs, training=False):
+        """The mean of each pixel, given those before it."""
+        images, labels = inputs, ()
+        if self.num_classes is not None:
+            images, *labels = inputs
+        return self.pixels(images, *labels).mean
+
+    def outputs_of(self, images, *labels):
+        """What the network says of each pixel, given those before it.
+
+        Args:
+            images: Float tensor `(batch, height, width, channels)`, in
+                [0, 1].
+            *labels: In a conditional model, integer tensor `(batch,)`.
+
+        Returns:
+            Float tensor `(batch, height, width, n)`.
+        """
+        x = images - 0.5
+        for_above, for_left = ops.split(self.places, 2, axis=-1)
+        above = self.first_vertical(x)  # (batch, height, width, self.width)
+        left = self.first_horizontal(x) + above + for_left
+        above = above + for_above
+        for block in self.blocks:
+            above, left = block(above, left, *labels)
+        return self._last(left)
+
+    def _last(self, left):
+        return self.head(ops.relu(self.widen(ops.relu(left))))
+
+    def pixels(self, images, *labels):
+        """p(x_i | those before it) for all pixels, with these before them.
+
+        Args:
+            images: Float tensor `(batch, height, width, channels)`, in
+                [0, 1].
+            *labels: In a conditional model, integer tensor `(batch,)`.
+
+        Returns:
+            `keras_genai.distributions.Distribution` of that shape.
+        """
+        return self._pixels(self.outputs_of(images, *labels), images)
+
+    def _pixels(self, outputs, images):
+        """A distribution of outputs `(..., n)` and pixels `(..., channels)`.
+
+        Of several channels each is given those before it too.
+        """
+        if self.likelihood == "bernoulli":
+            return Bernoulli(outputs)
+        channels, k = self.image_shape[2], self.num_mixtures
+        *front, _ = ops.shape(outputs)
+        parts = ops.reshape(outputs, (*front, -1, k))
+        logits, location, log_scale, pairs = ops.split(
+            parts, (channels, 2 * channels, 3 * channels), axis=-2
+        )
+        shifts, pair = [], 0
+        for channel in range(channels):
+            shift = ops.zeros_like(location[..., 0, :])
+            for earlier in range(channel):
+                slope = ops.tanh(pairs[..., pair, :])
+                seen = images[..., earlier, None] - 0.5
+                shift, pair = shift + slope * seen, pair + 1
+            shifts.append(shift)
+        # Locations start in the middle, scales near 1/16.
+        location = location + ops.stack(shifts, axis=-2) + 0.5
+        return DiscretizedLogisticMixture(
+            logits, location, ops.maximum(log_scale - 2.75, -9.0)
+        )
+
+    def train_step(self, data):
+        images, labels = self.unpack(data)
+        with tf.GradientTape() as tape:
+            losses = -self.pixels(images, *labels).log_prob(images)
+            loss = ops.mean(losses)
+
+        variables = self.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        return self._report(losses)
+
+    def test_step(self, data):
+        images, labels = self.unpack(data)
+        return self._report(-self.pixels(images, *labels).log_prob(images))
+
+    def _report(self, losses):
+        self.loss_tracker.update_state(losses)
+        self.bits_per_dim.update_state(
+            losses / (np.prod(self.image_shape) * np.log(2.0))
+        )
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    # Sampling: what was computed for earlier pixels is kept.
+
+    def initial_state(self, batch_size, *labels):
+        _, width, channels = self.image_shape
+
+        def zeros(*shape):
+            return tf.zeros((batch_size, *shape))
+
+        return {
+            # What is above, one row of it a time, and what is on the left.
+            "rows": zeros(self.first_vertical.reach, width, channels),
+            "row": zeros(1, width, channels),
+            "pixel": zeros(channels),
+            "first": zeros(1, width, self.width),
+            "outputs": zeros(self.head.units),
+            "blocks": [
+                block.initial_state(batch_size, width) for block in self.blocks
+            ],
+            "labels": labels,
+        }
+
+    def extend(self, token_ids, state, position):
+        channels = self.image_shape[2]
+        pixel, channel = position // channels, position % channels
+        value = tf.cast(token_ids, "float32") / (self.vocabulary_size - 1) - 0.5
+        before = tf.range(channels) == (position - 1) % channels
+        state = {**state, "pixel": tf.where(before, value, state["pixel"])}
+        state = tf.cond(
+            channel == 0, lambda: self._begin_pixel(pixel, state), lambda: state
+        )
+        pixels = self._pixels(state["outputs"], state["pixel"] + 0.5)
+        if self.likelihood == "bernoulli":
+            ones = tf.gather(pixels.logits, channel, axis=-1)
+            logits = tf.stack([tf.zeros_like(ones), ones], axis=-1)
+        else:
+            levels = tf.range(256, dtype="float32")[:, None, None] / 255.0
+            logits = pixels.log_prob_per_dimension(levels)
+            logits = tf.transpose(tf.gather(logits, channel, axis=-1))
+        return logits[:, None], state
+
+    def _begin_pixel(self, pixel, state):
+        """Takes in the pixel before, and asks the network of this one."""
+        width = self.image_shape[1]
+        column = pixel % width
+        row = pushed(state["row"], state["pixel"][:, None, None], axis=2)
+        row = tf.where(pixel == 0, 0.0, row)  # there was none before
+        state = {**state, "row": row}
+        state = tf.cond(
+            column == 0,
+            lambda: self._begin_row(pixel // width, state),
+            lambda: state,
+        )
+        reach = self.first_horizontal.reach
+        seen = tf.pad(state["row"], [(0, 0), (0, 0), (reach, 0), (0, 0)])
+        left = self.first_horizontal.inside(seen[:, :, -reach:])
+        left = left + state["first"][:, :, column, None]
+        blocks = []
+        for block, kept in zip(self.blocks, state["blocks"], strict=True):
+            left, kept = block.next_pixel(left, kept, column)
+            blocks.append(kept)
+        outputs = self._last(left)[:, 0, 0]
+        return {**state, "outputs": outputs, "blocks": blocks}
+
+    def _begin_row(self, number, state):
+        """Lets the vertical stack see the row that has been finished."""
+        rows = pushed(state["rows"], state["row"], axis=1)
+        reach = self.first_vertical.reach
+        sides = [(0, 0), (0, 0), (reach, reach), (0, 0)]
+        above = self.first_vertical.inside(tf.pad(rows, sides))
+        places = tf.convert_to_tensor(self.places)[number]
+        for_above, for_left = tf.split(places, 2, axis=-1)
+        first, above = above + for_left, above + for_above
+        blocks = []
+        for block, kept in zip(self.blocks, state["blocks"], strict=True):
+            above, kept = block.next_row(above, kept, *state["labels"])
+            blocks.append(kept)
+        return {
+            **state,
+            "rows": rows,
+            "row": tf.zeros_like(state["row"]),
+            "first": first,
+            "blocks": blocks,
+        }
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "image_shape": self.image_shape,
+            "num_classes": self.num_classes,
+            "likelihood": self.likelihood,
+            "num_mixtures": self.num_mixtures,
+            "width": self.width,
+            "dilations": self.dilations,
+            "kernel_size": self.kernel_size,
+            "first_kernel_size": self.first_kernel_size,
+            "head_width": self.head_width,
+        }

@@ -1,0 +1,238 @@
+"""Pixels in, pixels out: what a model of pixels in order is asked for."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_genai import sampling
+from keras_genai.models.base import NUM_SAMPLES, SEED
+from keras_genai.models.checks import (
+    check_image_array,
+    check_images,
+    check_label_array,
+    check_labels,
+    check_num_samples,
+)
+from keras_genai.models.token_by_token import TokenByToken
+
+LIKELIHOODS = ("bernoulli", "discretized_logistic_mixture")
+
+
+class PixelsInOut(TokenByToken):
+    """Scores images, draws and completes them, and exports all three.
+
+    What it needs of a model: `image_shape`, `num_classes`, `likelihood`,
+    `pixels`, `initial_state` and `extend`, as `PixelCNN` has them. A token is
+    a colour of a pixel, row by row; before the first one stands another,
+    which says nothing.
+    """
+
+    @property
+    def vocabulary_size(self):
+        return 2 if self.likelihood == "bernoulli" else 256
+
+    def unpack(self, data):
+        """Takes from a batch what a step needs, and checks it.
+
+        Args:
+            data: What a data set gives: images, or a pair of images and
+                labels.
+
+        Returns:
+            Pair: images, and a tuple of labels, empty where the model is not
+            conditional.
+
+        Raises:
+            ValueError: If the images are not what the model works on, or
+                labels that it needs are missing.
+        """
+        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if self.num_classes is None:
+            labels = ()
+        else:
+            labels = (check_labels(labels, self.num_classes),)
+        images = check_images(images, self.image_shape, 0, 1)
+        if self.likelihood == "bernoulli":
+            _check_binary(images)
+        return images, labels
+
+    def log_prob(self, images, labels=None):
+        """The exact log-probability of images.
+
+        Args:
+            images: Float array `(batch, height, width, channels)`, in [0, 1].
+            labels: Integer array `(batch,)`, for a conditional model alone.
+
+        Returns:
+            Float32 NumPy array `(batch,)`, nats an image.
+
+        Raises:
+            ValueError: If the images have another shape or range, or labels
+                are missing.
+        """
+        images = check_image_array(images, self.image_shape)
+        arrays = images, *self._labels(labels, len(images))
+        return self._run("log_prob", *arrays)["log_prob"]
+
+    def generate(self, num_samples=None, seed=None, labels=None):
+        """Generates images, pixel by pixel.
+
+        Args:
+            num_samples: Integer >= 0. May be left out where `labels` is an
+                array.
+            seed: Integer: the same seed gives the same images. `None` draws
+                one from the model's own generator.
+            labels: For a conditional model alone: integer array
+                `(num_samples,)`; one integer, for all of them; or `None` to
+                draw labels evenly.
+
+        Returns:
+            Float32 NumPy array `(num_samples, height, width, channels)`, in
+            [0, 1].
+
+        Raises:
+            ValueError: If `num_samples` is negative or missing, or labels are
+                out of range.
+        """
+        if num_samples is None and np.ndim(labels) > 0:
+            num_samples = len(labels)
+        check_num_samples(num_samples)
+        seed = self._seed(seed)
+        if labels is None and self.num_classes is not None:
+            labels = sampling.seeded_labels(num_samples, self.num_classes, seed)
+        elif np.ndim(labels) == 0 and labels is not None:
+            labels = np.full(num_samples, labels)
+        blank = np.zeros((num_samples, *self.image_shape), "float32")
+        return self._complete(blank, np.zeros_like(blank), labels, seed)
+
+    def complete(self, images, known, seed=None, labels=None):
+        """Draws the pixels of images that are not known.
+
+        They are drawn in order, each given those before it, known or drawn;
+        what is known further down or right stays, but is not looked at.
+
+        Args:
+            images: Float array `(batch, height, width, channels)`, in [0, 1].
+            known: Boolean array `(height, width)` or `(batch, height,
+                width)`: which pixels are kept. What `images` has at the
+                others makes no difference.
+            seed: Integer, as in `generate`.
+            labels: Integer array `(batch,)`, for a conditional model alone.
+
+        Returns:
+            Float32 NumPy array like `images`.
+
+        Raises:
+            ValueError: If the shapes do not agree, if there is nothing to
+                complete, or if labels are missing.
+        """
+        images = check_image_array(images, self.image_shape)
+        known = np.asarray(known)
+        shape = images.shape[:3]
+        if known.dtype != bool or known.shape not in (shape, shape[1:]):
+            raise ValueError(
+                f"Expected `known` to be booleans {shape[1:]} or {shape}. "
+                f"Received: shape {known.shape} and type {known.dtype}"
+            )
+        if known.all():
+            raise ValueError(
+                "Expected images with a hole: some pixels that are not known. "
+                "Received: known=True everywhere"
+            )
+        known = np.broadcast_to(known[..., None], images.shape)
+        if self.likelihood == "bernoulli":
+            grey = known & (images != 0) & (images != 1)
+            if grey.any():
+                raise ValueError(
+                    "Expected known pixels that are 0 or 1. "
+                    f"Received: {grey.sum()} others"
+                )
+        return self._complete(images, known, labels, self._seed(seed))
+
+    def _complete(self, images, known, labels, seed):
+        complete = self._compiled_function("complete")
+        labels = self._labels(labels, len(images))
+        made = complete(
+            tf.constant(images, "float32"),
+            tf.constant(known, "bool"),
+            *map(tf.constant, labels),
+            tf.constant(seed, "int32"),
+        )
+        return made["images"].numpy()
+
+    def _labels(self, labels, count):
+        """The labels of images as a tuple of one array, or of none."""
+        if self.num_classes is not None:
+            return (check_label_array(labels, count, self.num_classes),)
+        if labels is not None:
+            raise ValueError(
+                "The model is not conditional and takes no labels: "
+                f"num_classes=None. Received: labels={labels}"
+            )
+        return ()
+
+    def signatures(self):
+        conditional = self.num_classes is not None
+
+        def generate(num_samples, seed):
+            if not conditional:
+                return blank(num_samples, (), seed)
+            labels = sampling.seeded_labels(num_samples, self.num_classes, seed)
+            return {**blank(num_samples, (labels,), seed), "labels": labels}
+
+        def generate_labels(labels, seed):
+            return blank(tf.shape(labels)[0], (labels,), seed)
+
+        def blank(num_samples, labels, seed):
+            images = tf.zeros((num_samples, *self.image_shape))
+            return complete(
+                images, tf.zeros_like(images, "bool"), *labels, seed
+            )
+
+        def complete(images, known, *labels_and_seed):
+            *labels, seed = labels_and_seed
+            count, size = tf.shape(images)[0], np.prod(self.image_shape)
+            levels = tf.round(images * (self.vocabulary_size - 1))
+            tokens = tf.reshape(tf.cast(levels, "int32"), (count, size))
+            given = tf.reshape(known, (count, size))
+            loop = sampling.start_loop(
+                self,
+                tf.pad(tokens, [(0, 0), (1, 0)]),
+                tf.pad(given, [(0, 0), (1, 0)], constant_values=True),
+                size,
+                seed,
+                state=self.initial_state(count, *labels),
+            )
+            loop = sampling.run_loop(self, loop, size + 1, sampling.Choice())
+            made = tf.cast(loop.tokens[:, 1:], "float32")
+            made = made / (self.vocabulary_size - 1)
+            return {"images": tf.reshape(made, (count, *self.image_shape))}
+
+        def log_prob(images, *labels):
+            return {"log_prob": self.pixels(images, *labels).log_prob(images)}
+
+        shape = (None, *self.image_shape)
+        images = tf.TensorSpec(shape, "float32", "images")
+        known = tf.TensorSpec(shape, "bool", "known")
+        labels = [tf.TensorSpec((None,), "int32", "labels")] * conditional
+        signatures = {
+            "generate": (generate, [NUM_SAMPLES, SEED]),
+            "complete": (complete, [images, known, *labels, SEED]),
+            "log_prob": (log_prob, [images, *labels]),
+        }
+        if conditional:
+            signatures["generate_labels"] = (generate_labels, [*labels, SEED])
+        return signatures
+
+
+def _check_binary(images):
+    grey = (images != 0) & (images != 1)
+    tf.debugging.Assert(
+        ~tf.reduce_any(grey),
+        [
+            "Expected pixels that are 0 or 1, as image_dataset(..., "
+            "binarize='dynamic') gives; for grey ones there is likelihood="
+            "'discretized_logistic_mixture'. Received: other pixels, so many:",
+            tf.reduce_sum(tf.cast(grey, "int32")),
+        ],
+    )
