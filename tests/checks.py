@@ -20,6 +20,15 @@ def generate_text(model, count, seed):
     return np.array(model.generate(["the "] * count, 20, seed=seed))
 
 
+def generate_scores(model, count, seed):
+    scores = model.generate(count, num_steps=12, seed=seed)
+    # One shape, whenever a score ends.
+    rows = np.full((count, 12, model.tokenizer.num_voices), -1)
+    for row, score in zip(rows, scores, strict=True):
+        row[: len(score)] = score.events
+    return rows
+
+
 def check_contract(make_model, make_data, tmp_path, generate=generate_images):
     """Takes a model through all that DESIGN promises of each.
 
@@ -164,6 +173,10 @@ def example_input(spec):
     shape = [3 if side is None else side for side in spec.shape]
     if spec.dtype == tf.string:
         return np.array([b"the cat", b"a", b"on the mat"])
+    if spec.dtype == tf.bool:
+        return np.random.default_rng(1).random(shape) < 0.5
+    if spec.name == "events":
+        return np.full(shape, -3, "int32")  # all of them free
     if spec.dtype.is_integer:
         return np.full(shape, 2, "int32")
     return np.random.default_rng(0).random(shape, "float32")
@@ -203,14 +216,18 @@ def random_images(
     seed=0,
     low=-1.0,
     num_classes=None,
+    binary=False,
 ):
     """Noise as images in [low, 1], in batches the last of which is short.
 
-    With labels, in pairs, where there are classes.
+    With labels, in pairs, where there are classes; of zeros and ones alone if
+    that is asked for.
     """
     data = tf.random.stateless_uniform(
         (count, *image_shape), (seed, 0), low, 1.0
     )
+    if binary:
+        data = tf.round(data)
     if num_classes is not None:
         data = (data, tf.range(count) % num_classes)
     return tf.data.Dataset.from_tensor_slices(data).batch(batch_size)

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 from checks import (
     check_contract,
     generate_images,
+    generate_scores,
     generate_text,
     random_images,
 )
@@ -20,15 +22,32 @@ from keras_genai import (
     DenoisingAutoencoder,
     LSTMLanguageModel,
     MarkovChain,
+    MusicTokenizer,
+    MusicTransformer,
+    PixelCNN,
+    music_dataset,
     text_dataset,
 )
+from keras_genai.data.music import Score
 
 SHAPE = (8, 12, 1)
 
 
-def images(low, num_classes=None):
+def images(low, num_classes=None, binary=False):
     return lambda: random_images(
-        image_shape=SHAPE, low=low, num_classes=num_classes
+        image_shape=SHAPE, low=low, num_classes=num_classes, binary=binary
+    )
+
+
+def small_pixelcnn(**arguments):
+    return PixelCNN(
+        SHAPE,
+        width=4,
+        dilations=(1, 2),
+        first_kernel_size=5,
+        head_width=6,
+        seed=0,
+        **arguments,
     )
 
 
@@ -82,6 +101,13 @@ MODELS = {
         lambda: ConditionalVAE(SHAPE, num_classes=3, latent_dim=5, seed=0),
         images(0, num_classes=3),
     ),
+    "pixelcnn": (small_pixelcnn, images(0, binary=True)),
+    "conditional_pixelcnn": (
+        lambda: small_pixelcnn(
+            num_classes=3, likelihood="discretized_logistic_mixture"
+        ),
+        images(0, num_classes=3),
+    ),
 }
 
 
@@ -125,3 +151,34 @@ def test_model_keeps_the_contract(name, tmp_path):
 def test_language_model_keeps_the_contract(name, tmp_path):
     make_model = LANGUAGE_MODELS[name]
     check_contract(make_model, windows, tmp_path, generate_text)
+
+
+def scores():
+    """Five short pieces in two voices, the last batch of them short."""
+    tune = [60, -1, 62, 64, -2, -1, 65, -1, 64, 62, 60, -1]
+    below = [48, -1, -1, -1, 50, -1, 52, -2, -1, 55, 48, -1]
+    pieces = [
+        Score(np.array([tune[turn:] + tune[:turn], below]).T)
+        for turn in (0, 2, 3, 6, 8)
+    ]
+    return music_dataset(
+        pieces,
+        tokenizer=MusicTokenizer(lowest=[60, 48], highest=[66, 56]),
+        sequence_length=12,
+        batch_size=4,
+        windows="tiled",
+    )
+
+
+def test_music_transformer_keeps_the_contract(tmp_path):
+    def make_model():
+        return MusicTransformer(
+            scores().tokenizer,
+            max_sequence_length=24,
+            num_layers=2,
+            num_heads=3,
+            hidden_dim=12,
+            seed=0,
+        )
+
+    check_contract(make_model, scores, tmp_path, generate_scores)

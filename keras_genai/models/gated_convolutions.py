@@ -27,9 +27,11 @@ class GatedBlock(layers.Layer):
         self.link = dense(2 * width, seeds)
         self.add_left = dense(width, seeds, zero=True)
         self.add_above = None if last else dense(width, seeds, zero=True)
-        self.label_vectors = None
+        self.num_classes = num_classes
         if num_classes is not None:
-            self.label_vectors = layers.Embedding(num_classes, 4 * width)
+            self.label_vectors = layers.Dense(
+                4 * width, use_bias=False, kernel_initializer="zeros"
+            )
 
     def call(self, above, left, labels=None):
         above, link = self._above(above, self.vertical(above), labels)
@@ -39,7 +41,8 @@ class GatedBlock(layers.Layer):
         """The vertical stack, and what it tells the horizontal one."""
         link = self.link(sums)
         if labels is not None:
-            vectors = self.label_vectors(labels)[:, None, None]
+            one_hot = ops.one_hot(labels, self.num_classes)
+            vectors = self.label_vectors(one_hot)[:, None, None]
             for_above, for_left = ops.split(vectors, 2, axis=-1)
             sums, link = sums + for_above, link + for_left
         if self.add_above is not None:

@@ -150,8 +150,10 @@ class MusicTransformer(GPT):
         slot, step = state["slot"], state["step"]
         tokens = tf.range(self.vocabulary_size)[None]
         allowed = tf.gather(tf.constant(self.tokenizer.slots), slot)
-        # A score cannot begin by going on.
-        allowed &= (step > 0)[:, None] | (tokens != self.tokenizer.hold_id)
+        # A score cannot begin by going on, nor by its end.
+        first = (self.tokenizer.hold_id, self.tokenizer.end_token_id)
+        begun = (step > 0)[:, None]
+        allowed &= begun | ((tokens != first[0]) & (tokens != first[1]))
         place = tf.minimum(step, tf.shape(state["reach"])[1] - 1)
         reach = tf.gather(state["reach"], place, batch_dims=1)
         allowed &= self._steps[None] <= reach[:, None]

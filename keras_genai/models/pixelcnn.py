@@ -242,8 +242,8 @@ class PixelCNN(PixelsInOut):
         if self.likelihood == "bernoulli":
             return Bernoulli(outputs)
         channels, k = self.image_shape[2], self.num_mixtures
-        *front, _ = ops.shape(outputs)
-        parts = ops.reshape(outputs, (*front, -1, k))
+        *front, count = ops.shape(outputs)
+        parts = ops.reshape(outputs, (*front, count // k, k))
         logits, location, log_scale, pairs = ops.split(
             parts, (channels, 2 * channels, 3 * channels), axis=-2
         )
