@@ -77,7 +77,7 @@ class Judge:
 
     def sample(self, model, seed):
         """Samples, and the labels that they were asked for or `None`."""
-        if not hasattr(model, "num_classes"):
+        if getattr(model, "num_classes", None) is None:
             return model.generate(self.count, seed=seed), None
         labels = self.labels(seed)
         return model.generate(labels=labels, seed=seed), labels

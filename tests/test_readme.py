@@ -17,6 +17,12 @@ def code(language):
     return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
 
 
+def lines_with(call):
+    """The one block of Python in which that is called."""
+    (found,) = (block for block in code("python") if call in block)
+    return found
+
+
 def test_ten_lines_train_save_export_and_serve(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     ours, theirs = code("python")[:2]
@@ -39,7 +45,7 @@ def test_ten_lines_train_save_export_and_serve(tmp_path, monkeypatch):
 
 def test_text_lines_train_go_on_and_export(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    small = code("python")[2].replace(
+    small = lines_with("kg.GPT(").replace(
         '"python_topics",', '"python_topics", "train[:4000]",'
     )
     assert small.count("train[:4000]") == 1
@@ -49,8 +55,33 @@ def test_text_lines_train_go_on_and_export(tmp_path, monkeypatch):
     assert (tmp_path / "gpt" / "saved_model.pb").is_file()
 
 
+def test_pixel_lines_train_and_complete():
+    small = lines_with("kg.PixelCNN(").replace("epochs=5", "epochs=1")
+    small = small.replace('"mnist_5k",', '"mnist_5k", "train[:64]",')
+    assert small.count("train[:64]") == 1
+    names = {"kg": keras_genai, "np": np}
+    exec(small, names)
+    completed, covered = names["completed"], names["covered"]
+    assert completed.shape == (16, 28, 28, 1)
+    np.testing.assert_array_equal(completed[:, :14], covered[:, :14])
+    assert (completed[:, 14:] != covered[:, 14:]).any()
+
+
+def test_music_lines_train_and_write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    small = lines_with("kg.MusicTransformer(").replace(
+        '"bach_chorales",', '"bach_chorales", "train[:3%]", steps_per_epoch=2,'
+    )
+    assert small.count("train[:3%]") == 1
+    names = {"kg": keras_genai}
+    exec(small, names)
+    assert 1 <= len(names["score"]) <= 64
+    assert len(keras_genai.read_midi(tmp_path / "chorale.mid")) >= 1
+    assert (tmp_path / "chorales" / "saved_model.pb").is_file()
+
+
 def test_evaluation_lines_measure_a_model(capsys, monkeypatch):
-    small = code("python")[3].replace(
+    small = lines_with("kg.evaluate_samples(").replace(
         'load_images("mnist", "test")', 'load_images("mnist_5k", "test")'
     )
     small = small.replace(
@@ -70,12 +101,16 @@ def test_evaluation_lines_measure_a_model(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("place", "door", "number"),
-    [(4, "image_dataset", 6), (5, "text_dataset", 4)],
+    ("first", "door", "number"),
+    [
+        ('"cifar10"', "image_dataset", 6),
+        ('"book.txt"', "text_dataset", 4),
+        ('"songs/"', "music_dataset", 3),
+    ],
 )
-def test_data_lines_name_real_arguments(place, door, number):
+def test_data_lines_name_real_arguments(first, door, number):
     parameters = inspect.signature(getattr(keras_genai, door)).parameters
-    lines = [line for line in code("python")[place].splitlines() if line]
+    lines = [line for line in lines_with(first).splitlines() if line]
     assert len(lines) >= number
     for line in lines:
         call = line.split("#")[0]
