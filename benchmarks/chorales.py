@@ -162,16 +162,20 @@ def main():
     for row in rows:
         row["nats_a_note"] = row["nats_a_step"] * steps / notes
 
-    composed = model.generate(
-        len(held_out), num_steps=num_steps, seed=options.seed
+    composed, likelier = (
+        model.generate(
+            len(held_out), num_steps=num_steps, top_p=top_p, seed=options.seed
+        )
+        for top_p in (1.0, 0.9)
     )
     with tempfile.TemporaryDirectory() as folder:
-        read = [read_by_music21(score, folder) for score in composed]
+        read = [read_by_music21(score, folder) for score in composed + likelier]
     rows += [
         {"name": name, "scores": len(scores)} | measures
         for name, scores in (
             ("held-out chorales", held_out),
             ("composed", composed),
+            ("composed, top_p 0.9", likelier),
         )
         for measures in [keras_genai.music_measures(scores)]
     ]
@@ -184,7 +188,7 @@ def main():
         options.json,
     )
     if options.roll:
-        figure = keras_genai.plotting.plot_piano_roll(composed[0])
+        figure = keras_genai.plotting.plot_piano_roll(likelier[0])
         figure.savefig(options.roll)
 
 

@@ -406,11 +406,13 @@ class DiscretizedLogisticMixture(DiscretizedLogistic):
         """Draws once.
 
         Args:
-            seed: `keras.random.SeedGenerator`, which two draws are made from.
+            seed: Integer, or `keras.random.SeedGenerator`.
 
         Returns:
             Float tensor of the shape of `mean`, of levels in [0, 1].
         """
+        if isinstance(seed, int):  # two draws, which are not to be one
+            seed = keras.random.SeedGenerator(seed)
         chosen = Categorical(self.logits).sample(seed)
         one_hot = ops.one_hot(chosen, self.logits.shape[-1])
         one_hot = ops.cast(one_hot, self.location.dtype)

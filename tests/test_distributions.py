@@ -10,6 +10,7 @@ from keras_genai.distributions import (
     Binomial,
     Categorical,
     DiscretizedLogistic,
+    DiscretizedLogisticMixture,
     Multinomial,
     Normal,
 )
@@ -110,6 +111,40 @@ def test_discretized_logistic_sums_to_one(location, log_scale):
     np.testing.assert_allclose(np.exp(log_prob).sum(), 1, rtol=1e-4)
 
 
+def test_mixture_is_the_weighted_sum_of_its_logistics():
+    level = RANDOM.integers(256, size=(2, 3)).astype("float32") / 255
+    each = [
+        DiscretizedLogistic(PIXELS[..., k], SCALES[..., k] - 2)
+        for k in range(5)
+    ]
+    weights = softmax(LOGITS.astype("float64"), axis=-1)
+    expected = sum(
+        weights[..., k] * np.exp(one.log_prob_per_dimension(level))
+        for k, one in enumerate(each)
+    )
+    mixture = DiscretizedLogisticMixture(LOGITS, PIXELS, SCALES - 2)
+    np.testing.assert_allclose(
+        mixture.log_prob(level), summed(np.log(expected)), rtol=1e-4
+    )
+
+
+def test_mixture_sums_to_one_and_draws_as_often():
+    logits = ops.array([[0.0, 1.0]])
+    mixture = DiscretizedLogisticMixture(
+        logits, ops.array([[0.2, 0.8]]), ops.array([[-5.0, -4.0]])
+    )
+    levels = ops.arange(256, dtype="float32") / 255
+    probabilities = np.exp(
+        mixture.log_prob(ops.reshape(levels, (256, 1))[:, 0])
+    )
+    assert probabilities.sum() == pytest.approx(1, rel=1e-4)
+    many = DiscretizedLogisticMixture(
+        ops.repeat(logits, 20_000, axis=0), mixture.location, mixture.log_scale
+    )
+    low = np.array(many.sample(0)) < 0.5
+    assert low.mean() == pytest.approx(expit(-1.0), abs=0.015)
+
+
 PAIRS = {
     "normal": (Normal(LOGITS, SCALES), Normal(SCALES, LOGITS / 4)),
     "bernoulli": (Bernoulli(LOGITS), Bernoulli(SCALES)),
@@ -119,6 +154,10 @@ PAIRS = {
     "discretized_logistic": (
         DiscretizedLogistic(PIXELS, SCALES - 2),
         DiscretizedLogistic(PIXELS + 0.1, SCALES - 1.5),
+    ),
+    "discretized_logistic_mixture": (
+        DiscretizedLogisticMixture(LOGITS, PIXELS, SCALES - 2),
+        DiscretizedLogisticMixture(SCALES, PIXELS + 0.2, SCALES - 1.5),
     ),
 }
 each_pair = pytest.mark.parametrize("name", PAIRS)
@@ -155,7 +194,7 @@ def test_draws_have_the_mean_and_are_a_function_of_the_seed(name):
     generator = keras.random.SeedGenerator(1)
     draws = np.array([one.sample(generator) for _ in range(3000)])
     error = draws.std(axis=0) / np.sqrt(len(draws)) + 1e-6
-    if name != "discretized_logistic":  # whose mean is that before clipping
+    if not name.startswith("discretized"):  # whose mean is that before clipping
         assert (np.abs(draws.mean(axis=0) - one.mean) < 5 * error).all()
     assert draws.shape[1:] == tuple(one.mean.shape)
 

@@ -17,6 +17,7 @@ FORMS = {
     "gpt2": {"style": "gpt2"},
     "grouped": {"num_heads": 6, "num_key_value_heads": 2, "hidden_dim": 24},
     "untied": {"tied_embeddings": False, "positions": "learned"},
+    "relative": {"positions": "relative"},
     "other": {"normalization": "layer", "activation": "gelu", "qk_norm": False},
 }
 every_form = pytest.mark.parametrize("form", FORMS)
@@ -103,9 +104,9 @@ def test_reading_in_pieces_gives_the_logits_of_reading_at_once(form):
         position += length
 
 
-def test_learned_and_rotary_positions_tell_order():
-    for style in ("modern", "gpt2"):
-        model = gpt(style=style)
+def test_positions_of_each_kind_tell_order():
+    for positions in ("rotary", "learned", "relative"):
+        model = gpt(positions=positions)
         one, other = model(np.array([[1, 2, 3], [2, 1, 3]]))
         assert np.abs(one[-1] - other[-1]).max() > 1e-6
 

@@ -74,6 +74,25 @@ def test_draws_have_the_probabilities_of_the_chain():
         assert stats.chisquare(found, expected).pvalue > 1e-3
 
 
+def test_tokens_given_further_on_are_read_as_they_are():
+    tokens = np.zeros((3000, 5), "int32")
+    given = np.zeros((3000, 5), "bool")
+    tokens[:, 0], given[:, 0] = 1, True
+    tokens[:, 2], given[:, 2] = 2, True
+    loop = start_loop(Stub(chain=ENDLESS), tokens, given, 5)
+    made = run_loop(Stub(chain=ENDLESS), loop, 5, Choice()).tokens.numpy()
+    assert (made[:, 0] == 1).all() and (made[:, 2] == 2).all()
+    # What follows them goes on from them; what is before does not know them.
+    for column, before in ((1, 1), (3, 2)):
+        expected = ENDLESS[before].astype("float64")
+        expected *= len(made) / expected.sum()
+        found = np.bincount(made[:, column], minlength=SIZE)
+        possible = expected > 0
+        assert (found[~possible] == 0).all()
+        pvalue = stats.chisquare(found[possible], expected[possible]).pvalue
+        assert pvalue > 1e-3
+
+
 # --- Beam search -------------------------------------------------------------
 
 
