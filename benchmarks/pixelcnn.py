@@ -88,6 +88,7 @@ def main():
     clock = AnnealOverTime(options.seconds, warm_up=100)
     model.fit(train, epochs=10_000, verbose=0, callbacks=[clock])
     nats = model.evaluate(test, verbose=0)["loss"]
+    print(f"PixelCNN: {nats:.4g} nats an image", flush=True)
 
     model.generate(count, seed=0)  # traces
     start = time.monotonic()
