@@ -33,6 +33,7 @@ class Recipe:
     epochs: int = 80
     model_arguments: dict = dataclasses.field(default_factory=dict)
 
+    makes = None  # "images", "text" or "music"
     validation_split = None
 
     def dataset(self, seed=None, offline=False, split=None, like=None):
@@ -131,6 +132,7 @@ class ImageRecipe(Recipe):
     image_size: tuple | None = None
     augment: dict | None = None
 
+    makes = "images"
     value_range = (-1, 1)  # of the pixels that the family works on
     binarize = None
 
@@ -227,34 +229,59 @@ class AnnealedRecipe(ImageRecipe):
 
 
 @dataclasses.dataclass(frozen=True)
-class TextRecipe(Recipe):
-    """A recipe for text.
+class TokenRecipe(Recipe):
+    """A recipe for tokens in windows, warmed up and annealed.
 
-    Each epoch is so many random windows; held-out text is tiled.
+    Each epoch is so many random windows; held-out data are tiled.
 
     Attributes:
-        tokenizer: `"character"`, `"byte"`, or the path of a tokenizer that
-            was saved.
         sequence_length: Integer >= 1, tokens of a window.
         steps_per_epoch: Integer >= 1, or `None` for as many tokens as the
-            text has.
-        windows: `"random"` or `"tiled"`.
-        learning_rate: Float > 0, at the start; it is warmed up and annealed.
-        prompt: String that the samples of each epoch go on from.
+            data have.
+        learning_rate: Float > 0, at its highest: it is warmed up and annealed
+            to 0 along half a cosine.
         validation_split: String, the split that each epoch is validated on,
             or `None`.
     """
 
-    source: object = "tiny_shakespeare"
-    batch_size: int = 64
     epochs: int = 10
-    tokenizer: str = "character"
     sequence_length: int = 64
     steps_per_epoch: int | None = None
-    windows: str = "random"
     learning_rate: float = 1e-3
-    prompt: str = "\n"
     validation_split: str | None = "validation"
+
+    def compile_arguments(self, model, steps_per_epoch):
+        import keras
+
+        steps = self.epochs * steps_per_epoch
+        warm_up = min(50, steps // 10)
+        rate = keras.optimizers.schedules.CosineDecay(
+            self.learning_rate / max(warm_up, 1),
+            steps - warm_up,
+            warmup_target=self.learning_rate,
+            warmup_steps=warm_up,
+        )
+        return {"optimizer": model.make_optimizer(rate)}
+
+
+@dataclasses.dataclass(frozen=True)
+class TextRecipe(TokenRecipe):
+    """A recipe for text.
+
+    Attributes:
+        tokenizer: `"character"`, `"byte"`, or the path of a tokenizer that
+            was saved.
+        windows: `"random"` or `"tiled"`.
+        prompt: String that the samples of each epoch go on from.
+    """
+
+    source: object = "tiny_shakespeare"
+    batch_size: int = 64
+    tokenizer: str = "character"
+    windows: str = "random"
+    prompt: str = "\n"
+
+    makes = "text"
 
     def dataset(self, seed=None, offline=False, split=None, like=None):
         from keras_genai.data.text import text_dataset
@@ -286,19 +313,63 @@ class TextRecipe(Recipe):
         return arguments
 
     def compile_arguments(self, model, steps_per_epoch):
-        import keras
-
         if self.family == "MarkovChain":
             return {}
-        steps = self.epochs * steps_per_epoch
-        warm_up = min(50, steps // 10)
-        rate = keras.optimizers.schedules.CosineDecay(
-            self.learning_rate / max(warm_up, 1),
-            steps - warm_up,
-            warmup_target=self.learning_rate,
-            warmup_steps=warm_up,
+        return super().compile_arguments(model, steps_per_epoch)
+
+
+@dataclasses.dataclass(frozen=True)
+class MusicRecipe(TokenRecipe):
+    """A recipe for scores.
+
+    Attributes:
+        num_voices: Integer >= 1, voices that MIDI files are read with.
+        num_steps: Integer >= 1, sixteenths of a score that is composed after
+            an epoch, or to be measured.
+    """
+
+    source: object = "bach_chorales"
+    batch_size: int = 4
+    sequence_length: int = 256
+    steps_per_epoch: int | None = 120
+    learning_rate: float = 4e-3
+    num_voices: int = 4
+    num_steps: int = 128
+
+    makes = "music"
+
+    def dataset(self, seed=None, offline=False, split=None, like=None):
+        from keras_genai.data.music import (
+            MusicTokenizer,
+            load_scores,
+            music_dataset,
         )
-        return {"optimizer": model.make_optimizer(rate)}
+
+        def scores(split):
+            return load_scores(self.source, split, offline, self.num_voices)
+
+        if like is None:
+            # An instrument's range is known before what is played on it:
+            # a held-out note outside of all others could not be read.
+            pieces = scores("train+validation+test").scores
+            tokenizer = MusicTokenizer.from_scores(pieces)
+        else:
+            tokenizer = like.tokenizer
+        return music_dataset(
+            scores(split or self.split),
+            tokenizer=tokenizer,
+            sequence_length=self.sequence_length,
+            batch_size=self.batch_size,
+            windows="tiled" if split else "random",
+            steps_per_epoch=None if split else self.steps_per_epoch,
+            seed=seed,
+        )
+
+    def arguments_from(self, dataset):
+        return {
+            "tokenizer": dataset.tokenizer,
+            "max_sequence_length": self.sequence_length,
+        }
 
 
 _DEFAULTS = {
@@ -347,10 +418,12 @@ _DEFAULTS = {
         learning_rate=5e-3,
     ),
     "gpt": TextRecipe("GPT", batch_size=32, epochs=4, learning_rate=4e-3),
+    "music_transformer": MusicRecipe("MusicTransformer"),
 }
 _QUICK = {
     ImageRecipe: {"split": "train[:512]", "epochs": 3},
     TextRecipe: {"split": "train[:20000]", "epochs": 3, "steps_per_epoch": 8},
+    MusicRecipe: {"epochs": 3, "steps_per_epoch": 8, "num_steps": 32},
 }
 
 

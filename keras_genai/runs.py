@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,10 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_genai.export import check_saved_model, complete_or_absent
-from keras_genai.recipes import ImageRecipe, TextRecipe, recipe_from_record
+from keras_genai.recipes import recipe_from_record
 from keras_genai.version import __version__
 
 _FEATURES = 64  # of the extractor that evaluates samples
+_NEVER = sys.maxsize  # as a period, in epochs
+_MOST_SCORES = 256  # composed to be measured, all at once
 
 
 class Run:
@@ -228,7 +231,11 @@ class Run:
         }
         self.write_record(record)
         self._forget_unfinished_epochs()
-        doctor = TrainingDoctor(getattr(dataset.examples, "images", None))
+        doctor = TrainingDoctor(
+            getattr(dataset.examples, "images", None),
+            # Of samples it looks at images and at texts.
+            period=_NEVER if recipe.makes == "music" else 1,
+        )
         log = keras.callbacks.CSVLogger(self.history_path, append=True)
         started, earlier = time.monotonic(), record["seconds"]
         try:
@@ -269,19 +276,23 @@ class Run:
         return model
 
     def _sampler(self, recipe):
-        from keras_genai.callbacks import SampleImages, SampleText
+        from keras_genai import callbacks
 
         samples = self.folder / "samples"
-        if isinstance(recipe, TextRecipe):
-            return SampleText(samples, recipe.prompt)
-        return SampleImages(samples, self.folder / "samples.gif")
+        if recipe.makes == "text":
+            return callbacks.SampleText(samples, recipe.prompt)
+        if recipe.makes == "music":
+            return callbacks.SampleScores(samples, recipe.num_steps)
+        return callbacks.SampleImages(samples, self.folder / "samples.gif")
 
     def _tensorboard(self, recipe, model, examples):
         from keras_genai.callbacks import TensorBoard
 
         folder = self.folder / "tensorboard"
-        if isinstance(recipe, TextRecipe):
+        if recipe.makes == "text":
             return TensorBoard(folder, prompt=recipe.prompt)
+        if recipe.makes == "music":  # of which it shows no samples
+            return TensorBoard(folder, period=_NEVER)
         if not hasattr(model, "encode"):
             return TensorBoard(folder)
         labels = examples.labels
@@ -316,7 +327,7 @@ class Run:
         Samples of images are measured where the data have classes, against
         the split and with the training images for a floor; the measures and
         their picture are also in the folder's `evaluation/SPLIT.json` and
-        `.png`.
+        `.png`. Scores are measured beside the pieces of the split.
 
         Args:
             split: String, the split to evaluate on, or `None` for the
@@ -324,15 +335,16 @@ class Run:
             k: Integer >= 1, codes an image for the importance-weighted bound
                 of a VAE.
             num_samples: Integer, how many samples are measured, or `None` for
-                as many as the split has, 10,000 at most.
+                as many as the split has, 10,000 images or 256 scores at most.
             seed: Integer, seed of the samples and their intervals.
 
         Returns:
             Dictionary: what the model reports in `evaluate`; the bounds of
             a VAE with their standard errors, nats an example, and the better
             one in bits a dimension where its likelihood has bits; the bits a
-            character of a language model that slides over the text; under
-            `"samples"` what `SampleEvaluation.to_dict` returns.
+            character of a language model that slides over the text, or nats a
+            step over the scores; under `"samples"` what
+            `SampleEvaluation.to_dict` returns, or the `music_measures`.
 
         Raises:
             ValueError: If there is no such split, it has fewer images than
@@ -349,16 +361,24 @@ class Run:
             record["seed"], record["offline"], split, like=model
         )
         samples = None
-        if isinstance(recipe, ImageRecipe):
+        if recipe.makes == "images":
             training = recipe.dataset(record["seed"], record["offline"])
             samples = _measured_samples(
                 model, dataset.examples, training.examples, num_samples, seed
             )
         results = model.evaluate(dataset)
-        if hasattr(model, "score"):
-            # In tiles a window's first tokens have no context; here they have.
+        # In tiles a window's first tokens have no context; sliding, they have.
+        if recipe.makes == "text":
             results["bits_per_character_sliding"] = (
                 evaluation.bits_per_character(model, dataset.examples.texts)
+            )
+        if recipe.makes == "music":
+            scores = list(dataset.examples.scores)
+            results["nats_per_step_sliding"] = float(
+                np.average(model.score(scores), weights=list(map(len, scores)))
+            )
+            results["samples"] = _measured_scores(
+                model, dataset.examples, num_samples, recipe.num_steps, seed
             )
         if hasattr(model, "log_weights"):
             for name, bound in (
@@ -488,6 +508,38 @@ def _measured_samples(model, held_out, training, num_samples, seed):
         )
     print(f"The samples are not evaluated: {why}.")
     return None
+
+
+def _measured_scores(model, held_out, num_samples, num_steps, seed):
+    """The measures of composed scores beside those of held-out pieces."""
+    from keras_genai.evaluation import music_measures
+
+    count = num_samples or min(len(held_out.scores), _MOST_SCORES)
+    composed = music_measures(model.generate(count, num_steps, seed=seed))
+    pieces = music_measures(held_out)
+    measures = {
+        name: {"value": value, "held_out": pieces[name]}
+        for name, value in composed.items()
+    }
+    print(f"{'measure':32} {'composed':>10} {'held out':>10}")
+    for name, measure in measures.items():
+        value, piece = measure.values()
+        print(f"{name:32} {value:10.3f} {piece:10.3f}")
+    print(
+        f"{count:,} scores of {num_steps} steps at most, seed {seed}, beside "
+        f"{held_out.source} ({held_out.digest})"
+    )
+    return {
+        "measures": measures,
+        "num_samples": count,
+        "num_steps": num_steps,
+        "seed": seed,
+        "reference": {
+            "source": held_out.source,
+            "scores": len(held_out.scores),
+            "digest": held_out.digest,
+        },
+    }
 
 
 def _bits(model, recipe, nats):

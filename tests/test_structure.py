@@ -28,7 +28,7 @@ ALLOWED = {
         # The contract of every model: `export`, and the backend it needs.
         *("export", "startup"),
     },
-    "callbacks": {"callbacks", "plotting", "evaluation", "export"},
+    "callbacks": {"callbacks", "plotting", "evaluation", "export", "data"},
     "recipes": {"data"},
     "runs": {
         *("recipes", "callbacks", "export", "plotting", "version"),
@@ -37,7 +37,7 @@ ALLOWED = {
     "records": {"runs"},
     "cli": {
         *("records", "recipes", "runs", "startup", "version", "data", "models"),
-        *("export", "plotting"),
+        *("export", "plotting", "cli"),
     },
 }
 

@@ -1,13 +1,18 @@
 """What `fit` calls on a schedule."""
 
 from keras_genai.callbacks.doctor import Alarm, RaiseOnNaN, TrainingDoctor
-from keras_genai.callbacks.samples import SampleImages, SampleText
+from keras_genai.callbacks.samples import (
+    SampleImages,
+    SampleScores,
+    SampleText,
+)
 from keras_genai.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "Alarm",
     "RaiseOnNaN",
     "SampleImages",
+    "SampleScores",
     "SampleText",
     "TensorBoard",
     "TrainingDoctor",

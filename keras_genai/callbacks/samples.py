@@ -5,7 +5,9 @@ from pathlib import Path
 
 import keras
 
-from keras_genai.plotting import image_grid, write_gif
+from keras_genai.data.music import write_midi
+from keras_genai.export import complete_or_absent
+from keras_genai.plotting import image_grid, plot_piano_roll, write_gif
 
 
 class SampleImages(keras.callbacks.Callback):
@@ -150,3 +152,54 @@ class SampleText(keras.callbacks.Callback):
             path.write_text(text, encoding="utf-8")
         if self.show:
             print(f"\n{text}")
+
+
+class SampleScores(keras.callbacks.Callback):
+    """Keeps what a model composes from the same seed, epoch after epoch.
+
+    Args:
+        directory: Path of a folder for `epoch_001.mid` and its piano roll
+            `epoch_001.png`, ...; of several scores the files are
+            `epoch_001-1.mid`, `epoch_001-2.mid`, ..., with one picture of all.
+        num_steps: Integer >= 1, sixteenths that a score has at most. Defaults
+            to `128`.
+        num_samples: Integer >= 1, scores an epoch. Defaults to `1`.
+        period: Integer >= 1, epochs from one to the next.
+        seed: Integer. Defaults to `0`.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> callback = SampleScores("samples", num_steps=64)
+    """
+
+    def __init__(
+        self, directory, num_steps=128, num_samples=1, period=1, seed=0
+    ):
+        super().__init__()
+        if min(num_steps, num_samples, period) < 1:
+            raise ValueError(
+                "`num_steps`, `num_samples` and `period` must be at least 1. "
+                f"Received: num_steps={num_steps}, num_samples={num_samples}, "
+                f"period={period}"
+            )
+        self.directory = Path(directory)
+        self.num_steps = num_steps
+        self.num_samples = num_samples
+        self.period = period
+        self.seed = seed
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.period:
+            return
+        scores = self.model.generate(
+            self.num_samples, self.num_steps, seed=self.seed
+        )
+        self.directory.mkdir(parents=True, exist_ok=True)
+        name = f"epoch_{epoch + 1:03d}"
+        for number, score in enumerate(scores, 1):
+            which = f"-{number}" if len(scores) > 1 else ""
+            write_midi(score, self.directory / f"{name}{which}.mid")
+        with complete_or_absent(self.directory / f"{name}.png") as partial:
+            plot_piano_roll(scores).savefig(partial)

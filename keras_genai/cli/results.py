@@ -1,0 +1,132 @@
+"""`keras-genai evaluate`, `compare`, `export` and `list`."""
+
+from pathlib import Path
+
+from keras_genai import recipes
+from keras_genai.cli.values import file_to_write, integer_above_zero
+from keras_genai.startup import prepare_tensorflow
+
+
+def add_commands(commands):
+    """Tells the parser of all that looks at runs.
+
+    Args:
+        commands: What `add_subparsers` returned.
+    """
+    parser = commands.add_parser(
+        "evaluate", help="measure a run's model on held-out data"
+    )
+    parser.add_argument("source", metavar="RUN")
+    parser.add_argument("--split", help="a split (the recipe's, else test)")
+    parser.add_argument(
+        "--k",
+        type=integer_above_zero,
+        default=500,
+        help="codes an image for the importance-weighted bound of a VAE",
+    )
+    parser.add_argument(
+        "--num-samples",
+        type=integer_above_zero,
+        help="samples to compare (as many as the split has, 10,000 images or "
+        "256 scores at most)",
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.set_defaults(run=evaluate)
+
+    parser = commands.add_parser(
+        "compare", help="print and plot runs side by side"
+    )
+    parser.add_argument("runs", metavar="RUN", nargs="+")
+    parser.add_argument("--output", help=".png, .pdf or .svg (compare.png)")
+    parser.add_argument("--overwrite", action="store_true")
+    parser.set_defaults(run=compare)
+
+    parser = commands.add_parser("export", help="export a run's model")
+    parser.add_argument("source", metavar="RUN")
+    parser.add_argument("--output", help="folder (RUN/export)")
+    parser.add_argument("--format", default="saved_model")
+    parser.set_defaults(run=export)
+
+    parser = commands.add_parser("list", help="models, presets, data sets")
+    parser.set_defaults(run=list_all)
+
+
+def evaluate(options, _):
+    from keras_genai.runs import Run
+
+    run = Run.open(options.source)
+    prepare_tensorflow()
+    results = run.evaluate(
+        options.split, options.k, options.num_samples, options.seed
+    )
+    for name, value in results.items():
+        if name != "samples" and not name.endswith("_standard_error"):
+            error = results.get(f"{name}_standard_error")
+            spread = "" if error is None else f" +- {error:.3f}"
+            print(f"{name:32} {value:10.3f}{spread}")
+
+
+def compare(options, _):
+    from keras_genai.export import complete_or_absent
+    from keras_genai.plotting import plot_comparison
+    from keras_genai.records import Comparison
+
+    comparison = Comparison(options.runs)
+    output = file_to_write(options, "compare.png", (".png", ".pdf", ".svg"))
+    print(comparison)
+    if not any(comparison.histories.values()):
+        print("\nNo run has finished an epoch: there is nothing to draw.")
+        return
+    figure = plot_comparison(comparison.histories)
+    with complete_or_absent(output) as partial:
+        figure.savefig(partial, bbox_inches="tight")
+    print(f"\nHistories: {output}")
+
+
+def export(options, _):
+    from keras_genai.runs import Run
+
+    if options.format != "saved_model":
+        raise ValueError(
+            "Expected --format saved_model. "
+            f"Received: --format {options.format}"
+        )
+    run = Run.open(options.source)
+    prepare_tensorflow()
+    from keras_genai.export import check_saved_model
+    from keras_genai.models import load_model
+
+    model = load_model(run.model_path)
+    path = model.export(options.output or run.export_path)
+    difference = check_saved_model(path, model)
+    print(f"{path}: loaded again, differs from the model by {difference:.1g}")
+
+
+def list_all(options, _):
+    from keras_genai.data.corpora import OFFLINE_CORPORA
+    from keras_genai.data.sources import OFFLINE_SETS
+
+    print("Models and presets (keras-genai train MODEL --preset PRESET):")
+    for model, presets in recipes.RECIPES.items():
+        for preset, recipe in presets.items():
+            print(
+                f"    {model:22} {preset:8} {recipe.source}[{recipe.split}], "
+                f"{recipe.epochs} epochs of batches of {recipe.batch_size}"
+            )
+    print("Offline data sets (--dataset NAME):")
+    for name, text in {
+        **OFFLINE_SETS,
+        **OFFLINE_CORPORA,
+        "bach_chorales": "in four parts, inside music21 (the extra `music`)",
+    }.items():
+        print(f"    {name:17} {text}")
+    prepare_tensorflow()
+    import tensorflow_datasets as tfds
+
+    data_dir = Path(tfds.core.constants.DATA_DIR)
+    print(f"TFDS data sets prepared in {data_dir} (any other TFDS image set")
+    print("is downloaded by its name):")
+    folders = sorted(data_dir.iterdir()) if data_dir.is_dir() else []
+    for folder in folders:
+        if any(folder.glob("**/dataset_info.json")):
+            print(f"    {folder.name}")

@@ -1,0 +1,288 @@
+"""`keras-genai train`: options -> recipe -> run."""
+
+import ast
+import dataclasses
+import inspect
+import random
+from pathlib import Path
+
+from keras_genai import recipes
+from keras_genai.cli.values import integer_above_zero
+from keras_genai.startup import prepare_tensorflow
+
+
+def add_command(commands):
+    """Tells the parser of `train`.
+
+    Args:
+        commands: What `add_subparsers` returned.
+    """
+    parser = commands.add_parser(
+        "train",
+        help="train a model into a run folder",
+        description="Trains a model into a run folder. Any argument of the "
+        "model or its recipe may be given by its own name: --width 48 "
+        "--latent-dim 32 --loss hinge.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("model", nargs="?", help=" or ".join(recipes.RECIPES))
+    data = parser.add_mutually_exclusive_group()
+    data.add_argument("--dataset", help="a TFDS set, or an offline set")
+    data.add_argument(
+        "--data", help="a folder of images or of MIDI files, or a .npz file"
+    )
+    data.add_argument("--text", help="a text file, or a folder of .txt files")
+    parser.add_argument("--split", help="a split, such as 'train[:10%%]'")
+    parser.add_argument(
+        "--image-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH")
+    )
+    parser.add_argument("--preset", help="default, or quick (a minute)")
+    parser.add_argument("--epochs", type=integer_above_zero)
+    parser.add_argument("--batch-size", type=integer_above_zero)
+    parser.add_argument("--seed", type=int)
+    parser.add_argument(
+        "--deterministic", action="store_true", help="repeat bit for bit"
+    )
+    parser.add_argument(
+        "--offline", action="store_true", help="leave the network alone"
+    )
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="write RUN/tensorboard"
+    )
+    parser.add_argument("--output", help="run folder (runs/MODEL-NNN)")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="delete the run that is there"
+    )
+    parser.add_argument("--resume", metavar="RUN", help="continue a run")
+    parser.set_defaults(run=train)
+
+
+def train(options, extra):
+    """Trains a model into the folder of a run, or goes on with one.
+
+    Args:
+        options: What the parser returned.
+        extra: Strings, `--name value` pairs that it does not know.
+
+    Returns:
+        Integer, the exit status.
+
+    Raises:
+        ValueError: If something is refused.
+    """
+    from keras_genai.runs import Run, next_folder
+
+    if options.resume:
+        run, epochs = _resumed(options, extra), options.epochs
+    else:
+        recipe, epochs = _chosen_recipe(options), None
+        prepare_tensorflow()
+        recipe = _with_own_arguments(recipe, extra)
+        seed = options.seed
+        if seed is None:
+            seed = random.randrange(2**31)
+        folder = options.output or next_folder("runs", options.model)
+        run = Run.create(
+            folder,
+            recipe,
+            seed,
+            options.deterministic,
+            options.offline,
+            options.overwrite,
+        )
+    prepare_tensorflow()
+    try:
+        model = run.train(epochs, options.tensorboard)
+    except KeyboardInterrupt:
+        print(
+            "\nInterrupted. Every finished epoch is kept; go on with\n"
+            f"    keras-genai train --resume {run.folder}"
+        )
+        return 130
+    run.finish(model)
+    seconds = run.record()["seconds"]
+    makes = recipes.recipe_from_record(run.record()["recipe"]).makes
+    samples = {
+        "images": "samples/, samples.gif   the same noise",
+        "text": "samples/                the same prompt",
+        "music": "samples/                the same seed",
+    }[makes]
+    prompt = " --prompt TEXT" * (makes == "text")
+    shown = ""
+    if run.record().get("tensorboard"):
+        folder = run.folder / "tensorboard"
+        shown = f"\n    tensorboard/            tensorboard --logdir {folder}"
+    print(
+        f"\n{run.folder}: {seconds / 60:.1f} minutes of training"
+        f"\n    {samples}, epoch after epoch"
+        f"\n    history.png             what was measured, epoch by epoch"
+        f"\n    model.keras             to load and train on"
+        f"\n    export/                 SavedModel, runs without keras_genai"
+        f"{shown}"
+        f"\nNext:\n    keras-genai generate {run.folder} --seed 1{prompt}"
+    )
+    return 0
+
+
+# --- Options -> recipe -------------------------------------------------------
+
+
+def _chosen_recipe(options):
+    if options.model is None:
+        raise ValueError(
+            f"Name a model: {', '.join(recipes.RECIPES)}, or --resume a run."
+        )
+    recipe = recipes.get_recipe(options.model, options.preset or "default")
+    makes = recipe.makes
+    if options.image_size and makes != "images":
+        raise ValueError(
+            f"{recipe.family} reads {makes}. Received: --image-size "
+            f"{' '.join(map(str, options.image_size))}"
+        )
+    path = options.text if makes == "text" else options.data
+    if path is None and (options.data or options.text):
+        raise ValueError(
+            f"{recipe.family} is trained on "
+            + ("--text FILE" if makes == "text" else f"{makes}: --data FOLDER")
+            + f" or --dataset NAME. Received: {options.data or options.text}"
+        )
+    chosen = {
+        "source": options.dataset or (path and str(Path(path).resolve())),
+        "split": options.split,
+        "image_size": options.image_size,
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+    }
+    if options.data and not _has_held_out(recipe, path):
+        recipe = dataclasses.replace(recipe, validation_split=None)
+    return dataclasses.replace(
+        recipe,
+        **{name: value for name, value in chosen.items() if value is not None},
+    )
+
+
+def _has_held_out(recipe, path):
+    """Whether one's own data have the split that a recipe is validated on."""
+    if recipe.makes == "images":
+        # Most have not; --validation-split says which.
+        return recipe.validation_split is None
+    files = [path for path in Path(path).rglob("*") if path.is_file()]
+    midi = [path.suffix.lower() in (".mid", ".midi") for path in files]
+    return sum(midi) >= 10  # of which a tenth is held out
+
+
+# Fields of a recipe that have an option of their own, or none.
+_TRAIN_OPTIONS = (
+    *("family", "source", "split", "image_size", "batch_size", "epochs"),
+    "model_arguments",
+)
+
+
+# Arguments of models that the data or an option of their own decide.
+_FROM_DATA = (
+    *("image_shape", "num_classes", "vocabulary_size", "tokenizer", "seed"),
+)
+
+
+def _with_own_arguments(recipe, extra):
+    """Adds `--name value` pairs that are arguments of the model or recipe."""
+    import keras_genai
+
+    family = getattr(keras_genai, recipe.family)
+    # MusicTransformer hands on to GPT what it does not name.
+    of_parent = issubclass(family, keras_genai.GPT) * [keras_genai.GPT]
+    parameters = {
+        name: parameter
+        for each in (*of_parent, family)
+        for name, parameter in inspect.signature(each).parameters.items()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    }
+    own = [
+        name
+        for name, parameter in parameters.items()
+        if name not in family.network_names
+        # PixelCNN is conditional where it is told of classes.
+        and (name not in _FROM_DATA or _is_choice(name, parameter))
+    ]
+    of_recipe = [
+        field.name
+        for field in dataclasses.fields(recipe)
+        if field.name not in _TRAIN_OPTIONS
+    ]
+    # `--name=value` is `--name value`.
+    extra = [part for text in extra for part in text.split("=", 1)]
+    names = [text.removeprefix("--").replace("-", "_") for text in extra[::2]]
+    for name, text in zip(names, extra[::2], strict=True):
+        if name not in (*own, *of_recipe) or not text.startswith("--"):
+            raise ValueError(
+                f"{recipe.family} has no argument {text!r}. It has: "
+                + ", ".join(f"--{name.replace('_', '-')}" for name in own)
+                + "; the recipe has: "
+                + ", ".join(f"--{n.replace('_', '-')}" for n in of_recipe)
+            )
+    if len(extra) % 2:
+        raise ValueError(f"Expected a value. Received: {extra[-1]!r} alone")
+    values = {
+        name: _value(text)
+        for name, text in zip(names, extra[1::2], strict=True)
+    }
+    changes = {name: values.pop(name) for name in of_recipe if name in values}
+    changes["model_arguments"] = {**recipe.model_arguments, **values}
+    return dataclasses.replace(recipe, **changes)
+
+
+def _is_choice(name, parameter):
+    return name == "num_classes" and parameter.default is None
+
+
+def _resumed(options, extra):
+    from keras_genai.runs import Run
+
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name in (
+            "dataset",
+            "data",
+            "text",
+            "split",
+            "image_size",
+            "preset",
+            "batch_size",
+            "seed",
+            "output",
+        )
+        if getattr(options, name) is not None
+    ]
+    given += ["--overwrite"] * options.overwrite + extra[:1]
+    if given:
+        raise ValueError(
+            "A run is resumed with the arguments it was started with; only "
+            f"--epochs may change. Received: {', '.join(given)}"
+        )
+    run = Run.open(options.resume)
+    record = run.record()
+    if options.deterministic or options.offline:
+        record["deterministic"] |= options.deterministic
+        record["offline"] |= options.offline
+        run.write_record(record)
+    family = record["recipe"]["family"]
+    if options.model is not None and family != (
+        recipes.get_recipe(options.model).family
+    ):
+        raise ValueError(
+            f"The run trains {family}. Received: model={options.model!r}"
+        )
+    epochs = options.epochs or record["recipe"]["epochs"]
+    if record["status"] == "complete" and epochs <= record["final"]["epoch"]:
+        raise ValueError(
+            f"The run is complete, with {record['final']['epoch']} epochs; "
+            f"train on with --epochs. Received: --resume {options.resume}"
+        )
+    return run
+
+
+def _value(text):
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
