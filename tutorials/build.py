@@ -5,10 +5,12 @@
 
 The `.py` in percent format is the truth. The `.ipynb` beside it is written
 when the whole page has run, with the outputs of that run; the picture of the
-cell tagged "picture" goes to `images/`, where the page's first cell shows it.
+cell tagged "picture" goes to `images/`, where the page's first cell shows it,
+and so does the music of the cell tagged "midi", which holds it as a link.
 """
 
 import base64
+import re
 import sys
 import time
 from pathlib import Path
@@ -70,7 +72,7 @@ def script(path, parameters):
 
 
 def build(path):
-    """Executes a tutorial and writes its notebook and its picture."""
+    """Executes a tutorial and writes its notebook, picture and music."""
     notebook = read(path)
     start = time.monotonic()
     NotebookClient(
@@ -85,17 +87,31 @@ def build(path):
         for output in cell.get("outputs", ()):
             if output.output_type == "stream" and output.name == "stderr":
                 raise RuntimeError(f"{path.name} warns: {output.text}")
-        if "picture" in cell.metadata.get("tags", ()):
-            picture = next(
-                output.data["image/png"]
-                for output in cell.outputs
-                if "image/png" in output.get("data", ())
-            )
-            file = FOLDER / "images" / f"{path.stem}.png"
-            file.parent.mkdir(exist_ok=True)
-            file.write_bytes(base64.b64decode(picture))
+        tags = cell.metadata.get("tags", ())
+        if "picture" in tags:
+            write_image(path, ".png", output_of(cell, "image/png"))
+        if "midi" in tags:
+            link = output_of(cell, "text/html")
+            (midi,) = re.findall(r"data:audio/midi;base64,([\w+/=]+)", link)
+            write_image(path, ".mid", midi)
     nbformat.write(notebook, path.with_suffix(".ipynb"))
     print(f"{path.name}: {(time.monotonic() - start) / 60:.1f} minutes")
+
+
+def output_of(cell, kind):
+    """Finds the first output of a cell that is of a MIME type."""
+    return next(
+        output.data[kind]
+        for output in cell.outputs
+        if kind in output.get("data", ())
+    )
+
+
+def write_image(path, suffix, content):
+    """Writes what a tutorial made, in base64, to the folder `images`."""
+    file = FOLDER / "images" / f"{path.stem}{suffix}"
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(base64.b64decode(content))
 
 
 if __name__ == "__main__":

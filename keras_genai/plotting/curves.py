@@ -11,6 +11,7 @@ _UNITS = {
     "active_units": "active units",
     "perplexity": "perplexity",
     "bits_per_character": "bits a character",
+    "nats_per_step": "nats a step",
 }
 
 
