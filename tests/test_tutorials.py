@@ -64,6 +64,20 @@ SMALL = {
         "FEW_EPOCHS": 2,
         "BROKEN_EPOCHS": 1,
     },
+    "11_music": {
+        "SHARE": 6,
+        "EPOCHS": 1,
+        "STEPS_PER_EPOCH": 8,
+        "ORDERS": (1,),
+        "LENGTH": 40,
+        "COMPOSED": 2,
+    },
+    "12_pixelcnn": {
+        "PRESET": "quick",
+        "EPOCHS": 1,
+        "LABEL_EPOCHS": 1,
+        "SAMPLES": 20,
+    },
 }
 TUTORIALS = build.tutorials()
 each_tutorial = pytest.mark.parametrize(
