@@ -142,7 +142,10 @@ def main():
     best = min(row["nats_a_step"] for row in rows)
 
     model = keras_genai.MusicTransformer(
-        tokenizer, num_layers=options.layers, seed=options.seed
+        tokenizer,
+        max_sequence_length=options.sequence_length,
+        num_layers=options.layers,
+        seed=options.seed,
     )
     model.compile()
     clock = AnnealOverTime(options.seconds, warm_up=50)

@@ -32,8 +32,9 @@ class MusicTransformer(GPT):
 
     Args:
         tokenizer: `keras_genai.MusicTokenizer`.
-        max_sequence_length: Integer >= 1, tokens that attention reaches.
-            Defaults to `512`, about a chorale.
+        max_sequence_length: Integer >= 1, tokens that attention reaches, as
+            many as the windows of the training have: a distance that was
+            never there has learned nothing. Defaults to `256`, some ten bars.
         num_layers: Integer >= 1. Defaults to `3`.
         num_heads: Integer >= 1, divides `hidden_dim`. Defaults to `4`.
         hidden_dim: Integer >= 1. Defaults to `96`.
@@ -63,7 +64,7 @@ class MusicTransformer(GPT):
     def __init__(
         self,
         tokenizer=None,
-        max_sequence_length=512,
+        max_sequence_length=256,
         num_layers=3,
         num_heads=4,
         hidden_dim=96,
