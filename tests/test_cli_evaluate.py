@@ -41,6 +41,10 @@ FAMILIES = {
     "denoising_autoencoder": SMALL,
     "vae": SMALL,
     "conditional_vae": SMALL,
+    "pixelcnn": [
+        *("--epochs", "1", "--width", "4", "--dilations", "(1,2)"),
+        *("--first-kernel-size", "5", "--head-width", "8"),
+    ],
 }
 
 
@@ -87,6 +91,29 @@ def test_a_likelihood_of_bytes_has_bits_a_dimension(data, tmp_path):
     bound = results["importance_weighted_bound_k2"]
     assert results["bits_per_dim"] == pytest.approx(-bound / (64 * np.log(2)))
     assert "bits_per_pixel_binary" not in results
+
+
+def test_pixelcnn_is_told_of_classes_and_of_grey(data, tmp_path):
+    more = ["--likelihood", "discretized_logistic_mixture"]
+    more += ["--binarize", "None", "--num-classes", "2"]
+    folder = trained("pixelcnn", data, tmp_path / "run", *more)
+    record = Run.open(folder).record()
+    assert record["arguments"]["num_classes"] == 2
+    assert record["recipe"]["binarize"] is None
+    made = []
+    for source in (folder, folder / "export"):
+        output = tmp_path / f"{source.name}.npz"
+        command = ["generate", str(source), "--labels", "0,1,1"]
+        assert main([*command, "--output", str(output)]) == 0
+        with np.load(output) as file:
+            made.append(file["images"])
+    np.testing.assert_array_equal(*made)
+    assert len(np.unique(made[0])) > 2
+    results = Run.open(folder).evaluate()
+    assert results["bits_per_dim"] == pytest.approx(
+        results["loss"] / (64 * np.log(2)), rel=1e-5
+    )
+    assert "label_agreement" in results["samples"]["measures"]
 
 
 def test_the_number_of_samples_is_chosen_and_checked(data, tmp_path, capsys):

@@ -1,13 +1,20 @@
 """The command line, for models of music."""
 
 import json
+import types
 import wave
 
 import numpy as np
 import pytest
 from test_cli import refused
 
-from keras_genai import Score, load_model, read_midi, write_midi
+from keras_genai import (
+    SampleScores,
+    Score,
+    load_model,
+    read_midi,
+    write_midi,
+)
 from keras_genai.cli import main
 from keras_genai.evaluation import music_measures
 from keras_genai.runs import Run
@@ -139,7 +146,8 @@ def test_evaluate_measures_scores_beside_held_out_pieces(
     assert "nats_per_step_sliding" in output
 
 
-def test_few_files_are_all_trained_on(tmp_path, capsys):
+def test_few_files_are_all_trained_on(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Run, "finish", lambda run, model: {})  # no export
     songs, folder = write_scores(tmp_path / "few", 3), tmp_path / "run"
     command = ["train", "music_transformer", "--data", str(songs), *SMALL]
     command += ["--dropout", "0.1", "--tensorboard", "--output", str(folder)]
@@ -147,7 +155,7 @@ def test_few_files_are_all_trained_on(tmp_path, capsys):
     record = Run.open(folder).record()
     assert record["recipe"]["validation_split"] is None
     assert record["arguments"]["dropout"] == 0.1  # which GPT is handed
-    assert "val_loss" not in record["final"]
+    assert "val_loss" not in Run.open(folder).history()
     assert any((folder / "tensorboard").rglob("events.*"))
     assert "has no scores" in refused(capsys, "evaluate", folder)
 
@@ -215,3 +223,25 @@ def test_chorales_are_listed(no_tfds_sets, capsys):
     output = capsys.readouterr().out
     assert "    bach_chorales " in output
     assert "    music_transformer      quick " in output
+
+
+def test_scores_are_sampled_every_period(tmp_path):
+    asked = []
+
+    def generate(*arguments, seed):
+        asked.append((*arguments, seed))
+        return [Score([[60], [62]]), Score([[64], [65]])]
+
+    callback = SampleScores(tmp_path / "samples", 2, 2, period=3, seed=5)
+    callback.set_model(types.SimpleNamespace(generate=generate))
+    for epoch in range(7):
+        callback.on_epoch_end(epoch)
+    assert asked == [(2, 2, 5)] * 2
+    assert {path.name for path in (tmp_path / "samples").iterdir()} == {
+        *("epoch_003-1.mid", "epoch_003-2.mid", "epoch_003.png"),
+        *("epoch_006-1.mid", "epoch_006-2.mid", "epoch_006.png"),
+    }
+    second = read_midi(tmp_path / "samples" / "epoch_006-2.mid", 1)
+    assert second == Score([[64], [65]])
+    with pytest.raises(ValueError, match="num_steps=0"):
+        SampleScores(tmp_path, num_steps=0)
