@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,7 +18,6 @@ from keras_genai.recipes import recipe_from_record
 from keras_genai.version import __version__
 
 _FEATURES = 64  # of the extractor that evaluates samples
-_NEVER = sys.maxsize  # as a period, in epochs
 _MOST_SCORES = 256  # composed to be measured, all at once
 
 
@@ -231,11 +229,7 @@ class Run:
         }
         self.write_record(record)
         self._forget_unfinished_epochs()
-        doctor = TrainingDoctor(
-            getattr(dataset.examples, "images", None),
-            # Of samples it looks at images and at texts.
-            period=_NEVER if recipe.makes == "music" else 1,
-        )
+        doctor = TrainingDoctor(getattr(dataset.examples, "images", None))
         log = keras.callbacks.CSVLogger(self.history_path, append=True)
         started, earlier = time.monotonic(), record["seconds"]
         try:
@@ -291,8 +285,6 @@ class Run:
         folder = self.folder / "tensorboard"
         if recipe.makes == "text":
             return TensorBoard(folder, prompt=recipe.prompt)
-        if recipe.makes == "music":  # of which it shows no samples
-            return TensorBoard(folder, period=_NEVER)
         if not hasattr(model, "encode"):
             return TensorBoard(folder)
         labels = examples.labels

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_genai import MusicTokenizer, MusicTransformer, music_dataset
+from keras_genai import (
+    MusicTokenizer,
+    MusicTransformer,
+    SampleScores,
+    TensorBoard,
+    TrainingDoctor,
+    music_dataset,
+    read_midi,
+)
 from keras_genai.data.music import HOLD, REST, Score
 from keras_genai.models.gpt import relative_scores
 
@@ -226,6 +234,30 @@ def test_one_encoder_for_training_and_generation():
     assert set(wanted.reshape(-1)) <= set(trained_on)
 
 
+def test_callbacks_of_all_families_take_it(tmp_path):
+    data = music_dataset(
+        [song(20)], tokenizer=TOKENIZER, sequence_length=24, windows="tiled"
+    )
+    model = small()
+    model.compile()
+    doctor = TrainingDoctor(verbose=0)
+    model.fit(
+        data,
+        epochs=2,
+        verbose=0,
+        callbacks=[
+            doctor,
+            TensorBoard(tmp_path / "logs"),
+            SampleScores(tmp_path / "samples", num_steps=8),
+        ],
+    )
+    assert not doctor.alarms
+    names = {path.name for path in (tmp_path / "samples").iterdir()}
+    assert names == {
+        f"epoch_00{epoch}.{kind}" for epoch in (1, 2) for kind in ("mid", "png")
+    }
+
+
 def test_attention_maps_of_a_score():
     maps = small().attention_maps(song(6))
     np.testing.assert_allclose(maps.sum(axis=-1), 1.0, atol=1e-5)
@@ -248,8 +280,6 @@ def test_exported_midi_is_the_score(tmp_path):
     }
     token_ids = served["generate"](**arguments)["token_ids"].numpy()
     midi = served["generate_midi"](**arguments)["midi"].numpy()
-    from keras_genai import read_midi
-
     for row, data in zip(token_ids, midi, strict=True):
         path = tmp_path / "score.mid"
         path.write_bytes(data)

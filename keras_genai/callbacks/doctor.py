@@ -230,9 +230,10 @@ class TrainingDoctor(keras.callbacks.Callback):
         if "active_units" in logs and epoch + 1 >= self.patience:
             yield "posterior_collapse", self._posterior_collapse(logs)
         if (epoch + 1) % self.period == 0:
-            if hasattr(self.model, "tokenizer"):
+            makes = getattr(self.model, "makes", "images")
+            if makes == "text":
                 yield "repetition", self._repetition()
-            elif self._real is not None:
+            elif makes == "images" and self._real is not None:
                 yield "mode_collapse", self._mode_collapse()
 
     def _divergence(self):

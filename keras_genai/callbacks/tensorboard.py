@@ -14,8 +14,9 @@ class TensorBoard(keras.callbacks.TensorBoard):
 
     Besides all that Keras's callback of that name writes, it shows what the
     model makes of the same noise, or how it goes on from the same prompt,
-    epoch after epoch; and when training ends, the codes that it gives to
-    `images`, for the projector (`tensorboard --logdir LOG_DIR`).
+    epoch after epoch (of music nothing: `SampleScores` writes it down); and
+    when training ends, the codes that it gives to `images`, for the projector
+    (`tensorboard --logdir LOG_DIR`).
 
     Args:
         log_dir: Path of the folder to write to. Defaults to `"logs"`.
@@ -106,14 +107,15 @@ class TensorBoard(keras.callbacks.TensorBoard):
         super().on_train_end(logs)
 
     def _sample(self):
-        if hasattr(self.model, "tokenizer"):
+        makes = getattr(self.model, "makes", "images")
+        if makes == "text":
             text = self.model.generate(
                 self.prompt, self.max_new_tokens, seed=self.seed
             )
             # Shown as Markdown, where indented lines are left as they are.
             code = textwrap.indent(text, "    ", lambda line: True)
             self.summary.text("samples", code)
-        else:
+        elif makes == "images":
             images = self.model.generate(self.num_samples, seed=self.seed)
             grid = image_grid(images, zoom=max(1, 56 // images.shape[1]))
             self.summary.image("samples", grid[None])

@@ -35,6 +35,7 @@ class GenerativeModel(keras.Model):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
+    makes = "images"  # or "text" or "music": what `generate` returns
     network_names = ()  # arguments and attributes that are networks
     learning_rate = 1e-3  # of the optimizer that `compile` is not given
     xla = False  # whether XLA compiles the steps of `fit` on a CPU too

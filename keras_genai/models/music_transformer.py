@@ -61,6 +61,8 @@ class MusicTransformer(GPT):
         Huang et al., Music Transformer, 2018.
     """
 
+    makes = "music"
+
     def __init__(
         self,
         tokenizer=None,

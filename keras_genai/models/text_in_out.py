@@ -23,6 +23,8 @@ class TextInOut(TokenByToken):
     `LanguageModel` has them.
     """
 
+    makes = "text"
+
     @property
     def end_token_id(self):
         return self.tokenizer.end_token_id
