@@ -432,6 +432,9 @@ def run_loop(model, loop, until, choice, end_token_id=-1, num_beams=1):
     """
     limit = model.max_sequence_length
     batch_size = loop.tokens.shape[0] or tf.shape(loop.tokens)[0]
+    room = loop.tokens.shape[1]
+    if limit is not None and room is not None and room <= limit:
+        limit = None  # which cannot be reached
     each_row = tf.range(batch_size)
 
     def goes_on(place, position, tokens, state, seen, ended, scores):

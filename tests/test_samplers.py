@@ -93,6 +93,22 @@ def test_tokens_given_further_on_are_read_as_they_are():
         assert pvalue > 1e-3
 
 
+def test_a_limit_further_off_than_there_is_room_compiles():
+    """XLA refuses to cut more tokens out of a row than it has."""
+    tokens, given = lay_out([np.array([1])], 20)
+    model = Stub(max_sequence_length=4 * tokens.shape[1], chain=ENDLESS)
+
+    @tf.function(jit_compile=True)
+    def made():
+        loop = start_loop(model, tokens, given, 20)
+        return run_loop(model, loop, 21, Choice(temperature=0.0)).tokens
+
+    expected = [1]
+    for _ in range(20):
+        expected.append(int(ENDLESS[expected[-1]].argmax()))
+    assert made().numpy()[0, :21].tolist() == expected
+
+
 # --- Beam search -------------------------------------------------------------
 
 
