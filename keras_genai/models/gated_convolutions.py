@@ -110,7 +110,6 @@ class MaskedConv2D(layers.Layer):
         super().__init__()
         self.filters = filters
         self.dilation = dilation
-        self.strict = strict
         half = kernel_size // 2
         self.reach = half * dilation
         places = np.arange(kernel_size) - half

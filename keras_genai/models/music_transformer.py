@@ -347,7 +347,7 @@ class MusicTransformer(GPT):
     def _steps(self):
         return self.tokenizer.steps_per_token.astype("int32")
 
-    # What is exported: all of it also where there is no tokenizer.
+    # What is exported.
 
     def signatures(self):
         def generate(num_samples, num_steps, temperature, top_k, top_p, seed):
