@@ -1,5 +1,6 @@
 """Artefacts for others to load, and the check that they can be loaded."""
 
+import json
 import shutil
 import tempfile
 from contextlib import contextmanager
@@ -8,7 +9,11 @@ from pathlib import Path
 import numpy as np
 
 
-def write_saved_model(signatures, filepath, overwrite=True):
+# Where SavedModel has a place for what TensorFlow itself does not read.
+_ABOUT = ("assets.extra", "keras_genai.json")
+
+
+def write_saved_model(signatures, filepath, overwrite=True, about=None):
     """Writes functions as a SavedModel that TensorFlow alone can run.
 
     The folder is written aside and moved in place when it is complete.
@@ -20,6 +25,8 @@ def write_saved_model(signatures, filepath, overwrite=True):
         filepath: Path of the folder to write.
         overwrite: Boolean. Whether a SavedModel that stands there already is
             replaced; a folder of anything else never is. Defaults to `True`.
+        about: Dictionary that JSON can hold, what `read_about` returns of the
+            export, or `None`.
 
     Returns:
         `pathlib.Path` of the folder.
@@ -46,7 +53,24 @@ def write_saved_model(signatures, filepath, overwrite=True):
         archive.add_endpoint(name, function, input_signature)
     with complete_or_absent(path) as partial, _without_information():
         archive.write_out(partial, verbose=False)
+        note = partial.joinpath(*_ABOUT)
+        note.parent.mkdir(exist_ok=True)
+        note.write_text(json.dumps(about or {}, indent=2) + "\n")
     return path
+
+
+def read_about(filepath):
+    """Reads what an export says of itself.
+
+    Args:
+        filepath: Path of a SavedModel.
+
+    Returns:
+        Dictionary: what `GenerativeModel.about` returned; empty of an export
+        that another program wrote.
+    """
+    note = Path(filepath).joinpath(*_ABOUT)
+    return json.loads(note.read_text()) if note.is_file() else {}
 
 
 @contextmanager

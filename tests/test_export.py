@@ -8,7 +8,11 @@ import pytest
 import tensorflow as tf
 
 from keras_genai import GAN
-from keras_genai.export import check_saved_model, complete_or_absent
+from keras_genai.export import (
+    check_saved_model,
+    complete_or_absent,
+    read_about,
+)
 
 SHAPE = (4, 6, 1)
 
@@ -54,6 +58,16 @@ def test_export_answers_as_the_model_for_any_batch(model, served):
         np.testing.assert_allclose(
             images, model.generate(count, seed=7), atol=1e-5
         )
+
+
+def test_an_export_says_what_it_is(served, tmp_path):
+    assert read_about(served) == {
+        "family": "GAN",
+        "makes": "images",
+        "image_shape": list(SHAPE),
+        "latent_dim": 3,
+    }
+    assert read_about(tmp_path) == {}
 
 
 def test_saved_model_cli_runs_it(model, served, tmp_path):

@@ -14,6 +14,7 @@ from keras_genai import export
 # Arguments that the signatures of more than one family take.
 NUM_SAMPLES = tf.TensorSpec((), "int32", "num_samples")
 SEED = tf.TensorSpec((), "int32", "seed")
+_SIZES = ("image_shape", "latent_dim", "num_classes", "max_sequence_length")
 
 
 class GenerativeModel(keras.Model):
@@ -236,7 +237,24 @@ class GenerativeModel(keras.Model):
         Raises:
             ValueError: If `filepath` exists and may not be replaced.
         """
-        return export.write_saved_model(self.signatures(), filepath, overwrite)
+        return export.write_saved_model(
+            self.signatures(), filepath, overwrite, self.about()
+        )
+
+    def about(self):
+        """What whoever is handed an export would want to know of the model.
+
+        Returns:
+            Dictionary that JSON can hold: `"family"`, `"makes"`, and those of
+            `"image_shape"`, `"latent_dim"`, `"num_classes"` and
+            `"max_sequence_length"` that the model has.
+        """
+        sizes = {name: getattr(self, name, None) for name in _SIZES}
+        return {
+            "family": type(self).__name__,
+            "makes": self.makes,
+            **{name: size for name, size in sizes.items() if size is not None},
+        }
 
     def _run(self, signature, *arrays, batch_size=256):
         """Runs what `export` would write on arrays, a batch at a time.
