@@ -14,9 +14,10 @@ ALLOWED = {
     "version": set(),
     "startup": set(),
     "data": {"data"},
-    "distributions": set(),
-    "layers": set(),
-    "losses": set(),
+    "replicas": set(),
+    "distributions": {"replicas"},
+    "layers": {"replicas"},
+    "losses": {"replicas"},
     "metrics": set(),
     "sampling": set(),
     "plotting": {"plotting"},
@@ -24,7 +25,7 @@ ALLOWED = {
     "evaluation": {"evaluation", "metrics", "losses", "plotting", "export"},
     "models": {
         *("models", "layers", "losses", "metrics", "sampling"),
-        "distributions",
+        *("distributions", "replicas"),
         # The contract of every model: `export`, and the backend it needs.
         *("export", "startup"),
     },
