@@ -136,6 +136,12 @@ def synchronize_batch_normalization(model):
     return len(layers)
 
 
+def on_several_machines():
+    """Whether the strategy in use is one of several machines."""
+    strategy = tf.distribute.get_strategy()
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
 def _replica():
     """Where this code runs as one of several replicas, its context."""
     replica = tf.distribute.get_replica_context()

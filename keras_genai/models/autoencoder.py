@@ -164,7 +164,7 @@ class Autoencoder(GenerativeModel):
     def _report(self, losses, images, inputs, reconstructions):
         self.loss_tracker.update_state(losses)
         self.psnr.update_state(images, reconstructions)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     def _update_code_statistics(self, codes, momentum=0.99):
         count = total(ops.cast(ops.shape(codes)[0], codes.dtype))

@@ -11,8 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_genai import export
-from keras_genai.replicas import whole_gradients
+from keras_genai import export, replicas
 
 # Arguments that the signatures of more than one family take.
 NUM_SAMPLES = tf.TensorSpec((), "int32", "num_samples")
@@ -130,7 +129,20 @@ class GenerativeModel(keras.Model):
         # Scaled up where 16 bits would lose small gradients; `apply` undoes it.
         start = optimizer.scale_loss(ops.ones_like(loss))
         gradients = tape.gradient(loss, variables, output_gradients=start)
-        optimizer.apply(whole_gradients(gradients, optimizer), variables)
+        gradients = replicas.whole_gradients(gradients, optimizer)
+        optimizer.apply(gradients, variables)
+
+    def results(self):
+        """What a step reports.
+
+        Returns:
+            Dictionary: name -> float tensor, one a metric.
+        """
+        results = {metric.name: metric.result() for metric in self.metrics}
+        if replicas.on_several_machines():
+            # Keras averages over the first axis there.
+            return {name: value[None] for name, value in results.items()}
+        return results
 
     def get_config(self):
         networks = {

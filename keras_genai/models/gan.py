@@ -266,7 +266,7 @@ class GAN(GenerativeModel):
         self.minimize(g_loss, tape, self.generator, self.g_optimizer)
         self._update_average()
         self._trackers["g_loss"].update_state(g_losses)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     def _update_discriminator(self, real_images, generated_images, *condition):
         real_images = self._augment(real_images)
@@ -361,7 +361,7 @@ class GAN(GenerativeModel):
             generated_images, *condition, training=False
         )
         self._trackers["g_loss"].update_state(g_losses)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     def _report_discriminator(self, d_losses, real_logits, fake_logits):
         reports = {

@@ -158,7 +158,7 @@ class LanguageModel(TextInOut):
         self.loss_tracker.update_state(losses, sample_weight=weights)
         self.perplexity.update_state(losses, weights)
         self.cost.update_state(losses, targets)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     def unpack(self, data):
         """Takes token ids and targets from a batch, and checks them.

@@ -282,7 +282,7 @@ class PixelCNN(PixelsInOut):
         self.bits_per_dim.update_state(
             losses / (np.prod(self.image_shape) * np.log(2.0))
         )
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     # Sampling: what was computed for earlier pixels is kept.
 

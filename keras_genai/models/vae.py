@@ -243,7 +243,7 @@ class VAE(GenerativeModel):
         self.reconstruction_loss_tracker.update_state(reconstruction_losses)
         self.kl_loss_tracker.update_state(kl_losses)
         self.active_units.update_state(z_mean)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     def log_weights(self, images, *labels, num_samples=1, seed=None):
         """Log-weights of codes drawn from the posterior: what bounds average.
