@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-
 # Where SavedModel has a place for what TensorFlow itself does not read.
 _ABOUT = ("assets.extra", "keras_genai.json")
 
