@@ -450,10 +450,17 @@ def recipe_from_record(record):
         `Recipe` of the class that the family's recipes have.
 
     Raises:
-        ValueError: If no recipe is for that family.
+        ValueError: If no recipe is for that family, or has such fields.
     """
     classes = {recipe.family: type(recipe) for recipe in _DEFAULTS.values()}
-    return _look_up(classes, "family", record["family"])(**record)
+    kind = _look_up(classes, "family", str(record.get("family")))
+    try:
+        return kind(**record)
+    except TypeError as error:
+        raise ValueError(
+            f"Expected the fields of a {kind.__name__}: {error}. "
+            f"Received: {record}"
+        ) from error
 
 
 def get_recipe(model, preset="default"):

@@ -591,7 +591,7 @@ def test_a_diverged_run_keeps_its_last_good_epoch(
 ):
     folder = tmp_path / "run"
     shutil.copytree(finished, folder)
-    weights = folder / "checkpoints" / "latest.weights.h5"
+    weights = folder / "checkpoints" / "epoch_001.keras"
     before = weights.read_bytes()
     monkeypatch.setattr(
         keras_genai.losses,

@@ -12,8 +12,10 @@ ROOT = Path(keras_genai.__file__).parent
 # What each part of the package may import from the package.
 ALLOWED = {
     "version": set(),
+    "files": set(),
+    "archives": set(),
     "startup": set(),
-    "data": {"data"},
+    "data": {"data", "archives", "files"},
     "replicas": set(),
     "distributions": {"replicas"},
     "layers": {"replicas"},
@@ -28,12 +30,16 @@ ALLOWED = {
         *("distributions", "replicas"),
         # The contract of every model: `export`, and the backend it needs.
         *("export", "startup"),
+        "archives",
     },
-    "callbacks": {"callbacks", "plotting", "evaluation", "export", "data"},
+    "callbacks": {
+        *("callbacks", "plotting", "evaluation", "export", "data"),
+        *("archives", "files"),
+    },
     "recipes": {"data"},
     "runs": {
         *("recipes", "callbacks", "export", "plotting", "version"),
-        *("evaluation", "models"),
+        *("evaluation", "models", "files", "runs"),
     },
     "records": {"runs"},
     "cli": {

@@ -1,5 +1,6 @@
 """What `fit` calls on a schedule."""
 
+from keras_genai.callbacks.checkpoints import Checkpoints
 from keras_genai.callbacks.doctor import Alarm, RaiseOnNaN, TrainingDoctor
 from keras_genai.callbacks.samples import (
     SampleImages,
@@ -10,6 +11,7 @@ from keras_genai.callbacks.tensorboard import TensorBoard
 
 __all__ = [
     "Alarm",
+    "Checkpoints",
     "RaiseOnNaN",
     "SampleImages",
     "SampleScores",

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 
 from keras_genai.data.music import write_midi
-from keras_genai.export import complete_or_absent
+from keras_genai.files import complete_or_absent
 from keras_genai.plotting import image_grid, plot_piano_roll, write_gif
 
 
@@ -77,7 +77,8 @@ class SampleImages(keras.callbacks.Callback):
             pictures = self.directory.glob("epoch_*.png")
             # Epoch 1000 follows 999.
             in_order = sorted(pictures, key=lambda p: (len(p.name), p.name))
-            write_gif(in_order, self.gif)
+            with complete_or_absent(self.gif) as partial:
+                write_gif(in_order, partial)
 
     def _sample(self, epoch):
         images = self.model.generate(self.num_samples, seed=self.seed)
@@ -86,7 +87,9 @@ class SampleImages(keras.callbacks.Callback):
             scale=False,
         )
         if self.directory is not None:
-            picture.save(self.directory / f"epoch_{epoch:03d}.png")
+            path = self.directory / f"epoch_{epoch:03d}.png"
+            with complete_or_absent(path) as partial:
+                picture.save(partial)
         if self.inline:
             self._show(picture)
 
@@ -149,7 +152,8 @@ class SampleText(keras.callbacks.Callback):
         if self.directory is not None:
             self.directory.mkdir(parents=True, exist_ok=True)
             path = self.directory / f"epoch_{epoch + 1:03d}.txt"
-            path.write_text(text, encoding="utf-8")
+            with complete_or_absent(path) as partial:
+                partial.write_text(text, encoding="utf-8")
         if self.show:
             print(f"\n{text}")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_genai.files import complete_or_absent
 from keras_genai.plotting import image_grid
 
 
@@ -130,20 +131,20 @@ class TensorBoard(keras.callbacks.TensorBoard):
         embedding = config.embeddings.add()
         embedding.tensor_name = "codes"
         embedding.tensor_path = "codes.tsv"
-        np.savetxt(folder / "codes.tsv", self._codes(), "%.6g", "\t")
+        with complete_or_absent(folder / "codes.tsv") as partial:
+            np.savetxt(partial, self._codes(), "%.6g", "\t")
         if self.labels is not None:
             embedding.metadata_path = "labels.tsv"
-            np.savetxt(folder / "labels.tsv", self.labels, "%s")
+            with complete_or_absent(folder / "labels.tsv") as partial:
+                np.savetxt(partial, self.labels, "%s")
         embedding.sprite.image_path = "images.png"
         height, width = self.images.shape[1:3]
         embedding.sprite.single_image_dim.extend([width, height])
         sprite = image_grid(self.images, padding=0)
-        keras.utils.array_to_img(sprite, scale=False).save(
-            folder / "images.png"
-        )
-        (folder / "projector_config.pbtxt").write_text(
-            text_format.MessageToString(config)
-        )
+        with complete_or_absent(folder / "images.png") as partial:
+            keras.utils.array_to_img(sprite, scale=False).save(partial)
+        with complete_or_absent(folder / "projector_config.pbtxt") as partial:
+            partial.write_text(text_format.MessageToString(config))
 
     def _codes(self):
         conditional = hasattr(self.model, "num_classes")

@@ -3,12 +3,25 @@
 import math
 import os
 import tempfile
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
+from keras_genai.archives import open_archive
+
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
+# What these are; others Pillow would read by starting other programs.
+_IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
+_ARRAYS = {
+    *("x_train", "y_train", "x_test", "y_test"),
+    *("images", "labels", "x", "y"),
+}
+_READ_HEADER = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 _MEMORY_LIMIT = 2 * 1024**3  # bytes of pixels kept in memory
 
 
@@ -203,13 +216,18 @@ def read_npz(path):
         Dictionary for `from_arrays`.
 
     Raises:
-        ValueError: If there is no such file, or if its arrays have names that
-            are not known.
+        ValueError: If there is no such file, if it is broken or would be
+            absurdly large, or if its arrays have names that are not known.
     """
     if not Path(path).is_file():
         raise ValueError(f"There is no such file. Received: {str(path)!r}")
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+    try:
+        arrays, names = _read_arrays(path)
+    except Exception as error:  # of whatever kind a broken file makes
+        raise ValueError(
+            f"Expected a .npz file that can be read: {error}. "
+            f"Received: {str(path)!r}"
+        ) from error
     splits = {}
     for split in ("train", "test"):
         if f"x_{split}" in arrays:
@@ -221,9 +239,32 @@ def read_npz(path):
         raise ValueError(
             "Expected arrays named x_train and y_train (and x_test, y_test), "
             "or images and labels, or x and y. "
-            f"Received: {str(path)!r} with {sorted(arrays)}"
+            f"Received: {str(path)!r} with {names}"
         )
     return splits
+
+
+def _read_arrays(path):
+    """Arrays of a `.npz` file by their names, if known, and all names."""
+    arrays, names = {}, []
+    with open_archive(path) as archive:
+        for member in archive.infolist():
+            name = member.filename.removesuffix(".npy")
+            names.append(name)
+            if name not in _ARRAYS:
+                continue
+            # NumPy sets as much memory aside as the header asks for.
+            with archive.open(member) as file:
+                version = np.lib.format.read_magic(file)
+                shape, _, dtype = _READ_HEADER[version](file)
+                size = math.prod(shape) * dtype.itemsize
+                if size != member.file_size - file.tell():
+                    raise ValueError(f"{name!r} is not {dtype} of {shape}")
+            with archive.open(member) as file:
+                arrays[name] = np.lib.format.read_array(
+                    file, allow_pickle=False
+                )
+    return arrays, sorted(names)
 
 
 def from_folder(folder, split, store, skip_broken):
@@ -282,7 +323,11 @@ def from_folder(folder, split, store, skip_broken):
     decoded = []
     for path, parts in chosen:
         try:
-            with Image.open(path) as image:
+            with warnings.catch_warnings():
+                # Of a header that asks for more than 89 million pixels.
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                opened = Image.open(path, formats=_IMAGE_FORMATS)
+            with opened as image:
                 image.load()
                 grey = image.mode in ("1", "L", "LA")
                 pixels = np.asarray(image.convert("L" if grey else "RGB"))

@@ -13,6 +13,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_genai.archives import check_config
+from keras_genai.files import complete_or_absent
+
+_MAX_BYTES = 2**26  # of all tokens of byte pairs
+
 
 class Tokenizer:
     """What every tokenizer has in common.
@@ -99,10 +104,8 @@ class Tokenizer:
             filepath: Path of the file to write.
         """
         config = keras.saving.serialize_keras_object(self)
-        path = Path(filepath)
-        aside = path.with_name(f".{path.name}.partial")
-        aside.write_text(json.dumps(config))
-        aside.replace(path)
+        with complete_or_absent(filepath) as partial:
+            partial.write_text(json.dumps(config))
 
     @classmethod
     def from_config(cls, config):
@@ -122,10 +125,10 @@ def load_tokenizer(filepath):
         ValueError: If the file does not hold a tokenizer.
     """
     try:
-        tokenizer = keras.saving.deserialize_keras_object(
-            json.loads(Path(filepath).read_text())
-        )
-    except (OSError, ValueError, TypeError) as error:
+        config = json.loads(Path(filepath).read_text())
+        check_config(config)
+        tokenizer = keras.saving.deserialize_keras_object(config)
+    except Exception as error:  # of whatever kind Keras stumbles on
         raise ValueError(
             f"Expected the file of a tokenizer: {error}. "
             f"Received: filepath={str(filepath)!r}"
@@ -220,7 +223,8 @@ class BytePairTokenizer(Tokenizer):
         merges: Pairs of ids, in the order in which they were learned.
 
     Raises:
-        ValueError: If a merge is of ids that do not exist yet.
+        ValueError: If a merge is of ids that do not exist yet, or if the ids
+            stand for more than 64 MiB in all.
 
     Example:
         >>> tokenizer = BytePairTokenizer([(104, 101), (256, 114)])
@@ -238,12 +242,19 @@ class BytePairTokenizer(Tokenizer):
     def __init__(self, merges=()):
         self.merges = [tuple(map(int, pair)) for pair in merges]
         ids = {bytes([value]): value for value in range(256)}
-        self._bytes, self._merged = [*ids], []
+        self._bytes, self._merged, size = [*ids], [], 256
         for left, right in self.merges:
             if not 0 <= min(left, right) <= max(left, right) < len(ids):
                 raise ValueError(
                     "A merge is of two ids that exist before it. "
                     f"Received: {(left, right)} beside {len(ids)} ids"
+                )
+            # Forty merges can make a token of a tebibyte.
+            size += len(self._bytes[left]) + len(self._bytes[right])
+            if size > _MAX_BYTES:
+                raise ValueError(
+                    f"Expected tokens of {_MAX_BYTES:,} bytes in all at most. "
+                    f"Received: {size:,} after {len(self._merged) + 1} merges"
                 )
             token = self._bytes[left] + self._bytes[right]
             if token not in ids:  # it may be known by other halves

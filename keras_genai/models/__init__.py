@@ -1,7 +1,6 @@
 """The model families, one per file."""
 
 import importlib
-import zipfile
 from pathlib import Path
 
 from keras_genai.startup import require_tensorflow_backend
@@ -25,26 +24,31 @@ FAMILIES = (
 )
 
 
-def load_model(filepath, **kwargs):
+def load_model(filepath, compile=True, custom_objects=None):
     """Loads a model that one of the families saved.
 
     As `keras.saving.load_model`, which it calls, but it knows the classes
-    without their having been imported, and says what is wrong with a file.
+    without their having been imported, says what is wrong with a file, and
+    never runs code that the file brings along: `check_keras_archive` looks
+    through it first, and Keras's safe mode is always on.
 
     Args:
         filepath: Path of a `.keras` file.
-        **kwargs: `compile`, `custom_objects`, `safe_mode`, for
-            `keras.saving.load_model`.
+        compile: Boolean. Whether the optimizers are restored too.
+        custom_objects: Dictionary: name -> class, of networks that are
+            neither Keras's nor registered with it; or `None`.
 
     Returns:
         The model: weights, optimizers, random states and compile settings.
 
     Raises:
         ValueError: If there is no such file, if it is not a whole `.keras`
-            file, or if it holds a model of another package.
+            file, if it could run code, or if it holds a model of another
+            package.
     """
     import keras
 
+    from keras_genai.archives import check_keras_archive
     from keras_genai.models.base import GenerativeModel
 
     for family in FAMILIES:
@@ -55,13 +59,16 @@ def load_model(filepath, **kwargs):
         raise ValueError(
             f"There is no model to load. Received: filepath={str(path)!r}"
         )
-    if not zipfile.is_zipfile(path):
-        raise ValueError(
-            "Expected a whole `.keras` file, as `model.save` writes it; this "
-            "one is truncated or of another kind. "
-            f"Received: filepath={str(path)!r}"
+    check_keras_archive(path, known=custom_objects or ())
+    try:
+        model = keras.saving.load_model(
+            path, compile=compile, custom_objects=custom_objects
         )
-    model = keras.saving.load_model(path, **kwargs)
+    except Exception as error:  # of whatever kind Keras stumbles on
+        raise ValueError(
+            f"The model cannot be made anew: {error}. "
+            f"Received: filepath={str(path)!r}"
+        ) from error
     if not isinstance(model, GenerativeModel):
         raise ValueError(
             "Expected a model of keras_genai; load others with "

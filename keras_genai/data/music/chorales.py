@@ -1,6 +1,5 @@
 """Bach's chorales, as music21 brings them along, -> scores, parsed once."""
 
-import os
 import zipfile
 import zlib
 
@@ -14,6 +13,7 @@ from keras_genai.data.music.score import (
     STEPS_PER_QUARTER,
     Score,
 )
+from keras_genai.files import complete_or_absent
 
 # The same piece as another file, transposed or all but: what is learned from
 # the one must not be tested on the other.
@@ -62,10 +62,8 @@ def read_chorales(names):
     )
     for count, name in enumerate(missing, 1):
         events[name] = _parsed(name)
-        aside = folder / f".{name}.{os.getpid()}.partial"
-        with open(aside, "wb") as file:
-            np.savez_compressed(file, events=events[name])
-        aside.replace(folder / f"{name}.npz")
+        with complete_or_absent(folder / f"{name}.npz") as partial:
+            np.savez_compressed(partial, events=events[name])
         progress.update(count)
     return [Score(events[name], name) for name in names if events[name].size]
 

@@ -18,6 +18,9 @@ from keras_genai.data.music.smf import (
     QUARTERS_PER_MINUTE,
     midi_file,
 )
+from keras_genai.files import complete_or_absent
+
+MAX_STEPS = 2**20  # of a file that is read: two days of music
 
 
 def midi_bytes(score, quarters_per_minute=QUARTERS_PER_MINUTE):
@@ -80,10 +83,9 @@ def write_midi(score, path, quarters_per_minute=QUARTERS_PER_MINUTE):
     Raises:
         ValueError: As `midi_bytes`.
     """
-    path = Path(path)
-    aside = path.with_name(f".{path.name}.partial")
-    aside.write_bytes(midi_bytes(score, quarters_per_minute))
-    aside.replace(path)
+    written = midi_bytes(score, quarters_per_minute)
+    with complete_or_absent(path) as partial:
+        partial.write_bytes(written)
 
 
 def import_pretty_midi():
@@ -124,8 +126,9 @@ def read_midi(path, num_voices=4):
 
     Raises:
         ImportError: If pretty_midi is not installed.
-        ValueError: If there is no such file, if it is broken, or if it has no
-            notes, or those of drums alone.
+        ValueError: If there is no such file, if it is broken, if it has no
+            notes, or those of drums alone, or if it is longer than a million
+            sixteenths.
     """
     if num_voices < 1:
         raise ValueError(
@@ -146,6 +149,11 @@ def read_midi(path, num_voices=4):
     num_steps = max(
         max(stop, start + 1) for t in tracks for start, stop, _ in t
     )
+    if num_steps > MAX_STEPS:
+        raise ValueError(
+            f"Expected {MAX_STEPS:,} sixteenths at most. "
+            f"Received: {num_steps:,} in {str(path)!r}"
+        )
     if len(tracks) == num_voices and all(map(_is_monophonic, tracks)):
         tracks.sort(key=lambda notes: -np.mean([note[2] for note in notes]))
         events = [_melody(notes, num_steps) for notes in tracks]

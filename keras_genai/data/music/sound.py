@@ -2,13 +2,13 @@
 
 import io
 import wave
-from pathlib import Path
 
 import numpy as np
 
 from keras_genai.data.music.midi import import_pretty_midi, midi_bytes
 from keras_genai.data.music.score import STEPS_PER_QUARTER
 from keras_genai.data.music.smf import QUARTERS_PER_MINUTE
+from keras_genai.files import complete_or_absent
 
 SAMPLE_RATE = 22_050
 _HARMONICS = (1.0, 0.5, 0.25, 0.12, 0.06)
@@ -68,14 +68,14 @@ def write_wav(
         ValueError: If an argument is out of its range.
     """
     samples = synthesize(score, sample_rate, quarters_per_minute)
-    path = Path(path)
-    aside = path.with_name(f".{path.name}.partial")
-    with wave.open(str(aside), "wb") as file:
+    with (
+        complete_or_absent(path) as partial,
+        wave.open(str(partial), "wb") as file,
+    ):
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(sample_rate)
         file.writeframes(np.round(samples * 32767).astype("<i2").tobytes())
-    aside.replace(path)
 
 
 def _organ(phase):

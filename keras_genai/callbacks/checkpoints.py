@@ -1,0 +1,79 @@
+"""The last epochs of a training, to go on from."""
+
+from pathlib import Path
+
+import keras
+
+from keras_genai.archives import check_keras_archive
+from keras_genai.files import complete_or_absent
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Keeps the model as it was after each of the last two epochs.
+
+    `keras.callbacks.BackupAndRestore` writes weights and epoch to two files:
+    killed between them, it goes on from one epoch with the weights of another.
+    Here a checkpoint is one `.keras` file, `epoch_003.keras`, which is whole
+    or not there, and whose checksums tell damage.
+
+    Args:
+        directory: Path of the folder to write to.
+
+    Example:
+        >>> checkpoints = Checkpoints("checkpoints")
+    """
+
+    def __init__(self, directory):
+        super().__init__()
+        self.directory = Path(directory)
+
+    def restore(self, model):
+        """Takes the model back to the last epoch that is there whole.
+
+        A checkpoint that is damaged is named and set aside, as
+        `epoch_003.keras.damaged`, where an earlier one is whole.
+
+        Args:
+            model: A model like the one that was saved.
+
+        Returns:
+            Integer, the epochs that it was trained for, 0 without
+            a checkpoint: `fit(..., initial_epoch=checkpoints.restore(model))`.
+
+        Raises:
+            ValueError: If there are checkpoints and none is whole.
+        """
+        damaged = []
+        for epoch, path in reversed(self._saved()):
+            try:
+                check_keras_archive(path)
+            except ValueError as error:
+                damaged.append((path, error))
+                continue
+            for other, error in damaged:
+                print(f"{error}\nGoing on from {path} instead.")
+                other.replace(other.with_name(f"{other.name}.damaged"))
+            model.load_weights(path)
+            return epoch
+        if damaged:
+            path, error = damaged[0]
+            raise ValueError(
+                "The run cannot go on: no checkpoint is whole, and nothing "
+                f"was changed. {error}"
+            ) from error
+        return 0
+
+    def on_epoch_end(self, epoch, logs=None):
+        path = self.directory / f"epoch_{epoch + 1:03d}.keras"
+        with complete_or_absent(path) as partial:
+            self.model.save(partial)
+        for _, earlier in self._saved()[:-2]:
+            earlier.unlink()
+
+    def _saved(self):
+        """Pairs of epochs and the paths of their checkpoints, in order."""
+        return sorted(
+            (int(path.stem.removeprefix("epoch_")), path)
+            for path in self.directory.glob("epoch_*.keras")
+            if path.stem.removeprefix("epoch_").isdigit()
+        )

@@ -1,0 +1,93 @@
+"""Files that are whole or not there, whatever happens while they are written.
+
+What is to stand at a path is written in a folder beside it, `.NAME-xxxxxxxx`,
+and moved there in one step. A process that is killed leaves that folder
+behind; `remove_leftovers` clears it away.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+_REPLACED = "replaced"  # beside what replaces it, until that is in place
+
+
+@contextmanager
+def complete_or_absent(path):
+    """Gives a path beside `path` to write to, and moves it there at the end.
+
+    Args:
+        path: Path of a file or a folder. What stands there is replaced in one
+            move, or stays if writing fails.
+
+    Yields:
+        `pathlib.Path` that does not exist yet, in a folder of its own that is
+        removed whatever happens.
+
+    Raises:
+        OSError: If it cannot be written; it names `path`.
+
+    Example:
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> with complete_or_absent(folder / "note.txt") as partial:
+        ...     _ = partial.write_text("whole")
+        >>> [file.name for file in folder.iterdir()]
+        ['note.txt']
+    """
+    path = Path(path)
+    aside = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        partial = aside / path.name
+        yield partial
+        _replace(path, partial, aside / _REPLACED)
+    except OSError as error:
+        # What writes to an open file, or a library, names no file at all.
+        if error.errno is None or _names_another(error, aside):
+            raise
+        reason = os.strerror(error.errno)
+        raise OSError(error.errno, reason, str(path)) from error
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_leftovers(folder):
+    """Clears away what `complete_or_absent` could not, since it was killed.
+
+    A folder that was being replaced comes back. Nobody may be writing there.
+
+    Args:
+        folder: Path of a folder, which is searched through.
+    """
+    for aside in list(Path(folder).rglob(".*")):
+        match = re.fullmatch(r"\.(.+)-[a-z0-9_]{8}", aside.name)
+        if match is None or not aside.is_dir():
+            continue
+        path, replaced = aside.with_name(match[1]), aside / _REPLACED
+        if {child.name for child in aside.iterdir()} <= {path.name, _REPLACED}:
+            if replaced.exists() and not path.exists():
+                replaced.rename(path)
+            shutil.rmtree(aside)
+
+
+def _replace(path, partial, replaced):
+    if not path.is_dir():
+        partial.replace(path)
+        return
+    path.rename(replaced)  # a folder takes no other's place
+    try:
+        partial.rename(path)
+    except OSError:
+        replaced.rename(path)
+        raise
+
+
+def _names_another(error, aside):
+    if error.filename is None or aside is None:
+        return False
+    return aside not in Path(os.fsdecode(error.filename)).parents

@@ -1,0 +1,6 @@
+"""A run: a recipe, trained into a folder that holds all that came of it."""
+
+from keras_genai.runs.folder import next_folder, versions
+from keras_genai.runs.run import Run
+
+__all__ = ["Run", "next_folder", "versions"]

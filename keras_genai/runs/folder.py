@@ -1,0 +1,364 @@
+"""The folder of a run: what is in it, and who may write there."""
+
+import contextlib
+import csv
+import dataclasses
+import glob
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+from keras_genai.files import complete_or_absent, remove_leftovers
+from keras_genai.recipes import recipe_from_record
+from keras_genai.version import __version__
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked there
+    fcntl = None
+
+# What `run.json` has from the start.
+_FIELDS = {
+    "status": str,
+    "recipe": dict,
+    "seed": int,
+    "deterministic": bool,
+    "offline": bool,
+    "seconds": (int, float),
+    "versions": dict,
+}
+
+
+class RunFolder:
+    """The folder of a run, and its record.
+
+    Args:
+        folder: Path of the folder.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.record_path = self.folder / "run.json"
+        self.history_path = self.folder / "history.csv"
+        self.checkpoints = self.folder / "checkpoints"
+        self.model_path = self.folder / "model.keras"
+        self.export_path = self.folder / "export"
+        self._holder_path = self.folder / ".lock"
+
+    @classmethod
+    def create(
+        cls,
+        folder,
+        recipe,
+        seed,
+        deterministic=False,
+        offline=False,
+        overwrite=False,
+    ):
+        """Makes the folder of a new run.
+
+        Args:
+            folder: Path of the folder to make.
+            recipe: `Recipe` to train.
+            seed: Integer, seed of the weights, the data and the noise.
+            deterministic: Boolean. Whether the run repeats bit for bit, by
+                TensorFlow's op determinism.
+            offline: Boolean. Whether the network is left alone.
+            overwrite: Boolean. Whether a run that stands there is replaced,
+                once the new one has its data and its model.
+
+        Returns:
+            `Run`.
+
+        Raises:
+            ValueError: If the folder exists and may not be replaced, if
+                another process works in it, or if it cannot be written to.
+        """
+        run = cls(folder)
+        run._bring_back_replaced()
+        run._check_room(overwrite)
+        try:
+            run._put_aside()
+            run.folder.mkdir(parents=True, exist_ok=True)
+            with run.locked():
+                run._check_room(overwrite=False)  # two may be as quick
+                run.write_record(
+                    {
+                        "status": "started",
+                        "recipe": dataclasses.asdict(recipe),
+                        "seed": seed,
+                        "deterministic": deterministic,
+                        "offline": offline,
+                        "seconds": 0.0,
+                        "versions": versions(),
+                    }
+                )
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                run.folder.rmdir()  # if nothing is in it
+            run._bring_back_replaced()
+            if isinstance(error, OSError):
+                raise run._unwritable(error) from error
+            raise
+        return run
+
+    @classmethod
+    def open(cls, folder):
+        """Opens the folder of a run that was started before.
+
+        Args:
+            folder: Path of the folder.
+
+        Returns:
+            `Run`.
+
+        Raises:
+            ValueError: If it is not the folder of a run.
+        """
+        run = cls(folder)
+        run._bring_back_replaced()
+        if not run.record_path.is_file():
+            raise ValueError(
+                "Expected the folder of a run, with a run.json in it. "
+                f"Received: {str(folder)!r}"
+            )
+        return run
+
+    def record(self):
+        """Reads `run.json`.
+
+        Returns:
+            Dictionary.
+
+        Raises:
+            ValueError: If the file is broken.
+        """
+        try:
+            record = json.loads(self.record_path.read_text())
+            if not isinstance(record, dict):
+                raise ValueError("it is no dictionary")
+            for name, kind in _FIELDS.items():
+                if not isinstance(record.get(name), kind):
+                    raise ValueError(f"its {name!r} is {record.get(name)!r}")
+            recipe_from_record(record["recipe"])
+        except (ValueError, RecursionError) as error:
+            raise ValueError(
+                f"The record is broken: {error}. "
+                f"Received: {str(self.record_path)!r}"
+            ) from error
+        return record
+
+    def write_record(self, record):
+        """Writes `run.json`, whole or not at all.
+
+        Args:
+            record: Dictionary that JSON can hold.
+        """
+        with complete_or_absent(self.record_path) as partial:
+            partial.write_text(json.dumps(record, indent=2) + "\n")
+
+    def history(self):
+        """Reads `history.csv`.
+
+        Returns:
+            Dictionary: name -> list of floats, one an epoch.
+
+        Raises:
+            ValueError: If the file is broken.
+        """
+        return self._parsed(self._history_lines())
+
+    def _history_lines(self):
+        """The lines of `history.csv`, with their ends."""
+        if not self.history_path.is_file():
+            return []
+        try:
+            text = self.history_path.read_bytes().decode()
+        except UnicodeDecodeError as error:
+            raise self._broken_history(error) from error
+        lines = text.splitlines(keepends=True)
+        if lines and not lines[-1].endswith("\n"):
+            lines.pop()  # a process was killed, or the disk full, in it
+        return lines
+
+    def _parsed(self, lines):
+        """Lines of `history.csv` -> name -> list of floats, one an epoch."""
+        try:
+            rows = list(csv.DictReader(lines, restkey="", strict=True))
+            # Keras's logger writes "NA" where nothing was validated.
+            history = {
+                name: [float(row[name]) for row in rows]
+                for name in (rows[0] if rows else ())
+                if all(row[name] != "NA" for row in rows)
+            }
+            if rows and history.get("epoch") != list(range(len(rows))):
+                raise ValueError("its epochs are not 0, 1, 2 and so on")
+        except (ValueError, TypeError, csv.Error) as error:
+            raise self._broken_history(error) from error
+        return history
+
+    def _broken_history(self, error):
+        return ValueError(
+            f"The history is broken: {error}. "
+            f"Received: {str(self.history_path)!r}"
+        )
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Keeps other processes out of the folder, and tidies it up.
+
+        The lock is `flock` on the folder itself: it ends with the process,
+        however that ends. `.lock` tells others who holds it. Where the
+        operating or the file system has no such lock (Windows, some network
+        drives), nobody is kept out.
+
+        Raises:
+            ValueError: If another process works in the folder, or if it
+                cannot be written to.
+        """
+        try:
+            lock = _lock(self.folder)
+        except BlockingIOError:
+            holder = "another one"
+            with contextlib.suppress(OSError):  # it may be done by now
+                holder = self._holder_path.read_text() or holder
+            raise ValueError(
+                "The folder is in use: one process at a time trains or "
+                f"evaluates there, and now it is {holder}. "
+                f"Received: {str(self.folder)!r}"
+            ) from None
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            try:
+                holder = f"process {os.getpid()} on {socket.gethostname()}"
+                self._holder_path.write_text(holder)
+                remove_leftovers(self.folder)
+            except OSError as error:
+                raise self._unwritable(error) from error
+            yield
+        except OSError as error:
+            if error.errno is None or error.filename is not None:
+                raise
+            # What writes to an open file names no file.
+            reason = os.strerror(error.errno)
+            raise OSError(error.errno, reason, str(self.folder)) from error
+        finally:
+            with contextlib.suppress(OSError):
+                self._holder_path.unlink()
+            if lock is not None:
+                os.close(lock)
+
+    def _unwritable(self, error):
+        return ValueError(
+            f"The output folder cannot be written to: {error}. Choose "
+            f"another with --output. Received: {str(self.folder)!r}"
+        )
+
+    # A run that is to be replaced stays aside, as `.NAME-xxxxxxxx/NAME`, until
+    # the new one is sure to start, and comes back if that is refused.
+
+    def _check_room(self, overwrite):
+        folder = self.folder
+        if _is_free(folder):
+            return
+        if not overwrite:
+            raise ValueError(
+                "The folder exists. Choose another with --output, continue "
+                "its run with --resume, or start anew with --overwrite. "
+                f"Received: {str(folder)!r}"
+            )
+        if not self.record_path.is_file():
+            raise ValueError(
+                "Only the folder of a run is ever overwritten; this one has "
+                f"no run.json. Received: {str(folder)!r}"
+            )
+
+    def _put_aside(self):
+        if _is_free(self.folder):
+            return
+        with self.locked():  # nobody works there
+            aside = tempfile.mkdtemp(
+                prefix=f".{self.folder.name}-", dir=self.folder.parent
+            )
+            self._holder_path.unlink()
+            self.folder.rename(Path(aside) / self.folder.name)
+
+    def _bring_back_replaced(self):
+        for aside in self._asides():
+            if not self.folder.exists() or not any(self.folder.iterdir()):
+                (aside / self.folder.name).rename(self.folder)
+                aside.rmdir()
+
+    def _forget_replaced(self):
+        for aside in self._asides():
+            shutil.rmtree(aside)
+
+    def _asides(self):
+        name = self.folder.name
+        return [
+            path
+            for path in self.folder.parent.glob(f".{glob.escape(name)}-????????")
+            if path.is_dir() and [each.name for each in path.iterdir()] == [name]
+        ]
+
+
+def next_folder(root, name):
+    """Names the folder of the next run: `root/name-001`, `-002`, ...
+
+    Args:
+        root: Path of the folder of all runs.
+        name: String.
+
+    Returns:
+        `pathlib.Path` of a folder that does not exist.
+    """
+    number = 1
+    while (folder := Path(root) / f"{name}-{number:03d}").exists():
+        number += 1
+    return folder
+
+
+def versions():
+    """Tells what a run was made with.
+
+    Returns:
+        Dictionary: name -> version, of Python, the machine and the packages.
+    """
+    packages = ("keras", "tensorflow", "tensorflow-datasets", "numpy")
+    return {
+        "keras_genai": __version__,
+        **{name: importlib.metadata.version(name) for name in packages},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+    }
+
+
+def _is_free(folder):
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(
+        child.name == ".lock" for child in folder.iterdir()
+    )
+
+
+def _lock(folder):
+    """Locks a folder: its descriptor, or `None` where it cannot be locked."""
+    if fcntl is None:
+        return None
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise
+    except OSError:  # a file system without such locks
+        os.close(lock)
+        return None
+    return lock

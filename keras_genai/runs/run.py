@@ -1,0 +1,340 @@
+"""A run: what is done in the folder of one."""
+
+import contextlib
+import dataclasses
+import shutil
+import time
+
+import numpy as np
+
+from keras_genai.export import check_saved_model
+from keras_genai.files import complete_or_absent
+from keras_genai.recipes import recipe_from_record
+from keras_genai.runs.folder import RunFolder
+from keras_genai.runs.measuring import (
+    likelihood_in_bits,
+    measured_samples,
+    measured_scores,
+)
+
+
+class Run(RunFolder):
+    """The folder of a run, and what is done in it.
+
+    It holds `run.json` (every argument, the data's source and digest,
+    versions, seconds, final numbers), `history.csv` and `history.png`,
+    `samples/` and `samples.gif`, `checkpoints/`, `model.keras`, `export/`, and
+    `evaluation/` once it was evaluated.
+
+    What TensorBoard shows is in `tensorboard/`, where it was asked for.
+
+    Args:
+        folder: Path of the folder.
+    """
+
+    def train(self, epochs=None, tensorboard=False):
+        """Trains, from the start or from the last epoch that was finished.
+
+        Args:
+            epochs: Integer, epochs in all, or `None` for the recipe's.
+            tensorboard: Boolean. Whether `tensorboard/` is written, now and
+                whenever the run is resumed.
+
+        Returns:
+            The trained model.
+
+        Raises:
+            ImportError: If TensorBoard is asked for and not installed.
+            KeyboardInterrupt: If it was interrupted; `train` goes on from the
+                last epoch that was finished.
+            FloatingPointError: If it diverged.
+            ValueError: If the data are no longer the same, if nothing is
+                whole that the run could go on from, or if another process
+                works in the folder.
+        """
+        with self.locked():
+            return self._train(epochs, tensorboard)
+
+    def _train(self, epochs, tensorboard):
+        import keras
+        import tensorflow as tf
+
+        from keras_genai.callbacks import (
+            Checkpoints,
+            RaiseOnNaN,
+            TrainingDoctor,
+        )
+
+        record = self.record()
+        if record["deterministic"]:
+            tf.config.experimental.enable_op_determinism()
+        recipe = recipe_from_record(record["recipe"])
+        if epochs is not None:
+            recipe = dataclasses.replace(recipe, epochs=epochs)
+        try:
+            dataset = recipe.dataset(record["seed"], record["offline"])
+            _same_data(record, dataset.examples)
+            validation = recipe.validation_dataset(
+                record["seed"], record["offline"], dataset
+            )
+            model = recipe.model(dataset, record["seed"])
+            callbacks = [self._sampler(recipe)]
+            tensorboard |= record.get("tensorboard", False)
+            if tensorboard:
+                held_out = dataset if validation is None else validation
+                callbacks.append(
+                    self._tensorboard(recipe, model, held_out.examples)
+                )
+        except Exception:
+            if record["status"] == "started":  # there is nothing to resume
+                shutil.rmtree(self.folder)
+                self._bring_back_replaced()
+            raise
+
+        checkpoints = Checkpoints(self.checkpoints)
+        epochs_done = checkpoints.restore(model)
+        self._forget_unfinished_epochs(epochs_done)
+        record |= {
+            "status": "training",
+            "recipe": dataclasses.asdict(recipe),
+            "tensorboard": tensorboard,
+            # Also those that the recipe leaves to their defaults.
+            "arguments": {
+                name: value
+                for name, value in model.get_config().items()
+                if name not in model.network_names
+            },
+            "data": {
+                "source": dataset.examples.source,
+                dataset.examples.unit: len(dataset.examples),
+                "digest": dataset.examples.digest,
+            },
+        }
+        self.write_record(record)
+        self._forget_replaced()
+        doctor = TrainingDoctor(getattr(dataset.examples, "images", None))
+        log = keras.callbacks.CSVLogger(self.history_path, append=True)
+        started, earlier = time.monotonic(), record["seconds"]
+
+        def take_down():
+            if log.csv_file is not None:  # the callback ends with the fit
+                log.csv_file.close()
+            # A clock that went backwards takes no time away.
+            record["seconds"] = earlier + max(0, time.monotonic() - started)
+            alarms = [alarm._asdict() for alarm in doctor.alarms]
+            record["alarms"] = record.get("alarms", []) + alarms
+            self.write_record(record)
+            self.draw_history()
+
+        try:
+            model.fit(
+                dataset,
+                validation_data=validation,
+                epochs=recipe.epochs,
+                initial_epoch=epochs_done,
+                # The checkpoints last, so that an epoch of which there is one
+                # is wholly recorded.
+                callbacks=[log, *callbacks, doctor, RaiseOnNaN(), checkpoints],
+            )
+        except BaseException as error:
+            record["status"] = _STATUS_AFTER.get(type(error), "training")
+            # On a full disk, say, this fails too, and what failed first is
+            # what is told.
+            with contextlib.suppress(OSError):
+                take_down()
+            raise
+        record["status"] = "trained"
+        take_down()
+        with complete_or_absent(self.model_path) as partial:
+            model.save(partial)
+        return model
+
+    def _sampler(self, recipe):
+        from keras_genai import callbacks
+
+        samples = self.folder / "samples"
+        if recipe.makes == "text":
+            return callbacks.SampleText(samples, recipe.prompt)
+        if recipe.makes == "music":
+            return callbacks.SampleScores(samples, recipe.num_steps)
+        return callbacks.SampleImages(samples, self.folder / "samples.gif")
+
+    def _tensorboard(self, recipe, model, examples):
+        from keras_genai.callbacks import TensorBoard
+
+        folder = self.folder / "tensorboard"
+        if recipe.makes == "text":
+            return TensorBoard(folder, prompt=recipe.prompt)
+        if not hasattr(model, "encode"):
+            return TensorBoard(folder)
+        labels = examples.labels
+        return TensorBoard(
+            folder,
+            images=examples.images[:500] / np.float32(255),
+            labels=None if labels is None else labels[:500],
+        )
+
+    def finish(self, model):
+        """Exports the model, checks the export and writes the final numbers.
+
+        Args:
+            model: The trained model.
+
+        Returns:
+            Dictionary of the final numbers.
+        """
+        import tensorflow as tf
+
+        with self.locked():
+            try:
+                model.export(self.export_path)
+            except tf.errors.OpError as error:  # of a full disk, above all
+                raise OSError(
+                    f"The export cannot be written: {error.message}. "
+                    f"Received: {str(self.export_path)!r}"
+                ) from error
+            difference = check_saved_model(self.export_path, model)
+            final = {name: values[-1] for name, values in self.history().items()}
+            final["epoch"] = int(final["epoch"]) + 1
+            final["export_difference"] = difference
+            self.write_record(
+                {**self.record(), "status": "complete", "final": final}
+            )
+        return final
+
+    def evaluate(self, split=None, k=500, num_samples=None, seed=0):
+        """Evaluates the trained model on held-out data, and records it.
+
+        Samples of images are measured where the data have classes, against
+        the split and with the training images for a floor; the measures and
+        their picture are also in the folder's `evaluation/SPLIT.json` and
+        `.png`. Scores are measured beside the pieces of the split.
+
+        Args:
+            split: String, the split to evaluate on, or `None` for the
+                recipe's `validation_split`, and where there is none `"test"`.
+            k: Integer >= 1, codes an image for the importance-weighted bound
+                of a VAE.
+            num_samples: Integer, how many samples are measured, or `None` for
+                as many as the split has, 10,000 images or 256 scores at most.
+            seed: Integer, seed of the samples and their intervals.
+
+        Returns:
+            Dictionary: what the model reports in `evaluate`; the bounds of
+            a VAE with their standard errors, nats an example, and the better
+            one in bits a dimension where its likelihood has bits; the bits a
+            character of a language model that slides over the text, or nats a
+            step over the scores; under `"samples"` what
+            `SampleEvaluation.to_dict` returns, or the `music_measures`.
+
+        Raises:
+            ValueError: If there is no such split, it has fewer images than
+                `num_samples`, or `k` is below 1; if another process works in
+                the folder.
+        """
+        with self.locked():
+            return self._evaluate(split, k, num_samples, seed)
+
+    def _evaluate(self, split, k, num_samples, seed):
+        import tensorflow as tf
+
+        from keras_genai import evaluation
+        from keras_genai.models import load_model
+
+        record = self.record()
+        if record["deterministic"]:
+            tf.config.experimental.enable_op_determinism()
+        recipe = recipe_from_record(record["recipe"])
+        split = split or recipe.validation_split or "test"
+        model = load_model(self.model_path)
+        dataset = recipe.dataset(
+            record["seed"], record["offline"], split, like=model
+        )
+        samples = None
+        if recipe.makes == "images":
+            training = recipe.dataset(record["seed"], record["offline"])
+            samples = measured_samples(
+                model, dataset.examples, training.examples, num_samples, seed
+            )
+        results = model.evaluate(dataset)
+        # In tiles a window's first tokens have no context; sliding, they have.
+        if recipe.makes == "text":
+            results["bits_per_character_sliding"] = (
+                evaluation.bits_per_character(model, dataset.examples.texts)
+            )
+        if recipe.makes == "music":
+            scores = list(dataset.examples.scores)
+            results["nats_per_step_sliding"] = float(
+                np.average(model.score(scores), weights=list(map(len, scores)))
+            )
+            results["samples"] = measured_scores(
+                model, dataset.examples, num_samples, recipe.num_steps, seed
+            )
+        if hasattr(model, "log_weights"):
+            for name, bound in (
+                ("elbo", evaluation.elbo(model, dataset, k=10)),
+                (
+                    f"importance_weighted_bound_k{k}",
+                    evaluation.importance_weighted_bound(model, dataset, k),
+                ),
+            ):
+                results[name] = bound.nats
+                results[f"{name}_standard_error"] = bound.standard_error
+            results |= likelihood_in_bits(model, recipe, bound.nats)
+        if samples is not None:
+            samples.save(self.folder / "evaluation" / split)
+            results["samples"] = samples.to_dict()
+            print(samples)
+        evaluations = {**record.get("evaluation", {}), split: results}
+        self.write_record({**record, "evaluation": evaluations})
+        return results
+
+    def draw_history(self):
+        """Writes `history.png`, if there is a history."""
+        from keras_genai.plotting import plot_history
+
+        history = self.history()
+        if history:
+            with complete_or_absent(self.folder / "history.png") as partial:
+                plot_history(history).savefig(partial)
+
+    def _forget_unfinished_epochs(self, done):
+        """Cuts the history back to the checkpoint, or refuses to go on."""
+        lines = self._history_lines()
+        logged = len(lines) - 1
+        # A run that was killed between the log and its first checkpoint has
+        # logged one epoch, and begins anew.
+        if not done and logged > 1:
+            raise ValueError(
+                f"The run has {logged} epochs in its history, and no "
+                "checkpoint to go on from; nothing was changed. "
+                f"Received: {str(self.checkpoints)!r}"
+            )
+        kept = lines[: done + 1] if done else []
+        finished = len(self._parsed(kept).get("epoch", []))
+        if finished < done:
+            raise ValueError(
+                f"The history has {finished} epochs, and the checkpoint "
+                f"is of epoch {done}; nothing was changed. "
+                f"Received: {str(self.history_path)!r}"
+            )
+        if self.history_path.is_file():  # without a line that was torn
+            with complete_or_absent(self.history_path) as partial:
+                partial.write_bytes("".join(kept).encode())
+
+
+# What a run is after an exception; after any other it is still in training.
+_STATUS_AFTER = {
+    KeyboardInterrupt: "interrupted",
+    FloatingPointError: "diverged",
+}
+
+
+def _same_data(record, images):
+    before = record.get("data")
+    if before and before["digest"] != images.digest:
+        raise ValueError(
+            "The data are no longer those that the run was started with. "
+            f"Expected: {before['source']} with digest {before['digest']}. "
+            f"Received: {images.source} with digest {images.digest}"
+        )
