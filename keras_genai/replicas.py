@@ -8,9 +8,72 @@ takes its rows. Without a strategy, and with one of a single replica, each
 function here does the plain thing.
 """
 
+import os
+
 import keras
 import tensorflow as tf
 from keras import ops
+
+
+def get_strategy(name):
+    """Looks up how devices share the training of one model.
+
+    Args:
+        name: `"mirrored"`, for all GPUs of this machine, or without a GPU for
+            all its logical CPUs; `"multiworker"`, for the machines that the
+            environment variable `TF_CONFIG` names, before TensorFlow has
+            computed anything; or `None`, for the strategy that is in scope.
+
+    Returns:
+        `tf.distribute.Strategy`.
+
+    Raises:
+        ValueError: If there is no such strategy, or no `TF_CONFIG`.
+
+    Example:
+        >>> get_strategy(None).num_replicas_in_sync
+        1
+    """
+    if name is None:
+        return tf.distribute.get_strategy()
+    if name == "mirrored":
+        devices = (
+            tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU")
+        )
+        named = next(filter(None, devices))
+        return tf.distribute.MirroredStrategy([each.name for each in named])
+    if name == "multiworker":
+        if "TF_CONFIG" not in os.environ:
+            raise ValueError(
+                "Several machines find each other by the environment variable "
+                'TF_CONFIG: {"cluster": {"worker": ["HOST:PORT", ...]}, '
+                '"task": {"type": "worker", "index": 0}}. Received: none'
+            )
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    raise ValueError(
+        'Expected a strategy "mirrored" or "multiworker". '
+        f"Received: strategy={name!r}"
+    )
+
+
+def is_chief(name):
+    """Whether this process is the one of all machines that writes files.
+
+    Args:
+        name: As for `get_strategy`.
+
+    Returns:
+        Boolean, `True` on one machine alone.
+
+    Example:
+        >>> is_chief("mirrored")
+        True
+    """
+    if name != "multiworker":
+        return True
+    machines = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    chief = "chief" if "chief" in machines.cluster_spec().jobs else "worker"
+    return machines.task_type == chief and machines.task_id == 0
 
 
 def batch_mean(values):

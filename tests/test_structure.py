@@ -36,13 +36,14 @@ ALLOWED = {
         *("callbacks", "plotting", "evaluation", "export", "data"),
         *("archives", "files"),
     },
-    "recipes": {"data"},
+    "recipes": {"data", "replicas"},
     "runs": {
         *("recipes", "callbacks", "export", "plotting", "version"),
-        *("evaluation", "models", "files", "runs"),
+        *("evaluation", "models", "files", "runs", "replicas"),
     },
     "records": {"runs"},
     "cli": {
+        "replicas",
         *("records", "recipes", "runs", "startup", "version", "data", "models"),
         *("export", "plotting", "cli"),
     },
