@@ -1,0 +1,33 @@
+"""Artefacts for others to load, and the check that they can be loaded.
+
+    saved_model  a folder that TensorFlow alone runs: everything, draws, loops
+                 and strings included
+    litert       a file that LiteRT runs, on phones too: networks
+    onnx         a folder of files that ONNX Runtime runs: networks
+"""
+
+from keras_genai.export.check import TOLERANCES, check_export
+from keras_genai.export.expressible import why_not
+from keras_genai.export.files import complete_or_absent
+from keras_genai.export.litert import write_litert
+from keras_genai.export.onnx import write_onnx
+from keras_genai.export.saved_model import (
+    check_saved_model,
+    read_about,
+    write_saved_model,
+)
+
+FORMATS = ("saved_model", "litert", "onnx")
+
+__all__ = [
+    "FORMATS",
+    "TOLERANCES",
+    "check_export",
+    "check_saved_model",
+    "complete_or_absent",
+    "read_about",
+    "why_not",
+    "write_litert",
+    "write_onnx",
+    "write_saved_model",
+]
