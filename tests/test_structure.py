@@ -20,7 +20,7 @@ ALLOWED = {
     "metrics": set(),
     "sampling": set(),
     "plotting": {"plotting"},
-    "export": set(),
+    "export": {"export"},
     "evaluation": {"evaluation", "metrics", "losses", "plotting", "export"},
     "models": {
         *("models", "layers", "losses", "metrics", "sampling"),

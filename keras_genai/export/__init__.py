@@ -1,9 +1,7 @@
 """Artefacts for others to load, and the check that they can be loaded.
 
-    saved_model  a folder that TensorFlow alone runs: everything, draws, loops
-                 and strings included
-    litert       a file that LiteRT runs, on phones too: networks
-    onnx         a folder of files that ONNX Runtime runs: networks
+A SavedModel is a folder for TensorFlow, and does all that a model does. LiteRT
+has a file, ONNX a folder of files; both are for networks, which draw nothing.
 """
 
 from keras_genai.export.check import TOLERANCES, check_export

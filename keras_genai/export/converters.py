@@ -25,7 +25,7 @@ def require(package, extra):
         return importlib.import_module(package)
     except ImportError as error:
         raise ImportError(
-            f"This export takes the package {package}: "
+            f"This format takes the package {package}: "
             f'pip install "keras-genai[{extra}]"'
         ) from error
 
