@@ -18,8 +18,9 @@ machine that does other work.
 
 The Fréchet distance is that of 10,000 images, decoded from the same noise in
 each format, to the test images, in the features of one classifier. Bits a
-character are those of the test split in windows that do not overlap. A
-SavedModel's size is that of the same functions as in the other formats.
+character are those of the test split in windows that do not overlap. The cost
+is what either is more than with the SavedModel. Its size is that of the same
+functions as in the other formats, of which ONNX has a file each.
 """
 
 import os
@@ -82,7 +83,7 @@ def main():
 
 
 def contestants(options):
-    """Name, model, function, its inputs for a count, and what is measured."""
+    """Title, model, function, inputs for a count, metric and its function."""
     source, count = ("mnist_5k", 400) if options.quick else ("mnist", 10_000)
     train, test = (
         keras_genai.load_images(source, split, offline=True)
@@ -101,13 +102,13 @@ def contestants(options):
         def distance(run, inputs=inputs):
             answers = in_batches(run, inputs(count))
             made = extractor.features(np.clip(answers, 0.0, 1.0))
-            return {
-                "frechet_distance": keras_genai.frechet_distance(made, real)
-            }
+            return keras_genai.frechet_distance(made, real)
 
-        yield type(model).__name__, model, "decode", inputs, distance
+        title = type(model).__name__
+        yield title, model, "decode", inputs, "frechet_distance", distance
     model, text = trained_gpt(options)
-    yield "GPT", model, "logits", *of_text(model, text)
+    inputs, bits = of_text(model, text)
+    yield "GPT", model, "logits", inputs, "bits_per_character", bits
 
 
 def normal_inputs(argument, latent_dim):
@@ -153,7 +154,7 @@ def of_text(model, text):
         losses = keras.ops.sparse_categorical_crossentropy(
             targets, logits, from_logits=True
         )
-        return {"bits_per_character": float(np.mean(losses) / np.log(2.0))}
+        return float(np.mean(losses) / np.log(2.0))
 
     return inputs, bits
 
@@ -172,7 +173,7 @@ def in_batches(run, inputs, size=64):
     return np.concatenate(batches)
 
 
-def measure(model, function, inputs, quality, folder, options):
+def measure(model, function, inputs, metric, quality, folder, options):
     """Exports a model in every format, and measures each export."""
     rows, runs = {}, {}
     for variant, (format, quantization) in VARIANTS.items():
@@ -194,8 +195,10 @@ def measure(model, function, inputs, quality, folder, options):
         rows[variant] = {
             "kib": size_of(path) / 1024,
             "difference": difference,
-            **quality(run),
+            metric: quality(run),
         }
+        row = rows[variant]
+        row["cost"] = row[metric] - rows["SavedModel"][metric]
     for count in (1, 64):
         times = take_turns(runs, inputs(count), options.repeats)
         for variant, row in rows.items():

@@ -134,7 +134,6 @@ def test_smaller_weights_cost_accuracy(tmp_path):
 @pytest.mark.parametrize("format", [*PATHS, "saved_model"])
 def test_the_check_finds_another_models_export(model, format, tmp_path):
     path = model.export(tmp_path / PATHS.get(format, "served"), format=format)
-    assert check_export(path, model, count=2) <= 1e-5
     other = GAN((4, 6, 1), latent_dim=3, seed=1)
     with pytest.raises(ValueError, match="differs from its model"):
         check_export(path, other, count=2)

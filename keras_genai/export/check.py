@@ -15,8 +15,9 @@ from keras_genai.export.litert import is_litert
 from keras_genai.export.saved_model import is_saved_model
 
 # How far an export may be from its model, by its quantisation: the greatest
-# difference as a share of the greatest value.
-TOLERANCES = {None: 1e-5, "float16": 1e-2, "int8": 0.2}
+# difference as a share of the greatest value. Three times and more of what
+# trained models were measured at (benchmarks/export_latency.py).
+TOLERANCES = {None: 1e-5, "float16": 0.01, "int8": 0.3}
 # Format -> the package that runs it, and the extra that has it.
 _RUNTIMES = {
     "litert": ("ai_edge_litert", "litert"),
