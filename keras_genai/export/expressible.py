@@ -1,5 +1,7 @@
 """Which functions the formats beside SavedModel can express, and why not."""
 
+import operator
+
 # What the name of an operation contains -> what is wrong with it.
 _REASONS = {
     "Random": "it draws random numbers",
@@ -7,6 +9,8 @@ _REASONS = {
     "Ragged": "it has rows of unequal length",
 }
 _LOOPS = ("While", "StatelessWhile")
+
+_functions_of = operator.attrgetter("library.function")  # of a graph
 
 
 def why_not(functions, format):
@@ -80,18 +84,18 @@ def _reason(function, specs, format):
     if any(output.dtype == tf.string for output in graph.outputs):
         return _REASONS["String"]
     graph_def = graph.as_graph_def()
-    library = {each.signature.name: each for each in graph_def.library.function}
+    inner = {each.signature.name: each for each in _functions_of(graph_def)}
     nodes = list(graph_def.node)
-    nodes += [node for each in library.values() for node in each.node_def]
+    nodes += [node for each in inner.values() for node in each.node_def]
     for part, reason in _REASONS.items():
         if any(part in node.op for node in nodes):
             return reason
     bodies = [
-        library[node.attr["body"].func.name]
+        inner[node.attr["body"].func.name]
         for node in nodes
         if node.op in _LOOPS
     ]
-    inner = any(node.op in _LOOPS for body in bodies for node in body.node_def)
-    if format == "onnx" and inner:
+    nested = any(node.op in _LOOPS for body in bodies for node in body.node_def)
+    if format == "onnx" and nested:
         return "it has a loop inside a loop"
     return None
