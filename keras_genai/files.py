@@ -56,6 +56,32 @@ def complete_or_absent(path):
             shutil.rmtree(aside, ignore_errors=True)
 
 
+def check_replaceable(path, kind, is_one, overwrite):
+    """Refuses to write where something stands that may not be replaced.
+
+    Args:
+        path: `pathlib.Path` to write to. An empty folder is nothing.
+        kind: String, what is to be written: `"a SavedModel"`.
+        is_one: Function of a path that exists; whether it is of that kind.
+        overwrite: Boolean. Whether one of that kind may be replaced.
+
+    Raises:
+        ValueError: If `path` exists and may not be replaced.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not is_one(path):
+        raise ValueError(
+            f"Only {kind} is ever replaced by an export. "
+            f"Received: filepath={str(path)!r}, which is something else"
+        )
+    if not overwrite:
+        raise ValueError(
+            f"There is {kind} already, and `overwrite=False`. "
+            f"Received: filepath={str(path)!r}"
+        )
+
+
 def remove_leftovers(folder):
     """Clears away what `complete_or_absent` could not, since it was killed.
 

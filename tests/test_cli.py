@@ -532,8 +532,6 @@ def test_export(finished, tmp_path, capsys):
     assert main(["export", str(finished), "--output", str(folder)]) == 0
     assert f"{folder}: loaded again" in capsys.readouterr().out
     assert (folder / "saved_model.pb").is_file()
-    message = refused(capsys, "export", finished, "--format", "onnx")
-    assert "saved_model" in message and "onnx" in message
     assert "run.json" in refused(capsys, "export", tmp_path)
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "1.txt").write_text("years of work")
@@ -542,6 +540,28 @@ def test_export(finished, tmp_path, capsys):
     )
     assert "something else" in message
     assert [p.name for p in (tmp_path / "thesis").iterdir()] == ["1.txt"]
+
+
+def test_export_to_other_runtimes(copied, capsys):
+    before = {path.name for path in copied.iterdir()}
+    for arguments, name in (
+        (("--format", "onnx"), "export_onnx"),
+        (("--format", "litert"), "export.tflite"),
+        (
+            ("--format", "litert", "--quantization", "int8"),
+            "export_int8.tflite",
+        ),
+    ):
+        assert main(["export", str(copied), *arguments]) == 0
+        printed = capsys.readouterr().out
+        assert f"{copied / name}: loaded again" in printed
+        assert "left out: generate (it draws random numbers)" in printed
+        before.add(name)
+        assert {path.name for path in copied.iterdir()} == before
+    message = refused(
+        capsys, "export", copied, "--format", "onnx", "--quantization", "int8"
+    )
+    assert "LiteRT alone" in message
 
 
 def test_export_of_a_run_without_a_model(copied, capsys):

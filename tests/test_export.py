@@ -10,9 +10,9 @@ import tensorflow as tf
 from keras_genai import GAN
 from keras_genai.export import (
     check_saved_model,
-    complete_or_absent,
     read_about,
 )
+from keras_genai.files import complete_or_absent
 
 SHAPE = (4, 6, 1)
 

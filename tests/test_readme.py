@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +43,23 @@ def test_ten_lines_train_save_export_and_serve(tmp_path, monkeypatch):
     )
     assert (tmp_path / "dcgan.keras").is_file()
     assert (tmp_path / "samples" / "epoch_001.png").is_file()
+
+
+def test_other_runtimes_answer_without_tensorflow(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model = keras_genai.DCGAN(seed=0)
+    exec(lines_with('format="onnx"'), {"model": model})
+    script = [
+        "import sys",
+        "sys.modules.update(tensorflow=None, keras=None, keras_genai=None)",
+        lines_with("ai_edge_litert"),
+        "np.savez('made.npz', noise, images, same_images)",
+    ]
+    subprocess.run([sys.executable, "-c", "\n".join(script)], check=True)
+    noise, *made = np.load("made.npz").values()
+    for images in made:
+        expected = model.generate(noise=noise)
+        np.testing.assert_allclose(images, expected, atol=1e-5)
 
 
 def test_text_lines_train_go_on_and_export(tmp_path, monkeypatch):

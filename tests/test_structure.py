@@ -23,8 +23,8 @@ ALLOWED = {
     "metrics": set(),
     "sampling": set(),
     "plotting": {"plotting"},
-    "export": set(),
-    "evaluation": {"evaluation", "metrics", "losses", "plotting", "export"},
+    "export": {"export", "files"},
+    "evaluation": {"evaluation", "metrics", "losses", "plotting", "files"},
     "models": {
         *("models", "layers", "losses", "metrics", "sampling"),
         *("distributions", "replicas"),
@@ -45,7 +45,7 @@ ALLOWED = {
     "cli": {
         "replicas",
         *("records", "recipes", "runs", "startup", "version", "data", "models"),
-        *("export", "plotting", "cli"),
+        *("export", "plotting", "cli", "files"),
     },
 }
 

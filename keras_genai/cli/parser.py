@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from keras_genai.cli import generating, results, training
+from keras_genai.cli import exporting, generating, results, training
 from keras_genai.version import __version__
 
 
@@ -26,6 +26,7 @@ def main(arguments=None):
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     training.add_command(commands)
     generating.add_command(commands)
+    exporting.add_command(commands)
     results.add_commands(commands)
 
     options, extra = parser.parse_known_args(arguments)

@@ -1,4 +1,4 @@
-"""`keras-genai evaluate`, `compare`, `export` and `list`."""
+"""`keras-genai evaluate`, `compare` and `list`."""
 
 from pathlib import Path
 
@@ -41,12 +41,6 @@ def add_commands(commands):
     parser.add_argument("--overwrite", action="store_true")
     parser.set_defaults(run=compare)
 
-    parser = commands.add_parser("export", help="export a run's model")
-    parser.add_argument("source", metavar="RUN")
-    parser.add_argument("--output", help="folder (RUN/export)")
-    parser.add_argument("--format", default="saved_model")
-    parser.set_defaults(run=export)
-
     parser = commands.add_parser("list", help="models, presets, data sets")
     parser.set_defaults(run=list_all)
 
@@ -67,7 +61,7 @@ def evaluate(options, _):
 
 
 def compare(options, _):
-    from keras_genai.export import complete_or_absent
+    from keras_genai.files import complete_or_absent
     from keras_genai.plotting import plot_comparison
     from keras_genai.records import Comparison
 
@@ -81,25 +75,6 @@ def compare(options, _):
     with complete_or_absent(output) as partial:
         figure.savefig(partial, bbox_inches="tight")
     print(f"\nHistories: {output}")
-
-
-def export(options, _):
-    from keras_genai.runs import Run
-
-    if options.format != "saved_model":
-        raise ValueError(
-            "Expected --format saved_model. "
-            f"Received: --format {options.format}"
-        )
-    run = Run.open(options.source)
-    prepare_tensorflow()
-    from keras_genai.export import check_saved_model
-    from keras_genai.models import load_model
-
-    model = load_model(run.model_path)
-    path = model.export(options.output or run.export_path)
-    difference = check_saved_model(path, model)
-    print(f"{path}: loaded again, differs from the model by {difference:.1g}")
 
 
 def list_all(options, _):

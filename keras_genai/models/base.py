@@ -276,22 +276,69 @@ class GenerativeModel(keras.Model):
         """
         return {"num_samples": 4, "seed": 0}
 
-    def export(self, filepath, overwrite=True):
-        """Writes a SavedModel that runs without this package.
+    def network_signatures(self):
+        """The functions that LiteRT and ONNX are offered.
 
-        Args:
-            filepath: Path of the folder to write. It appears when it is
-                complete, and not before.
-            overwrite: Boolean. Whether a SavedModel that stands there already
-                is replaced; a folder of anything else never is. Defaults to
-                `True`.
+        They draw nothing: what draws, or takes strings, `export` leaves out.
 
         Returns:
-            `pathlib.Path` of the folder.
+            Dictionary like that of `signatures`.
+        """
+        return self.signatures()
+
+    def export(
+        self,
+        filepath,
+        format="saved_model",
+        overwrite=True,
+        quantization=None,
+    ):
+        """Writes what runs without this package.
+
+        A SavedModel does all that the model does, draws included. LiteRT and
+        ONNX are for networks: of a model of images `decode`, `encode` and the
+        like, of text and music the logits of the next token. What draws
+        random numbers, takes strings or has ragged rows is left out, and
+        `keras_genai.export.why_not` says which and why. Whoever runs them
+        draws the noise: `rng.standard_normal((16, latent_dim), "float32")`.
+
+        Args:
+            filepath: Path of the folder to write, for LiteRT of the file,
+                which ends in `.tflite`. An ONNX export is a folder of one file
+                a function. It appears when it is complete, and not before.
+            format: `"saved_model"` (default), `"litert"` or `"onnx"`.
+            overwrite: Boolean. Whether an export in this format that stands
+                there already is replaced; anything else never is. Defaults to
+                `True`.
+            quantization: Of LiteRT alone: `None` for float32, `"float16"` or
+                `"int8"` for smaller weights.
+
+        Returns:
+            `pathlib.Path` of the folder or file.
 
         Raises:
-            ValueError: If `filepath` exists and may not be replaced.
+            ImportError: If the format takes a package that is not installed.
+            ValueError: If `filepath` exists and may not be replaced, or if
+                the format can express nothing of the model.
         """
+        if format not in export.FORMATS:
+            raise ValueError(
+                f"Expected `format` among {', '.join(export.FORMATS)}. "
+                f"Received: format={format!r}"
+            )
+        if quantization is not None and format != "litert":
+            raise ValueError(
+                "LiteRT alone is quantised: format='litert'. Received: "
+                f"format={format!r}, quantization={quantization!r}"
+            )
+        if format == "litert":
+            return export.write_litert(
+                self.network_signatures(), filepath, overwrite, quantization
+            )
+        if format == "onnx":
+            return export.write_onnx(
+                self.network_signatures(), filepath, overwrite
+            )
         return export.write_saved_model(
             self.signatures(), filepath, overwrite, self.about()
         )

@@ -116,6 +116,14 @@ class LanguageModel(TextInOut):
             _, state = self.extend(token_ids, state, 0)
         return state
 
+    def network_signatures(self):
+        def logits(token_ids):
+            return {"logits": self(token_ids, training=False)}
+
+        token_ids = tf.TensorSpec((None, None), "int32", "token_ids")
+        functions = {} if self.tokenizer is None else self.signatures()
+        return {"logits": (logits, [token_ids]), **functions}
+
     def fit(self, x=None, y=None, *args, **kwargs):
         return super().fit(*self._checked(x, y), *args, **kwargs)
 

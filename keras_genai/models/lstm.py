@@ -130,6 +130,13 @@ class LSTMLanguageModel(LanguageModel):
         zeros = ops.zeros((batch_size, self.hidden_dim), self.compute_dtype)
         return [(zeros, zeros) for _ in self.recurrences]
 
+    def network_signatures(self):
+        functions = super().network_signatures()
+        logits, _ = functions["logits"]
+        # A text at a time: LiteRT has no loop over batches of any size.
+        token_ids = tf.TensorSpec((1, None), "int32", "token_ids")
+        return {**functions, "logits": (logits, [token_ids])}
+
     def get_config(self):
         config = super().get_config()
         del config["max_sequence_length"]  # there is none

@@ -224,6 +224,15 @@ class PixelsInOut(TokenByToken):
             signatures["generate_labels"] = (generate_labels, [*labels, SEED])
         return signatures
 
+    def network_signatures(self):
+        signatures = self.signatures()
+        _, specs = signatures["log_prob"]
+
+        def outputs(images, *labels):
+            return {"outputs": self.outputs_of(images, *labels)}
+
+        return {**signatures, "outputs": (outputs, specs)}
+
 
 def _check_binary(images):
     grey = (images != 0) & (images != 1)

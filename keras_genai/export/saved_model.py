@@ -1,12 +1,12 @@
-"""Artefacts for others to load, and the check that they can be loaded."""
+"""SavedModel: everything that a model does, for TensorFlow alone to run."""
 
 import json
-import shutil
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+
+from keras_genai.files import check_replaceable, complete_or_absent
 
 # Where SavedModel has a place for what TensorFlow itself does not read.
 _ABOUT = ("assets.extra", "keras_genai.json")
@@ -36,17 +36,7 @@ def write_saved_model(signatures, filepath, overwrite=True, about=None):
     import keras
 
     path = Path(filepath)
-    if path.exists():
-        if not (path / "saved_model.pb").is_file() and not _is_empty(path):
-            raise ValueError(
-                "Only a SavedModel is ever replaced by an export. "
-                f"Received: filepath={str(path)!r}, which is something else"
-            )
-        if not overwrite:
-            raise ValueError(
-                "There is a SavedModel already, and `overwrite=False`. "
-                f"Received: filepath={str(path)!r}"
-            )
+    check_replaceable(path, "a SavedModel", is_saved_model, overwrite)
     archive = keras.export.ExportArchive()
     for name, (function, input_signature) in signatures.items():
         archive.add_endpoint(name, function, input_signature)
@@ -56,6 +46,11 @@ def write_saved_model(signatures, filepath, overwrite=True, about=None):
         note.parent.mkdir(exist_ok=True)
         note.write_text(json.dumps(about or {}, indent=2) + "\n")
     return path
+
+
+def is_saved_model(path):
+    """Whether a path is a folder with a SavedModel in it."""
+    return (path / "saved_model.pb").is_file()
 
 
 def read_about(filepath):
@@ -70,30 +65,6 @@ def read_about(filepath):
     """
     note = Path(filepath).joinpath(*_ABOUT)
     return json.loads(note.read_text()) if note.is_file() else {}
-
-
-@contextmanager
-def complete_or_absent(path):
-    """Gives a path beside `path` to write to, and moves it there at the end.
-
-    Args:
-        path: `pathlib.Path` of a file or a folder. What stands there is
-            replaced in one move, or stays if writing fails.
-
-    Yields:
-        `pathlib.Path` that does not exist yet, in a folder of its own that is
-        removed whatever happens.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
-        partial = aside / path.name
-        yield partial
-        if path.is_dir():
-            path.rename(aside / "replaced")
-        partial.rename(path)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def check_saved_model(filepath, model, tolerance=1e-5):
@@ -150,7 +121,3 @@ def _without_information():
         yield
     finally:
         logger.setLevel(level)
-
-
-def _is_empty(path):
-    return path.is_dir() and not any(path.iterdir())

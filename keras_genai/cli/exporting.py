@@ -1,0 +1,63 @@
+"""`keras-genai export`: a run's model, for others to run."""
+
+from keras_genai.startup import prepare_tensorflow
+
+# Format -> how what is written beside the run's own export is called.
+_ENDINGS = {"saved_model": "", "litert": ".tflite", "onnx": "_onnx"}
+
+
+def add_command(commands):
+    """Tells the parser of `export`.
+
+    Args:
+        commands: What `add_subparsers` returned.
+    """
+    parser = commands.add_parser("export", help="export a run's model")
+    parser.add_argument("source", metavar="RUN")
+    parser.add_argument(
+        "--format",
+        choices=tuple(_ENDINGS),
+        default="saved_model",
+        help="TensorFlow's (saved_model); LiteRT's, a .tflite file; or ONNX, a "
+        "folder of a file a function",
+    )
+    parser.add_argument(
+        "--quantization",
+        choices=("float16", "int8"),
+        help="smaller weights, for --format litert",
+    )
+    parser.add_argument(
+        "--output",
+        help="folder or file (RUN/export, RUN/export.tflite, RUN/export_onnx)",
+    )
+    parser.set_defaults(run=export)
+
+
+def export(options, _):
+    """Exports, compares in a fresh process, and says what was left out."""
+    from keras_genai.runs import Run
+
+    run = Run.open(options.source)
+    prepare_tensorflow()
+    from keras_genai.export import TOLERANCES, check_export, why_not
+    from keras_genai.models import load_model
+
+    model = load_model(run.model_path)
+    output = options.output or _beside(run.export_path, options)
+    path = model.export(
+        output, options.format, quantization=options.quantization
+    )
+    difference = check_export(path, model, TOLERANCES[options.quantization])
+    print(
+        f"{path}: loaded again in a process of its own, differs from the "
+        f"model by {difference:.1g}"
+    )
+    if options.format != "saved_model":
+        left_out = why_not(model.network_signatures(), options.format)
+        for name, reason in left_out.items():
+            print(f"    left out: {name} ({reason})")
+
+
+def _beside(path, options):
+    kind = f"_{options.quantization}" if options.quantization else ""
+    return path.with_name(f"{path.name}{kind}{_ENDINGS[options.format]}")

@@ -1,0 +1,29 @@
+"""Artefacts for others to load, and the check that they can be loaded.
+
+A SavedModel is a folder for TensorFlow, and does all that a model does. LiteRT
+has a file, ONNX a folder of files; both are for networks, which draw nothing.
+"""
+
+from keras_genai.export.check import TOLERANCES, check_export
+from keras_genai.export.expressible import why_not
+from keras_genai.export.litert import write_litert
+from keras_genai.export.onnx import write_onnx
+from keras_genai.export.saved_model import (
+    check_saved_model,
+    read_about,
+    write_saved_model,
+)
+
+FORMATS = ("saved_model", "litert", "onnx")
+
+__all__ = [
+    "FORMATS",
+    "TOLERANCES",
+    "check_export",
+    "check_saved_model",
+    "read_about",
+    "why_not",
+    "write_litert",
+    "write_onnx",
+    "write_saved_model",
+]

@@ -1,0 +1,173 @@
+"""An export, asked in a fresh process, against the model it is of."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from keras_genai.export import runtimes
+from keras_genai.export.converters import require
+from keras_genai.export.expressible import why_not
+from keras_genai.export.litert import is_litert
+from keras_genai.export.saved_model import is_saved_model
+
+# How far an export may be from its model, by its quantisation: the greatest
+# difference as a share of the greatest value. Three times and more of what
+# trained models were measured at (benchmarks/export_latency.py).
+TOLERANCES = {None: 1e-5, "float16": 0.01, "int8": 0.3}
+# Format -> the package that runs it, and the extra that has it.
+_RUNTIMES = {
+    "litert": ("ai_edge_litert", "litert"),
+    "onnx": ("onnxruntime", "onnx"),
+}
+_LIMITS = {"labels": "num_classes", "token_ids": "vocabulary_size"}
+_LENGTH = 32  # of sequences where the model has no limit
+
+
+def check_export(filepath, model, tolerance=1e-5, count=100):
+    """Loads an export in a fresh process and compares it with its model.
+
+    The process has the runtime alone, TensorFlow, LiteRT or ONNX Runtime, and
+    neither `keras_genai` nor the model. It is given `count` inputs: noise and
+    codes are normal, images uniform, labels and token ids any. Every function
+    of the export is compared, of a SavedModel those that draw by what is
+    served by default.
+
+    Args:
+        filepath: Path of what `GenerativeModel.export` wrote.
+        model: The model that it was exported from.
+        tolerance: Float, greatest difference allowed, as a share of the
+            greatest value; `TOLERANCES` has one for each quantisation of
+            `export`. Defaults to `1e-5`.
+        count: Integer >= 1. Defaults to `100`.
+
+    Returns:
+        Float, the greatest difference; texts are equal or infinitely
+        different.
+
+    Raises:
+        ImportError: If the runtime is not installed.
+        ValueError: If the difference is greater than `tolerance`, or if the
+            runtime cannot load the export.
+    """
+    import tensorflow as tf
+
+    path = Path(filepath)
+    format = _format(path)
+    if format in _RUNTIMES:
+        require(*_RUNTIMES[format])
+    requests, expected = [], []
+    for name, (function, specs) in _functions(model, format).items():
+        # Traced once: TensorFlow would warn of many that are traced again.
+        traced = tf.function(function, input_signature=specs)
+        concrete = traced.get_concrete_function()
+        for inputs in _requests(model, specs, count):
+            requests.append((name, inputs))
+            expected.append(concrete(*map(tf.constant, inputs.values())))
+    answers = _ask(format, path, requests)
+    difference = float(np.max(list(map(_difference, answers, expected))))
+    if not difference <= tolerance:
+        raise ValueError(
+            f"The export differs from its model by {difference:.2g}, more "
+            f"than {tolerance:.2g}. Received: filepath={str(path)!r}"
+        )
+    return difference
+
+
+def _format(path):
+    if is_litert(path):
+        return "litert"
+    return "saved_model" if is_saved_model(path) else "onnx"
+
+
+def _functions(model, format):
+    """What is asked: all that is there, of draws what is served by default."""
+    if format != "saved_model":
+        offered = model.network_signatures()
+        skipped = why_not(offered, format)
+    else:
+        offered = model.signatures()
+        skipped = why_not(offered, format)
+        skipped.pop(next(iter(offered)), None)
+    return {name: offered[name] for name in offered if name not in skipped}
+
+
+def _requests(model, specs, count):
+    """Inputs, all at once, or one by one where the batch is one."""
+    generator = np.random.default_rng(0)
+    inputs = {
+        spec.name: _input(model, spec, count, generator) for spec in specs
+    }
+    if all(spec.shape.rank and spec.shape[0] == 1 for spec in specs):
+        for row in range(count):
+            yield {name: each[row, None] for name, each in inputs.items()}
+    else:
+        yield inputs
+
+
+def _input(model, spec, count, generator):
+    if spec.shape.rank == 0 or spec.dtype == "string":
+        request = {**model.example_request(), "num_samples": count}
+        value = request[spec.name]
+        if isinstance(value, list):  # a batch of prompts
+            return np.array(value * count)
+        return np.array(value, spec.dtype.as_numpy_dtype)
+    length = getattr(model, "max_sequence_length", None) or _LENGTH
+    shape = (count, *(length if n is None else n for n in spec.shape[1:]))
+    if spec.name in _LIMITS:
+        limit = getattr(model, _LIMITS[spec.name])
+        return generator.integers(limit, size=shape, dtype="int32")
+    if spec.name == "images":
+        return generator.random(shape, "float32")
+    return generator.standard_normal(shape, "float32")
+
+
+def _ask(format, path, requests):
+    """The answers of an export to requests, from a fresh process."""
+    with tempfile.TemporaryDirectory() as folder:
+        given = Path(folder) / "given.npz"
+        answered = Path(folder) / "answered.npz"
+        inputs = {
+            f"{number}/{name}/{argument}": value
+            for number, (name, arguments) in enumerate(requests)
+            for argument, value in arguments.items()
+        }
+        np.savez(given, **inputs)
+        process = subprocess.run(
+            # -P: beside the script lies `onnx.py`, which is not onnx.
+            [
+                *(sys.executable, "-P", runtimes.__file__),
+                *(format, path.absolute(), given, answered),
+            ],
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            capture_output=True,
+            text=True,
+        )
+        if process.returncode:
+            raise ValueError(
+                "The export does not run in a process of its own. Received: "
+                f"filepath={str(path)!r}\n{process.stderr.strip()}"
+            )
+        answers = [{} for _ in requests]
+        with np.load(answered, allow_pickle=True) as file:
+            for key, value in file.items():
+                number, _, name = key.split("/")
+                answers[int(number)][name] = value
+    return answers
+
+
+def _difference(answers, expected):
+    differences = []
+    for name, value in expected.items():
+        value = value.numpy()
+        answer = answers[name] if name in answers else answers[f"output_{name}"]
+        if value.dtype == object:  # strings
+            same = answer.tolist() == value.tolist()
+            differences.append(0.0 if same else np.inf)
+        else:
+            scale = max(np.abs(value).max(), np.finfo("float32").tiny)
+            differences.append(np.abs(answer - value).max() / scale)
+    return np.max(differences)  # not a number, if one is not

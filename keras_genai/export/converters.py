@@ -1,0 +1,71 @@
+"""What the converters of LiteRT and ONNX have in common."""
+
+import importlib
+import os
+import sys
+import tempfile
+import warnings
+from contextlib import contextmanager
+
+
+def require(package, extra):
+    """Imports a package, or says what to install.
+
+    Args:
+        package: String, its name in Python.
+        extra: String, the extra of `keras-genai` that has it.
+
+    Returns:
+        The module.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise ImportError(
+            f"This format takes the package {package}: "
+            f'pip install "keras-genai[{extra}]"'
+        ) from error
+
+
+@contextmanager
+def silence():
+    """Keeps what a converter has to say off the terminal.
+
+    Its C++ part writes to the file descriptors, its Python part warns. What
+    goes wrong is an exception, and is not kept back.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    kept = [os.dup(descriptor) for descriptor in (1, 2)]
+    with tempfile.TemporaryFile() as aside, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for descriptor in (1, 2):
+            os.dup2(aside.fileno(), descriptor)
+        try:
+            yield
+        finally:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            for descriptor, copy in zip((1, 2), kept, strict=True):
+                os.dup2(copy, descriptor)
+                os.close(copy)
+
+
+def refusal(format, names, missing):
+    """The error of a converter, in the words of this package.
+
+    Args:
+        format: String, the format's name.
+        names: Iterable of strings, the functions that were to be written.
+        missing: Iterable of strings, operations that the format does not have.
+
+    Returns:
+        `ValueError`.
+    """
+    return ValueError(
+        f"{format} cannot express {', '.join(names)}: it has no operation for "
+        f"{', '.join(sorted(set(missing)))}"
+    )

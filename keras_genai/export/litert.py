@@ -1,0 +1,84 @@
+"""LiteRT: networks in one file, for phones, browsers and small computers."""
+
+import tempfile
+from pathlib import Path
+
+from keras_genai.export.converters import refusal, silence
+from keras_genai.export.expressible import expressible
+from keras_genai.files import check_replaceable, complete_or_absent
+from keras_genai.export.saved_model import write_saved_model
+
+QUANTIZATIONS = (None, "float16", "int8")
+
+
+def write_litert(functions, filepath, overwrite=True, quantization=None):
+    """Writes functions as one `.tflite` file, each as a named signature.
+
+    Weights that several of them use are there once. What LiteRT cannot
+    express is left out: `why_not(functions, "litert")` says why.
+
+    Args:
+        functions: Dictionary: name -> (function of tensors that returns a
+            dictionary of tensors, list of `tf.TensorSpec`).
+        filepath: Path of the file to write, which ends in `.tflite`.
+        overwrite: Boolean. Whether a LiteRT file that stands there already is
+            replaced; anything else never is. Defaults to `True`.
+        quantization: `None` for float32, `"float16"` for weights of half the
+            size, or `"int8"` for a quarter: dynamic range, weights of eight
+            bits and a scale, with which large products are computed too.
+
+    Returns:
+        `pathlib.Path` of the file.
+
+    Raises:
+        ValueError: If nothing can be expressed, if an operation is missing in
+            LiteRT, or if `filepath` exists and may not be replaced.
+    """
+    path = Path(filepath)
+    if path.suffix != ".tflite":
+        raise ValueError(
+            "A LiteRT export is a file that ends in .tflite. "
+            f"Received: filepath={str(path)!r}"
+        )
+    if quantization not in QUANTIZATIONS:
+        raise ValueError(
+            "Expected `quantization` to be None, 'float16' or 'int8'. "
+            f"Received: quantization={quantization!r}"
+        )
+    check_replaceable(path, "a LiteRT file", is_litert, overwrite)
+    content = _convert(expressible(functions, "litert"), quantization)
+    with complete_or_absent(path) as partial:
+        partial.write_bytes(content)
+    return path
+
+
+def is_litert(path):
+    """Whether a path is a LiteRT file, by the letters at its beginning."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(8)[4:] == b"TFL3"
+
+
+def _convert(functions, quantization):
+    import tensorflow as tf
+
+    # By way of a SavedModel: several signatures share weights only so.
+    with tempfile.TemporaryDirectory() as folder, silence():
+        saved = write_saved_model(functions, Path(folder) / "saved")
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            str(saved), signature_keys=list(functions)
+        )
+        if quantization is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantization == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        try:
+            return converter.convert()
+        except Exception as error:
+            missing = [
+                each.operator.name for each in getattr(error, "errors", ())
+            ]
+            if not missing:
+                raise
+            raise refusal("LiteRT", functions, missing) from error
