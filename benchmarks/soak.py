@@ -34,6 +34,7 @@ import numpy as np
 from report import argument_parser, bar, publish
 
 import keras_genai
+from keras_genai.archives import check_keras_archive
 from keras_genai.callbacks import Checkpoints
 from keras_genai.recipes import RECIPES
 from keras_genai.runs import Run
@@ -96,7 +97,7 @@ def make_scores(mark, folder):
     return True
 
 
-def tiny(family, data, epochs=3):
+def tiny(family, data, epochs=2):
     """The recipe of the command line, made tiny."""
     recipe = keras_genai.get_recipe(family, "quick")
     changes = {"epochs": epochs, "model_arguments": SMALL[family]}
@@ -177,8 +178,10 @@ def check_whole(mark, folder):
         if hidden or path.is_dir() or folder / "export" in path.parents:
             continue
         count += 1
-        if path.suffix == ".keras":
+        if path.name == "model.keras":
             keras_genai.load_model(path)
+        elif path.suffix == ".keras":
+            check_keras_archive(path)
         elif path.suffix in (".png", ".gif"):
             with Image.open(path) as image:
                 image.load()

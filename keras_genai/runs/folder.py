@@ -303,8 +303,11 @@ class RunFolder:
         name = self.folder.name
         return [
             path
-            for path in self.folder.parent.glob(f".{glob.escape(name)}-????????")
-            if path.is_dir() and [each.name for each in path.iterdir()] == [name]
+            for path in self.folder.parent.glob(
+                f".{glob.escape(name)}-????????"
+            )
+            if path.is_dir()
+            and [each.name for each in path.iterdir()] == [name]
         ]
 
 

@@ -194,7 +194,9 @@ class Run(RunFolder):
                     f"Received: {str(self.export_path)!r}"
                 ) from error
             difference = check_saved_model(self.export_path, model)
-            final = {name: values[-1] for name, values in self.history().items()}
+            final = {
+                name: values[-1] for name, values in self.history().items()
+            }
             final["epoch"] = int(final["epoch"]) + 1
             final["export_difference"] = difference
             self.write_record(
