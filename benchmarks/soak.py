@@ -339,6 +339,10 @@ def _score():
     return keras_genai.Score([[60 + step % 12] for step in range(400)])
 
 
+def export(run):
+    run.finish(keras_genai.load_model(run.model_path))
+
+
 # Name -> what writes: arguments of the command line, or a function.
 WRITERS = {
     "train": lambda disk: [
@@ -347,7 +351,7 @@ WRITERS = {
     "train on music": lambda disk: [
         *("train", "--resume", disk / "music_transformer", "--epochs", 3),
     ],
-    "export": lambda disk: ["export", disk / "vae"],
+    "export": lambda disk: lambda: export(Run.open(disk / "vae")),
     "evaluate": lambda disk: ["evaluate", disk / "vae", "--k", 2],
     "generate images": lambda disk: [
         *("generate", disk / "vae", "--output", disk / "out.png"),

@@ -23,7 +23,7 @@ ALLOWED = {
     "sampling": set(),
     "plotting": {"plotting"},
     "export": set(),
-    "evaluation": {"evaluation", "metrics", "losses", "plotting", "export"},
+    "evaluation": {"evaluation", "metrics", "losses", "plotting", "files"},
     "models": {
         *("models", "layers", "losses", "metrics", "sampling"),
         "distributions",
@@ -32,7 +32,7 @@ ALLOWED = {
         "archives",
     },
     "callbacks": {
-        *("callbacks", "plotting", "evaluation", "export", "data"),
+        *("callbacks", "plotting", "evaluation", "data"),
         *("archives", "files"),
     },
     "recipes": {"data"},
@@ -43,7 +43,7 @@ ALLOWED = {
     "records": {"runs"},
     "cli": {
         *("records", "recipes", "runs", "startup", "version", "data", "models"),
-        *("export", "plotting", "cli"),
+        *("export", "plotting", "cli", "files"),
     },
 }
 

@@ -68,7 +68,7 @@ def _write(images, output):
     import keras
     import numpy as np
 
-    from keras_genai.export import complete_or_absent
+    from keras_genai.files import complete_or_absent
     from keras_genai.plotting import image_grid
 
     with complete_or_absent(output) as partial:

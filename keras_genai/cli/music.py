@@ -51,7 +51,7 @@ def generate(source, options, files):
         files: What `output_files` returned.
     """
     from keras_genai.data.music import read_midi, write_midi, write_wav
-    from keras_genai.export import complete_or_absent
+    from keras_genai.files import complete_or_absent
 
     melody = None
     if options.melody is not None:

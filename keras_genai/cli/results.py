@@ -67,7 +67,7 @@ def evaluate(options, _):
 
 
 def compare(options, _):
-    from keras_genai.export import complete_or_absent
+    from keras_genai.files import complete_or_absent
     from keras_genai.plotting import plot_comparison
     from keras_genai.records import Comparison
 

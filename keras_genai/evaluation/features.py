@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import layers
 
 from keras_genai.evaluation.checks import checked_images, checked_labels
-from keras_genai.export import complete_or_absent
+from keras_genai.files import complete_or_absent
 
 # To be raised with every change of the network or of its training.
 _VERSION = 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_genai.export import complete_or_absent
+from keras_genai.files import complete_or_absent
 
 
 @dataclasses.dataclass(frozen=True)
