@@ -12,6 +12,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_genai.replicas import draw
+
 
 class Distribution:
     """What all of them share: sums over the axes of an example.
@@ -93,8 +95,11 @@ class Normal(Distribution):
         Returns:
             Float tensor of the shape of `mean`.
         """
-        noise = keras.random.normal(
-            ops.shape(self.mean), dtype=self.mean.dtype, seed=seed
+        noise = draw(
+            keras.random.normal,
+            ops.shape(self.mean),
+            dtype=self.mean.dtype,
+            seed=seed,
         )
         return self.mean + ops.exp(0.5 * self.log_var) * noise
 

@@ -6,6 +6,8 @@ import random
 import keras
 from keras import layers, ops
 
+from keras_genai.replicas import draw
+
 
 @keras.saving.register_keras_serializable("keras_genai")
 class LabelPlanes(keras.layers.Layer):
@@ -154,6 +156,35 @@ class SpectralNormalization(keras.layers.Layer):
     def from_config(cls, config):
         layer = keras.saving.deserialize_keras_object(config["layer"])
         return cls(**{**config, "layer": layer})
+
+
+@keras.saving.register_keras_serializable("keras_genai")
+class Dropout(keras.layers.Dropout):
+    """Keras's dropout, also where several devices share a batch.
+
+    Keras's own drops the same units on every device, so that the first
+    example of each share has the same mask. Here the masks are those that one
+    device would draw for the whole batch.
+
+    Args:
+        rate: Float in [0, 1), share of the inputs that are set to 0; the
+            others are divided by `1 - rate`.
+        **kwargs: `seed` and the like, for `keras.layers.Dropout`.
+
+    Example:
+        >>> layer = Dropout(0.5, seed=0)
+        >>> bool(ops.all(layer(ops.ones((2, 3))) == 1.0))  # not in training
+        True
+    """
+
+    def call(self, inputs, training=False):
+        if not training or self.rate == 0:
+            return inputs
+        return inputs * draw(self._mask, ops.shape(inputs), inputs.dtype)
+
+    def _mask(self, shape, dtype):
+        ones = ops.ones(shape, dtype)
+        return keras.random.dropout(ones, self.rate, seed=self.seed_generator)
 
 
 def layer_seeds(seed, network):

@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_genai.replicas import draw
+
 # --- Adversarial losses ------------------------------------------------------
 #
 # A discriminator gives each image one logit: positive for "real", negative for
@@ -335,7 +337,7 @@ def gradient_penalty(critic, real_images, generated_images, seed):
     """
     check_critic(critic)
     batch = ops.shape(real_images)[0]
-    share = keras.random.uniform((batch, 1, 1, 1), seed=seed)
+    share = draw(keras.random.uniform, (batch, 1, 1, 1), seed=seed)
     images = share * real_images + (1.0 - share) * generated_images
     with tf.GradientTape() as tape:
         tape.watch(images)

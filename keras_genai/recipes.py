@@ -24,6 +24,8 @@ class Recipe:
         batch_size: Integer >= 1.
         epochs: Integer >= 1.
         model_arguments: Dictionary of the model's own arguments.
+        synchronize_batch_normalization: Boolean. Whether BatchNorm sees the
+            whole batch on several devices, rather than each its share.
     """
 
     family: str
@@ -32,6 +34,7 @@ class Recipe:
     batch_size: int = 128
     epochs: int = 80
     model_arguments: dict = dataclasses.field(default_factory=dict)
+    synchronize_batch_normalization: bool = False
 
     makes = None  # "images", "text" or "music"
     validation_split = None
@@ -87,11 +90,14 @@ class Recipe:
             ValueError: If an argument does not exist or is out of its range.
         """
         import keras_genai
+        from keras_genai.replicas import synchronize_batch_normalization
 
         model = getattr(keras_genai, self.family)(
             seed=seed,
             **{**self.arguments_from(dataset), **self.model_arguments},
         )
+        if self.synchronize_batch_normalization:
+            synchronize_batch_normalization(model)
         model.compile(**self.compile_arguments(model, len(dataset)))
         return model
 

@@ -170,18 +170,18 @@ def scores():
     )
 
 
+def composer():
+    return MusicTransformer(
+        scores().tokenizer,
+        max_sequence_length=24,
+        num_layers=2,
+        num_heads=3,
+        hidden_dim=12,
+        seed=0,
+    )
+
+
 def test_music_transformer_keeps_the_contract(tmp_path, monkeypatch):
     # XLA takes seconds a shape; its example in the docstring is compiled.
     monkeypatch.setattr(MusicTransformer, "compiled_loop", False)
-
-    def make_model():
-        return MusicTransformer(
-            scores().tokenizer,
-            max_sequence_length=24,
-            num_layers=2,
-            num_heads=3,
-            hidden_dim=12,
-            seed=0,
-        )
-
-    check_contract(make_model, scores, tmp_path, generate_scores)
+    check_contract(composer, scores, tmp_path, generate_scores)

@@ -49,6 +49,11 @@ def add_command(commands):
     parser.add_argument(
         "--tensorboard", action="store_true", help="write RUN/tensorboard"
     )
+    parser.add_argument(
+        "--strategy",
+        choices=["mirrored", "multiworker"],
+        help="all GPUs of this machine, or the machines of TF_CONFIG",
+    )
     parser.add_argument("--output", help="run folder (runs/MODEL-NNN)")
     parser.add_argument(
         "--overwrite", action="store_true", help="delete the run that is there"
@@ -70,17 +75,33 @@ def train(options, extra):
     Raises:
         ValueError: If something is refused.
     """
-    from keras_genai.runs import Run, next_folder
+    from keras_genai.runs import Run, follow, new_record, next_folder
 
+    strategy = options.strategy
     if options.resume:
         run, epochs = _resumed(options, extra), options.epochs
+        strategy = strategy or run.record().get("strategy")
+        prepare_tensorflow()
+        if not _is_chief(strategy):
+            follow({**run.record(), "strategy": strategy}, epochs, run.folder)
+            return 0
     else:
         recipe, epochs = _chosen_recipe(options), None
         prepare_tensorflow()
         recipe = _with_own_arguments(recipe, extra)
         seed = options.seed
+        if seed is None and strategy == "multiworker":
+            raise ValueError(
+                "Several machines must be given the same --seed. Received: none"
+            )
         if seed is None:
             seed = random.randrange(2**31)
+        if not _is_chief(strategy):
+            record = new_record(
+                recipe, seed, options.deterministic, options.offline
+            )
+            follow({**record, "strategy": strategy})
+            return 0
         folder = options.output or next_folder("runs", options.model)
         run = Run.create(
             folder,
@@ -90,9 +111,8 @@ def train(options, extra):
             options.offline,
             options.overwrite,
         )
-    prepare_tensorflow()
     try:
-        model = run.train(epochs, options.tensorboard)
+        model = run.train(epochs, options.tensorboard, strategy)
     except KeyboardInterrupt:
         print(
             "\nInterrupted. Every finished epoch is kept; go on with\n"
@@ -122,6 +142,12 @@ def train(options, extra):
         f"\nNext:\n    keras-genai generate {run.folder} --seed 1{prompt}"
     )
     return 0
+
+
+def _is_chief(strategy):
+    from keras_genai.replicas import is_chief
+
+    return is_chief(strategy)
 
 
 # --- Options -> recipe -------------------------------------------------------

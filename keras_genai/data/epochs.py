@@ -36,6 +36,10 @@ def epoch_dataset(load_batch, num_batches, num_parallel_calls=None):
     # On two cores autotuning was seen to stall whole epochs of `fit`.
     options.autotune.enabled = False
     options.deterministic = True
+    # On several machines each takes its share of every batch.
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
     dataset = (
         tf.data.Dataset.from_tensors(0)
         .map(start_epoch)

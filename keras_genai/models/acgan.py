@@ -109,15 +109,18 @@ class AuxiliaryClassifierGAN(ConditionalGAN):
 
     def discriminate(self, images, labels=None, training=False):
         """The logits `(batch, 1)` of images in [-1, 1], whatever they show."""
-        return self.discriminator(images, training=training)[0]
+        return self._judge(images, training)[0]
+
+    def _judge(self, images, training):
+        """Logits of the verdict `(batch, 1)`, and of the classes."""
+        verdicts, classes = self.discriminator(images, training=training)
+        return ops.cast(verdicts, "float32"), ops.cast(classes, "float32")
 
     def discriminator_losses(
         self, real_images, generated_images, labels, training
     ):
-        real_logits, class_logits = self.discriminator(
-            real_images, training=training
-        )
-        fake_logits, _ = self.discriminator(generated_images, training=training)
+        real_logits, class_logits = self._judge(real_images, training)
+        fake_logits, _ = self._judge(generated_images, training)
         d_losses = self._discriminator_loss(
             real_logits, fake_logits, self.label_smoothing
         )
@@ -126,9 +129,7 @@ class AuxiliaryClassifierGAN(ConditionalGAN):
         return d_losses, real_logits, fake_logits
 
     def generator_losses(self, generated_images, labels, training):
-        fake_logits, class_logits = self.discriminator(
-            generated_images, training=training
-        )
+        fake_logits, class_logits = self._judge(generated_images, training)
         class_losses = self._class_losses(labels, class_logits, "g")
         return (
             self._generator_loss(fake_logits) + self.class_weight * class_losses
@@ -158,9 +159,7 @@ class AuxiliaryClassifierGAN(ConditionalGAN):
 
     def signatures(self):
         def classify(images):
-            _, class_logits = self.discriminator(
-                2.0 * images - 1.0, training=False
-            )
+            _, class_logits = self._judge(2.0 * images - 1.0, False)
             return {"probabilities": ops.softmax(class_logits)}
 
         images = tf.TensorSpec((None, *self.image_shape), "float32", "images")

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_genai.replicas import batch_mean, draw, total
+
 TRANSFORMS = ("color", "translation", "cutout")
 
 
@@ -68,7 +70,8 @@ class DifferentiableAugmentation(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # Pixels stay in 32 bits, whatever the networks compute with.
+        super().__init__(**{"dtype": "float32", **kwargs})
         transforms = tuple(transforms)
         if not transforms or set(transforms) - set(TRANSFORMS):
             raise ValueError(
@@ -119,15 +122,17 @@ class DifferentiableAugmentation(keras.layers.Layer):
         """
         if self.target is None:
             return
-        overfitting = ops.mean(ops.sign(real_logits))
-        step = ops.cast(ops.shape(real_logits)[0], "float32") / self.ramp_images
+        overfitting = total(batch_mean(ops.sign(real_logits[:, 0])))
+        count = total(ops.cast(ops.shape(real_logits)[0], "float32"))
+        step = count / self.ramp_images
         moved = self.probability + step * ops.sign(overfitting - self.target)
         self.probability.assign(ops.clip(moved, 0.0, 1.0))
 
     def _uniform(self, images, low=0.0, high=1.0):
         """One number an image, `(batch, 1, 1, 1)`."""
-        return keras.random.uniform(
-            (ops.shape(images)[0], 1, 1, 1), low, high, seed=self.seed_generator
+        shape = (ops.shape(images)[0], 1, 1, 1)
+        return draw(
+            keras.random.uniform, shape, low, high, seed=self.seed_generator
         )
 
     def _color(self, images):

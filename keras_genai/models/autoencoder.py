@@ -18,6 +18,7 @@ from keras_genai.models.checks import (
     check_network,
     check_num_samples,
 )
+from keras_genai.replicas import batch_mean, draw, total
 
 
 @keras.saving.register_keras_serializable("keras_genai")
@@ -111,8 +112,14 @@ class Autoencoder(GenerativeModel):
         return [self.loss_tracker, self.psnr]
 
     def call(self, images, training=False):
-        codes = self.encoder(images, training=training)
-        return ops.sigmoid(self.decoder(codes, training=training))
+        codes = self._codes(images, training)
+        return ops.sigmoid(self._logits(codes, training))
+
+    def _codes(self, images, training=False):
+        return ops.cast(self.encoder(images, training=training), "float32")
+
+    def _logits(self, codes, training=False):
+        return ops.cast(self.decoder(codes, training=training), "float32")
 
     def losses_per_example(self, inputs, images, training=False):
         """How far what comes back from the inputs is from the images.
@@ -127,8 +134,8 @@ class Autoencoder(GenerativeModel):
             Triple: losses `(batch,)`, nats an example; reconstructions like
             `images`; codes `(batch, latent_dim)`.
         """
-        codes = self.encoder(inputs, training=training)
-        pixels = Bernoulli(self.decoder(codes, training=training))
+        codes = self._codes(inputs, training)
+        pixels = Bernoulli(self._logits(codes, training))
         return -pixels.log_prob(images), pixels.mean, codes
 
     def corrupt(self, images, seed=None):
@@ -142,10 +149,9 @@ class Autoencoder(GenerativeModel):
             losses, reconstructions, codes = self.losses_per_example(
                 inputs, images, training=True
             )
-            loss = ops.mean(losses)
+            loss = batch_mean(losses)
 
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.minimize(loss, tape)
         self._update_code_statistics(codes)
         return self._report(losses, images, inputs, reconstructions)
 
@@ -158,13 +164,14 @@ class Autoencoder(GenerativeModel):
     def _report(self, losses, images, inputs, reconstructions):
         self.loss_tracker.update_state(losses)
         self.psnr.update_state(images, reconstructions)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     def _update_code_statistics(self, codes, momentum=0.99):
-        count = ops.cast(ops.shape(codes)[0], codes.dtype)
-        mean = ops.mean(codes, axis=0)
+        count = total(ops.cast(ops.shape(codes)[0], codes.dtype))
+        mean = total(ops.sum(codes, axis=0)) / count
         centred = codes - self.code_mean
-        covariance = ops.matmul(ops.transpose(centred), centred) / count
+        products = ops.matmul(ops.transpose(centred), centred)
+        covariance = total(products) / count
         for average, value in (
             (self.code_mean, mean),
             (self.code_covariance, covariance),
@@ -248,11 +255,10 @@ class Autoencoder(GenerativeModel):
             return decode(self._codes_like_training(noise))
 
         def encode(images):
-            return {"codes": self.encoder(images, training=False)}
+            return {"codes": self._codes(images)}
 
         def decode(codes):
-            logits = self.decoder(codes, training=False)
-            return {"images": ops.sigmoid(logits)}
+            return {"images": ops.sigmoid(self._logits(codes))}
 
         def reconstruct(images):
             return decode(encode(images)["codes"])
@@ -413,7 +419,9 @@ class DenoisingAutoencoder(Autoencoder):
 
 def add_gaussian_noise(images, stddev, seed):
     """Adds normal noise to each pixel."""
-    noise = keras.random.normal(ops.shape(images), stddev=stddev, seed=seed)
+    noise = draw(
+        keras.random.normal, ops.shape(images), stddev=stddev, seed=seed
+    )
     return ops.clip(images + noise, 0.0, 1.0)
 
 
@@ -423,8 +431,8 @@ def mask_block(images, share, seed):
 
     def hidden(side):
         length = max(1, round(share * side))
-        start = keras.random.randint(
-            (batch, 1), 0, side - length + 1, seed=seed
+        start = draw(
+            keras.random.randint, (batch, 1), 0, side - length + 1, seed=seed
         )
         place = ops.arange(side)[None]
         return (place >= start) & (place < start + length)
@@ -436,7 +444,7 @@ def mask_block(images, share, seed):
 def add_salt_and_pepper(images, share, seed):
     """Makes a share of the pixels white or black, each equally likely."""
     batch, height, width, _ = ops.shape(images)
-    u = keras.random.uniform((batch, height, width, 1), seed=seed)
+    u = draw(keras.random.uniform, (batch, height, width, 1), seed=seed)
     images = ops.where(u < share, 0.0, images)
     return ops.where(u < share / 2, 1.0, images)
 
@@ -444,7 +452,7 @@ def add_salt_and_pepper(images, share, seed):
 def drop_pixels(images, share, seed):
     """Blackens a share of the pixels."""
     batch, height, width, _ = ops.shape(images)
-    u = keras.random.uniform((batch, height, width, 1), seed=seed)
+    u = draw(keras.random.uniform, (batch, height, width, 1), seed=seed)
     return ops.where(u < share, 0.0, images)
 
 

@@ -2,14 +2,16 @@
 
 import contextlib
 import functools
+import inspect
 import re
 import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras import ops
 
-from keras_genai import export
+from keras_genai import export, replicas
 
 # Arguments that the signatures of more than one family take.
 NUM_SAMPLES = tf.TensorSpec((), "int32", "num_samples")
@@ -28,8 +30,17 @@ class GenerativeModel(keras.Model):
     Args:
         seed: Integer, or `None` for one drawn at random. Seeds the weights
             and every draw of training and `generate`.
+        dtype: String or `keras.DTypePolicy` that the networks compute with:
+            `"mixed_bfloat16"` or `"mixed_float16"`, quick on GPUs that have
+            hardware for it; losses stay in 32 bits. `None` (default) for
+            Keras's own, `keras.config.dtype_policy()`.
         **kwargs: `name` and the like, for `keras.Model`.
     """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            cls.__init__ = _with_dtype(cls.__init__)
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -101,12 +112,49 @@ class GenerativeModel(keras.Model):
         # Slots must exist before `load_model` can fill them.
         self.optimizer.build(self.trainable_variables)
 
+    def minimize(self, loss, tape, network=None, optimizer=None):
+        """Takes one step of an optimizer down the gradient of a loss.
+
+        Args:
+            loss: Float scalar tensor, this replica's share of it, as from
+                `keras_genai.replicas.batch_mean`.
+            tape: `tf.GradientTape` that recorded it.
+            network: What is to learn, or `None` for the whole model.
+            optimizer: `keras.optimizers.Optimizer`, or `None` for the model's
+                own.
+        """
+        network = self if network is None else network
+        optimizer = self.optimizer if optimizer is None else optimizer
+        variables = network.trainable_variables
+        # Scaled up where 16 bits would lose small gradients; `apply` undoes it.
+        start = optimizer.scale_loss(ops.ones_like(loss))
+        gradients = tape.gradient(loss, variables, output_gradients=start)
+        gradients = replicas.whole_gradients(gradients, optimizer)
+        optimizer.apply(gradients, variables)
+
+    def results(self):
+        """What a step reports.
+
+        Returns:
+            Dictionary: name -> float tensor, one a metric.
+        """
+        results = {metric.name: metric.result() for metric in self.metrics}
+        if replicas.on_several_machines():
+            # Keras averages over the first axis there.
+            return {name: value[None] for name, value in results.items()}
+        return results
+
     def get_config(self):
         networks = {
             name: keras.saving.serialize_keras_object(getattr(self, name))
             for name in self.network_names
         }
-        return {**networks, "seed": self.seed, "name": self.name}
+        return {
+            **networks,
+            "seed": self.seed,
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -190,6 +238,13 @@ class GenerativeModel(keras.Model):
                 callbacks=_joined(callbacks, []),
                 **kwargs,
             )
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        """Under a strategy Keras builds what is not built, by one batch.
+
+        Every family is built in `__init__`, and not every one is called on
+        what `fit` is given.
+        """
 
     def _make_function(self, step_function):
         function = super()._make_function(step_function)
@@ -329,6 +384,28 @@ class GenerativeModel(keras.Model):
     def _random_states(self):
         weights = {id(weight) for weight in self.weights}
         return [state for state in self.variables if id(state) not in weights]
+
+
+def _with_dtype(make):
+    """Gives an `__init__` the argument `dtype`, for all layers it makes."""
+
+    @functools.wraps(make)
+    def __init__(self, *args, dtype=None, **kwargs):
+        before = keras.config.dtype_policy()
+        try:
+            if dtype is not None:
+                keras.config.set_dtype_policy(keras.dtype_policies.get(dtype))
+            make(self, *args, **kwargs)
+        finally:
+            keras.config.set_dtype_policy(before)
+
+    # What `help`, the command line and Keras itself look at.
+    signature = inspect.signature(make)
+    *own, last = signature.parameters.values()
+    if "dtype" not in signature.parameters:
+        own.append(inspect.Parameter("dtype", last.KEYWORD_ONLY, default=None))
+    __init__.__signature__ = signature.replace(parameters=[*own, last])
+    return __init__
 
 
 class _ProgressBar(keras.callbacks.ProgbarLogger):

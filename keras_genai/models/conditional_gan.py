@@ -130,7 +130,8 @@ class ConditionalGAN(GAN):
 
     def discriminate(self, images, labels, training=False):
         """The logits `(batch, 1)` of images in [-1, 1] as ones of a label."""
-        return self.discriminator([images, labels], training=training)
+        logits = self.discriminator([images, labels], training=training)
+        return ops.cast(logits, "float32")
 
     def generate(
         self,
@@ -195,7 +196,7 @@ class ConditionalGAN(GAN):
     def _decoder(self, generator):
         def decode(noise, labels):
             images = generator([noise, labels], training=False)
-            return {"images": to_unit_range(images)}
+            return {"images": to_unit_range(ops.cast(images, "float32"))}
 
         return decode, [
             tf.TensorSpec((None, self.latent_dim), "float32", "noise"),
@@ -218,7 +219,8 @@ class ConditionalGAN(GAN):
         return check_images(images, self.image_shape, -1, 1), (labels,)
 
     def _make_images(self, noise, labels, training=True):
-        return self.generator([noise, labels], training=training)
+        images = self.generator([noise, labels], training=training)
+        return ops.cast(images, "float32")
 
     def _example_condition(self):
         return (ops.zeros((2,), "int32"),)

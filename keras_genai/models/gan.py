@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_genai import losses
-from keras_genai.layers import glorot, layer_seeds
+from keras_genai.layers import Dropout, glorot, layer_seeds
 from keras_genai.models.augmentation import get_augmentation
 from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
 from keras_genai.models.checks import (
@@ -17,6 +17,7 @@ from keras_genai.models.checks import (
     check_images,
     check_num_samples,
 )
+from keras_genai.replicas import batch_mean, draw
 from keras_genai.sampling import seeded_noise
 
 
@@ -175,15 +176,23 @@ class GAN(GenerativeModel):
         self._discriminator_loss(  # refuses what the game cannot smooth
             ops.zeros((1, 1)), ops.zeros((1, 1)), label_smoothing
         )
-        self.d_optimizer = keras.optimizers.get(
-            d_optimizer or self.make_optimizer(self.learning_rate)
-        )
-        self.g_optimizer = keras.optimizers.get(
-            g_optimizer or self.make_optimizer(self.learning_rate)
+        self.d_optimizer, self.g_optimizer = (
+            self._optimizer(each) for each in (d_optimizer, g_optimizer)
         )
         # Slots must exist before `load_model` can fill them.
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.g_optimizer.build(self.generator.trainable_variables)
+
+    def _optimizer(self, optimizer):
+        optimizer = keras.optimizers.get(
+            optimizer or self.make_optimizer(self.learning_rate)
+        )
+        # As Keras does with the one optimizer of other models.
+        half = self.dtype_policy.name == "mixed_float16"
+        scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        if half and not scales:
+            return keras.optimizers.LossScaleOptimizer(optimizer)
+        return optimizer
 
     @property
     def metrics(self):
@@ -202,7 +211,7 @@ class GAN(GenerativeModel):
                 f"Expected noise (batch, {self.latent_dim}). "
                 f"Received: noise of shape {tuple(noise.shape)}"
             )
-        return self.generator(noise, training=training)
+        return self._make_images(noise, training=training)
 
     def sample_noise(self, batch_size):
         """Draws the noise of a training step.
@@ -213,13 +222,16 @@ class GAN(GenerativeModel):
         Returns:
             Float tensor `(batch_size, latent_dim)`, standard normal.
         """
-        return keras.random.normal(
-            (batch_size, self.latent_dim), seed=self.seed_generator
+        return draw(
+            keras.random.normal,
+            (batch_size, self.latent_dim),
+            seed=self.seed_generator,
         )
 
     def discriminate(self, images, training=False):
         """The discriminator's logits `(batch, 1)` of images in [-1, 1]."""
-        return self.discriminator(images, training=training)
+        logits = self.discriminator(images, training=training)
+        return ops.cast(logits, "float32")
 
     # A conditional GAN gives its networks labels too: below, `condition` is a
     # tuple of what they are shown beside noise and images, here of nothing.
@@ -249,13 +261,12 @@ class GAN(GenerativeModel):
             g_losses = self.generator_losses(
                 self._augment(generated_images), *condition, training=True
             )
-            g_loss = ops.mean(g_losses)
+            g_loss = batch_mean(g_losses)
 
-        variables = self.generator.trainable_variables
-        self.g_optimizer.apply(tape.gradient(g_loss, variables), variables)
+        self.minimize(g_loss, tape, self.generator, self.g_optimizer)
         self._update_average()
         self._trackers["g_loss"].update_state(g_losses)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     def _update_discriminator(self, real_images, generated_images, *condition):
         real_images = self._augment(real_images)
@@ -277,10 +288,9 @@ class GAN(GenerativeModel):
                 )
                 self._trackers["gradient_penalty"].update_state(penalties)
                 d_losses += self.gradient_penalty * penalties
-            d_loss = ops.mean(d_losses)
+            d_loss = batch_mean(d_losses)
 
-        variables = self.discriminator.trainable_variables
-        self.d_optimizer.apply(tape.gradient(d_loss, variables), variables)
+        self.minimize(d_loss, tape, self.discriminator, self.d_optimizer)
         self._report_discriminator(d_losses, real_logits, fake_logits)
         if self.discriminator_augmentation is not None:
             self.discriminator_augmentation.adapt(real_logits)
@@ -319,7 +329,8 @@ class GAN(GenerativeModel):
         return self._generator_loss(fake_logits)
 
     def _make_images(self, noise, *condition, training=True):
-        return self.generator(noise, training=training)
+        images = self.generator(noise, training=training)
+        return ops.cast(images, "float32")
 
     def _augment(self, images):
         if self.discriminator_augmentation is None:
@@ -350,7 +361,7 @@ class GAN(GenerativeModel):
             generated_images, *condition, training=False
         )
         self._trackers["g_loss"].update_state(g_losses)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     def _report_discriminator(self, d_losses, real_logits, fake_logits):
         reports = {
@@ -412,7 +423,7 @@ class GAN(GenerativeModel):
 
     def _decoder(self, generator):
         def decode(noise):
-            images = generator(noise, training=False)
+            images = ops.cast(generator(noise, training=False), "float32")
             return {"images": to_unit_range(images)}
 
         return decode, [
@@ -572,7 +583,7 @@ def mlp_discriminator(image_shape, seed=None):
     for units in (1024, 512, 256):
         network.add(layers.Dense(units, kernel_initializer=glorot(seeds)))
         network.add(layers.LeakyReLU(0.2))
-        network.add(layers.Dropout(0.3, seed=next(seeds)))
+        network.add(Dropout(0.3, seed=next(seeds)))
     network.add(layers.Dense(1, kernel_initializer=glorot(seeds)))
     return network
 

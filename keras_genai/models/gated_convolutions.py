@@ -57,10 +57,14 @@ class GatedBlock(layers.Layer):
 
     def initial_state(self, batch_size, row_length):
         width, reach = self.link.units // 2, self.vertical.reach + 1
+
+        def zeros(*shape):
+            return tf.zeros((batch_size, *shape), self.compute_dtype)
+
         return {
-            "rows": tf.zeros((batch_size, reach, row_length, width)),
-            "link": tf.zeros((batch_size, 1, row_length, 2 * width)),
-            "left": tf.zeros((batch_size, 1, reach, width)),
+            "rows": zeros(reach, row_length, width),
+            "link": zeros(1, row_length, 2 * width),
+            "left": zeros(1, reach, width),
         }
 
     def next_row(self, above, kept, labels=None):
@@ -144,13 +148,19 @@ class MaskedConv2D(layers.Layer):
             Float tensor, smaller by what the mask spans.
         """
         shape = (*self.mask.shape, x.shape[-1], self.filters)
-        kernel = ops.reshape(self.kernel, shape)
-        kernel = kernel * self.mask[..., None, None].astype("float32")
+        dtype = self.compute_dtype  # sampling calls this from outside `call`
+        kernel = ops.reshape(ops.cast(self.kernel, dtype), shape)
+        kernel = kernel * self.mask[..., None, None].astype(dtype)
         # Rows and columns without anything left are not computed.
         rows, columns = self._span()
         kernel = kernel[rows, columns]
-        x = ops.conv(x, kernel, padding="valid", dilation_rate=self.dilation)
-        return x + self.bias
+        x = ops.conv(
+            ops.cast(x, dtype),
+            kernel,
+            padding="valid",
+            dilation_rate=self.dilation,
+        )
+        return x + ops.cast(self.bias, dtype)
 
     def _span(self):
         """The smallest rectangle of the kernel that the mask lies in."""

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_genai.layers import layer_seeds
+from keras_genai.layers import Dropout, layer_seeds
 from keras_genai.models.checks import check_at_least_one
 from keras_genai.models.language_model import LanguageModel
 
@@ -180,7 +180,7 @@ class GPT(LanguageModel):
             self.position_embedding = layers.Embedding(
                 max_sequence_length, hidden_dim, _normal(seeds)
             )
-        self.drop = layers.Dropout(dropout, seed=next(seeds))
+        self.drop = Dropout(dropout, seed=next(seeds))
         self.blocks = [
             Block(
                 CausalSelfAttention(
@@ -204,7 +204,7 @@ class GPT(LanguageModel):
                     seeds=seeds,
                 ),
                 normalizations=[self._normalization() for _ in range(2)],
-                dropout=layers.Dropout(dropout, seed=next(seeds)),
+                dropout=Dropout(dropout, seed=next(seeds)),
             )
             for _ in range(num_layers)
         ]
@@ -286,8 +286,10 @@ class GPT(LanguageModel):
         x = self.last_normalization(x)
         if self.tied_embeddings:
             vectors = self.token_embedding.embeddings  # (vocabulary, dim)
-            return ops.matmul(x, ops.transpose(vectors))
-        return self.head(x)
+            logits = ops.matmul(x, ops.cast(ops.transpose(vectors), x.dtype))
+        else:
+            logits = self.head(x)
+        return ops.cast(logits, "float32")
 
     # Generation: keys and values of what was read are kept, so that a token
     # costs the same wherever it stands.
@@ -402,7 +404,7 @@ class CausalSelfAttention(layers.Layer):
         shared = num_key_value_heads * self.head_dim
         self.project = _dense(hidden_dim + 2 * shared, use_bias, seeds)
         self.merge = _dense(hidden_dim, use_bias, seeds, num_layers)
-        self.drop = layers.Dropout(dropout, seed=next(seeds))
+        self.drop = Dropout(dropout, seed=next(seeds))
 
     def call(self, x, cache=None, position=0, training=False):
         query, key, value = self._heads(x, position)

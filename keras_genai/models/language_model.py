@@ -11,6 +11,7 @@ from keras_genai.losses import next_token_losses
 from keras_genai.metrics import BitsPerCharacter, NatsPerStep, Perplexity
 from keras_genai.models.checks import check_at_least_one, check_token_ids
 from keras_genai.models.text_in_out import TextInOut
+from keras_genai.replicas import total
 
 
 class LanguageModel(TextInOut):
@@ -142,10 +143,10 @@ class LanguageModel(TextInOut):
         with tf.GradientTape() as tape:
             logits = self(token_ids, training=True)
             losses, weights = next_token_losses(logits, targets)
-            loss = ops.sum(losses) / ops.maximum(ops.sum(weights), 1.0)
+            count = total(ops.sum(weights))
+            loss = ops.sum(losses) / ops.maximum(count, 1.0)
 
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.minimize(loss, tape)
         return self._report(losses, weights, targets)
 
     def test_step(self, data):
@@ -157,7 +158,7 @@ class LanguageModel(TextInOut):
         self.loss_tracker.update_state(losses, sample_weight=weights)
         self.perplexity.update_state(losses, weights)
         self.cost.update_state(losses, targets)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     def unpack(self, data):
         """Takes token ids and targets from a batch, and checks them.

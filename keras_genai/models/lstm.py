@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
-from keras_genai.layers import glorot, layer_seeds
+from keras_genai.layers import Dropout, glorot, layer_seeds
 from keras_genai.models.checks import check_at_least_one
 from keras_genai.models.language_model import LanguageModel
 
@@ -86,8 +86,7 @@ class LSTMLanguageModel(LanguageModel):
             name="token_embedding",
         )
         self.drops = [
-            layers.Dropout(dropout, seed=next(seeds))
-            for _ in range(num_layers + 1)
+            Dropout(dropout, seed=next(seeds)) for _ in range(num_layers + 1)
         ]
         self.recurrences = [
             LSTM(hidden_dim, seeds, name=f"lstm_{index}")
@@ -123,8 +122,9 @@ class LSTMLanguageModel(LanguageModel):
             new_state.append(memory)
         x = self.head(self.drops[-1](x, training=training))
         if self.tied_embeddings:
-            x = ops.matmul(x, ops.transpose(self.token_embedding.embeddings))
-        return x, new_state
+            vectors = ops.transpose(self.token_embedding.embeddings)
+            x = ops.matmul(x, ops.cast(vectors, x.dtype))
+        return ops.cast(x, "float32"), new_state
 
     def initial_state(self, batch_size):
         zeros = ops.zeros((batch_size, self.hidden_dim), self.compute_dtype)
@@ -176,7 +176,7 @@ class LSTM(layers.Layer):
         x = ops.matmul(x, self.kernel) + self.bias
         h, last_h, last_c = recur(
             ops.transpose(x, (1, 0, 2)),  # (length, batch, 4 * hidden_dim)
-            tf.convert_to_tensor(self.recurrent_kernel),
+            ops.cast(self.recurrent_kernel, x.dtype),
             *state,
         )
         return ops.transpose(h, (1, 0, 2)), (last_h, last_c)

@@ -98,7 +98,16 @@ class MarkovChain(LanguageModel):
 
         Args:
             **kwargs: For `keras.Model.compile`.
+
+        Raises:
+            ValueError: Under a strategy of several devices.
         """
+        if tf.distribute.get_strategy().num_replicas_in_sync > 1:
+            raise ValueError(
+                "A MarkovChain counts in NumPy, where one device is: it needs "
+                "no strategy. Received: a strategy of "
+                f"{tf.distribute.get_strategy().num_replicas_in_sync} replicas"
+            )
         super().compile(**{"run_eagerly": True, **kwargs})
 
     def fit(self, *args, **kwargs):

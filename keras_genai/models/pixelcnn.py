@@ -15,6 +15,7 @@ from keras_genai.models.gated_convolutions import (
     pushed,
 )
 from keras_genai.models.pixels_in_out import LIKELIHOODS, PixelsInOut
+from keras_genai.replicas import batch_mean
 
 
 @keras.saving.register_keras_serializable("keras_genai")
@@ -210,7 +211,8 @@ class PixelCNN(PixelsInOut):
             Float tensor `(batch, height, width, n)`.
         """
         x = images - 0.5
-        for_above, for_left = ops.split(self.places, 2, axis=-1)
+        places = ops.cast(self.places, self.compute_dtype)
+        for_above, for_left = ops.split(places, 2, axis=-1)
         above = self.first_vertical(x)  # (batch, height, width, self.width)
         left = self.first_horizontal(x) + above + for_left
         above = above + for_above
@@ -219,7 +221,8 @@ class PixelCNN(PixelsInOut):
         return self._last(left)
 
     def _last(self, left):
-        return self.head(ops.relu(self.widen(ops.relu(left))))
+        outputs = self.head(ops.relu(self.widen(ops.relu(left))))
+        return ops.cast(outputs, "float32")
 
     def pixels(self, images, *labels):
         """p(x_i | those before it) for all pixels, with these before them.
@@ -265,10 +268,9 @@ class PixelCNN(PixelsInOut):
         images, labels = self.unpack(data)
         with tf.GradientTape() as tape:
             losses = -self.pixels(images, *labels).log_prob(images)
-            loss = ops.mean(losses)
+            loss = batch_mean(losses)
 
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        self.minimize(loss, tape)
         return self._report(losses)
 
     def test_step(self, data):
@@ -280,22 +282,22 @@ class PixelCNN(PixelsInOut):
         self.bits_per_dim.update_state(
             losses / (np.prod(self.image_shape) * np.log(2.0))
         )
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     # Sampling: what was computed for earlier pixels is kept.
 
     def initial_state(self, batch_size, *labels):
         _, width, channels = self.image_shape
 
-        def zeros(*shape):
-            return tf.zeros((batch_size, *shape))
+        def zeros(*shape, dtype="float32"):
+            return tf.zeros((batch_size, *shape), dtype)
 
         return {
             # What is above, one row of it a time, and what is on the left.
             "rows": zeros(self.first_vertical.reach, width, channels),
             "row": zeros(1, width, channels),
             "pixel": zeros(channels),
-            "first": zeros(1, width, self.width),
+            "first": zeros(1, width, self.width, dtype=self.compute_dtype),
             "outputs": zeros(self.head.units),
             "blocks": [
                 block.initial_state(batch_size, width) for block in self.blocks
@@ -351,7 +353,7 @@ class PixelCNN(PixelsInOut):
         reach = self.first_vertical.reach
         sides = [(0, 0), (0, 0), (reach, reach), (0, 0)]
         above = self.first_vertical.inside(tf.pad(rows, sides))
-        places = tf.convert_to_tensor(self.places)[number]
+        places = ops.cast(self.places, self.compute_dtype)[number]
         for_above, for_left = tf.split(places, 2, axis=-1)
         first, above = above + for_left, above + for_above
         blocks = []

@@ -20,6 +20,7 @@ from keras_genai.models.checks import (
     check_network,
     check_num_samples,
 )
+from keras_genai.replicas import batch_mean, total
 
 # How many numbers a pixel's distribution takes from the decoder.
 LIKELIHOODS = {"bernoulli": 1, "gaussian": 1, "discretized_logistic": 2}
@@ -175,12 +176,12 @@ class VAE(GenerativeModel):
 
     def posterior(self, images, training=False):
         """q(z | x), a `Normal` of shape `(batch, latent_dim)`."""
-        outputs = self.encoder(images, training=training)
+        outputs = ops.cast(self.encoder(images, training=training), "float32")
         return Normal(*ops.split(outputs, 2, axis=-1))
 
     def pixels(self, z, training=False):
         """p(x | z), of shape `(batch, height, width, channels)`."""
-        outputs = self.decoder(z, training=training)
+        outputs = ops.cast(self.decoder(z, training=training), "float32")
         if self.likelihood == "bernoulli":
             return Bernoulli(outputs)
         if self.likelihood == "gaussian":
@@ -214,10 +215,9 @@ class VAE(GenerativeModel):
         with tf.GradientTape() as tape:
             terms = self.loss_terms(images, *labels, training=True)
             reconstruction_losses, kl, _ = terms
-            objective = ops.mean(reconstruction_losses) + self._kl_term(kl)
+            objective = batch_mean(reconstruction_losses) + self._kl_term(kl)
 
-        variables = self.trainable_variables
-        self.optimizer.apply(tape.gradient(objective, variables), variables)
+        self.minimize(objective, tape)
         return self._report(*terms)
 
     def test_step(self, data):
@@ -225,9 +225,10 @@ class VAE(GenerativeModel):
         return self._report(*self.loss_terms(images, *labels))
 
     def _kl_term(self, kl):
-        per_latent = ops.mean(kl, axis=0)
+        per_latent = batch_mean(kl)
         if self.free_bits:
-            per_latent = ops.maximum(per_latent, self.free_bits)
+            pushes = total(per_latent) > self.free_bits
+            per_latent = ops.where(pushes, per_latent, 0.0)
         weight = self.beta
         if self.kl_warmup_steps:
             step = ops.cast(self.optimizer.iterations, "float32")
@@ -242,7 +243,7 @@ class VAE(GenerativeModel):
         self.reconstruction_loss_tracker.update_state(reconstruction_losses)
         self.kl_loss_tracker.update_state(kl_losses)
         self.active_units.update_state(z_mean)
-        return {metric.name: metric.result() for metric in self.metrics}
+        return self.results()
 
     def log_weights(self, images, *labels, num_samples=1, seed=None):
         """Log-weights of codes drawn from the posterior: what bounds average.

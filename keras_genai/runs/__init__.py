@@ -1,6 +1,7 @@
 """A run: a recipe, trained into a folder that holds all that came of it."""
 
-from keras_genai.runs.folder import next_folder, versions
+from keras_genai.runs.folder import new_record, next_folder, versions
+from keras_genai.runs.machines import follow
 from keras_genai.runs.run import Run
 
-__all__ = ["Run", "next_folder", "versions"]
+__all__ = ["Run", "follow", "new_record", "next_folder", "versions"]

@@ -88,15 +88,7 @@ class RunFolder:
             with run.locked():
                 run._check_room(overwrite=False)  # two may be as quick
                 run.write_record(
-                    {
-                        "status": "started",
-                        "recipe": dataclasses.asdict(recipe),
-                        "seed": seed,
-                        "deterministic": deterministic,
-                        "offline": offline,
-                        "seconds": 0.0,
-                        "versions": versions(),
-                    }
+                    new_record(recipe, seed, deterministic, offline)
                 )
         except BaseException as error:
             with contextlib.suppress(OSError):
@@ -309,6 +301,29 @@ class RunFolder:
             if path.is_dir()
             and [each.name for each in path.iterdir()] == [name]
         ]
+
+
+def new_record(recipe, seed, deterministic=False, offline=False):
+    """Tells what a run begins with.
+
+    Args:
+        recipe: `Recipe` to train.
+        seed: Integer, seed of the weights, the data and the noise.
+        deterministic: Boolean, as in `Run.create`.
+        offline: Boolean, as in `Run.create`.
+
+    Returns:
+        Dictionary that JSON can hold.
+    """
+    return {
+        "status": "started",
+        "recipe": dataclasses.asdict(recipe),
+        "seed": seed,
+        "deterministic": deterministic,
+        "offline": offline,
+        "seconds": 0.0,
+        "versions": versions(),
+    }
 
 
 def next_folder(root, name):

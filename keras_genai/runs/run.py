@@ -11,6 +11,7 @@ from keras_genai.export import check_saved_model
 from keras_genai.files import complete_or_absent
 from keras_genai.recipes import recipe_from_record
 from keras_genai.runs.folder import RunFolder
+from keras_genai.runs.machines import lost_machines_told, opened
 from keras_genai.runs.measuring import (
     likelihood_in_bits,
     measured_samples,
@@ -32,13 +33,16 @@ class Run(RunFolder):
         folder: Path of the folder.
     """
 
-    def train(self, epochs=None, tensorboard=False):
+    def train(self, epochs=None, tensorboard=False, strategy=None):
         """Trains, from the start or from the last epoch that was finished.
 
         Args:
             epochs: Integer, epochs in all, or `None` for the recipe's.
             tensorboard: Boolean. Whether `tensorboard/` is written, now and
                 whenever the run is resumed.
+            strategy: String for `keras_genai.replicas.get_strategy`, now and
+                whenever the run is resumed, or `None` for the run's own. On
+                several machines the others `follow` this one, the chief.
 
         Returns:
             The trained model.
@@ -48,16 +52,16 @@ class Run(RunFolder):
             KeyboardInterrupt: If it was interrupted; `train` goes on from the
                 last epoch that was finished.
             FloatingPointError: If it diverged.
+            ConnectionError: If another machine of the run is gone.
             ValueError: If the data are no longer the same, if nothing is
                 whole that the run could go on from, or if another process
                 works in the folder.
         """
         with self.locked():
-            return self._train(epochs, tensorboard)
+            return self._train(epochs, tensorboard, strategy)
 
-    def _train(self, epochs, tensorboard):
+    def _train(self, epochs, tensorboard, strategy):
         import keras
-        import tensorflow as tf
 
         from keras_genai.callbacks import (
             Checkpoints,
@@ -66,18 +70,13 @@ class Run(RunFolder):
         )
 
         record = self.record()
-        if record["deterministic"]:
-            tf.config.experimental.enable_op_determinism()
+        if strategy is not None:
+            record["strategy"] = strategy
         recipe = recipe_from_record(record["recipe"])
         if epochs is not None:
             recipe = dataclasses.replace(recipe, epochs=epochs)
         try:
-            dataset = recipe.dataset(record["seed"], record["offline"])
-            _same_data(record, dataset.examples)
-            validation = recipe.validation_dataset(
-                record["seed"], record["offline"], dataset
-            )
-            model = recipe.model(dataset, record["seed"])
+            dataset, validation, model = opened(record, recipe)
             callbacks = [self._sampler(recipe)]
             tensorboard |= record.get("tensorboard", False)
             if tensorboard:
@@ -127,15 +126,19 @@ class Run(RunFolder):
             self.draw_history()
 
         try:
-            model.fit(
-                dataset,
-                validation_data=validation,
-                epochs=recipe.epochs,
-                initial_epoch=epochs_done,
-                # The checkpoints last, so that an epoch of which there is one
-                # is wholly recorded.
-                callbacks=[log, *callbacks, doctor, RaiseOnNaN(), checkpoints],
-            )
+            with lost_machines_told():
+                model.fit(
+                    dataset,
+                    validation_data=validation,
+                    epochs=recipe.epochs,
+                    initial_epoch=epochs_done,
+                    # The checkpoints last, so that an epoch of which there is
+                    # one is wholly recorded.
+                    callbacks=[
+                        *(log, *callbacks, doctor, RaiseOnNaN()),
+                        checkpoints,
+                    ],
+                )
         except BaseException as error:
             record["status"] = _STATUS_AFTER.get(type(error), "training")
             # On a full disk, say, this fails too, and what failed first is
@@ -330,13 +333,3 @@ _STATUS_AFTER = {
     KeyboardInterrupt: "interrupted",
     FloatingPointError: "diverged",
 }
-
-
-def _same_data(record, images):
-    before = record.get("data")
-    if before and before["digest"] != images.digest:
-        raise ValueError(
-            "The data are no longer those that the run was started with. "
-            f"Expected: {before['source']} with digest {before['digest']}. "
-            f"Received: {images.source} with digest {images.digest}"
-        )

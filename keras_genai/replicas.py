@@ -1,0 +1,213 @@
+"""What the replicas of a `tf.distribute` strategy share in one step.
+
+A step of several devices is to be the step of one device on the whole batch.
+Each replica has its share of the examples; optimizers add up the gradients of
+all. So a mean is divided by the size of the whole batch, and what is drawn for
+examples is drawn for the whole batch, alike everywhere, of which each replica
+takes its rows. Without a strategy, and with one of a single replica, each
+function here does the plain thing.
+"""
+
+import os
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+
+def get_strategy(name):
+    """Looks up how devices share the training of one model.
+
+    Args:
+        name: `"mirrored"`, for all GPUs of this machine, or without a GPU for
+            all its logical CPUs; `"multiworker"`, for the machines that the
+            environment variable `TF_CONFIG` names, before TensorFlow has
+            computed anything; or `None`, for the strategy that is in scope.
+
+    Returns:
+        `tf.distribute.Strategy`.
+
+    Raises:
+        ValueError: If there is no such strategy, or no `TF_CONFIG`.
+
+    Example:
+        >>> get_strategy(None).num_replicas_in_sync
+        1
+    """
+    if name is None:
+        return tf.distribute.get_strategy()
+    if name == "mirrored":
+        devices = (
+            tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU")
+        )
+        named = next(filter(None, devices))
+        return tf.distribute.MirroredStrategy([each.name for each in named])
+    if name == "multiworker":
+        if "TF_CONFIG" not in os.environ:
+            raise ValueError(
+                "Several machines find each other by the environment variable "
+                'TF_CONFIG: {"cluster": {"worker": ["HOST:PORT", ...]}, '
+                '"task": {"type": "worker", "index": 0}}. Received: none'
+            )
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    raise ValueError(
+        'Expected a strategy "mirrored" or "multiworker". '
+        f"Received: strategy={name!r}"
+    )
+
+
+def is_chief(name):
+    """Whether this process is the one of all machines that writes files.
+
+    Args:
+        name: As for `get_strategy`.
+
+    Returns:
+        Boolean, `True` on one machine alone.
+
+    Example:
+        >>> is_chief("mirrored")
+        True
+    """
+    if name != "multiworker":
+        return True
+    machines = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    chief = "chief" if "chief" in machines.cluster_spec().jobs else "worker"
+    return machines.task_type == chief and machines.task_id == 0
+
+
+def batch_mean(values):
+    """This replica's share of the mean over the whole batch.
+
+    The shares of all replicas add up to the mean, and so do their gradients.
+
+    Args:
+        values: Float tensor `(batch, ...)`.
+
+    Returns:
+        Float tensor `(...)`.
+
+    Example:
+        >>> float(batch_mean(ops.array([1.0, 2.0, 6.0])))
+        3.0
+    """
+    count = ops.cast(ops.shape(values)[0], values.dtype)
+    return ops.sum(values, axis=0) / total(count)
+
+
+def total(values):
+    """Adds up a tensor over all replicas, without its gradient.
+
+    Args:
+        values: Float tensor of any shape.
+
+    Returns:
+        Float tensor like `values`, the same on every replica.
+    """
+    replica = _replica()
+    if replica is None:
+        return values
+    values = ops.stop_gradient(values)
+    return replica.all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def draw(random, shape, *args, **kwargs):
+    """Draws for this replica's examples what one device would draw for them.
+
+    Every replica draws for the whole batch and keeps its own rows.
+
+    Args:
+        random: Function of a shape, `keras.random.normal` or the like.
+        shape: `(batch, ...)`, of this replica's share of the batch.
+        *args: For `random`.
+        **kwargs: For `random`, `seed` among them: an integer, or a
+            `keras.random.SeedGenerator` in the same state everywhere.
+
+    Returns:
+        Tensor of that shape.
+
+    Example:
+        >>> draw(keras.random.uniform, (2, 3), seed=0).shape
+        TensorShape([2, 3])
+    """
+    replica = _replica()
+    if replica is None:
+        return random(shape, *args, **kwargs)
+    # Of an uneven batch the last replicas have less, or nothing.
+    number = replica.replica_id_in_sync_group
+    mine = tf.one_hot(number, replica.num_replicas_in_sync, dtype="int32")
+    sizes = replica.all_reduce(tf.distribute.ReduceOp.SUM, mine * shape[0])
+    start = tf.cumsum(sizes, exclusive=True)[number]
+    rows = random((tf.reduce_sum(sizes), *shape[1:]), *args, **kwargs)
+    return rows[start : start + shape[0]]
+
+
+def whole_gradients(gradients, optimizer):
+    """Makes an optimizer that clips clip what all replicas add up to.
+
+    Keras's optimizers clip each replica's share, then add.
+
+    Args:
+        gradients: List of tensors, this replica's, `None` among them perhaps.
+        optimizer: `keras.optimizers.Optimizer` that they go to.
+
+    Returns:
+        List like `gradients`: as they are where nothing is clipped. Else what
+        adds up to the clipped sum, too short to be clipped again.
+    """
+    replica = _replica()
+    clips = ("clipnorm", "global_clipnorm", "clipvalue")
+    if replica is None or all(getattr(optimizer, c) is None for c in clips):
+        return gradients
+    there = [index for index, each in enumerate(gradients) if each is not None]
+    summed = replica.all_reduce(
+        tf.distribute.ReduceOp.SUM, [gradients[index] for index in there]
+    )
+    whole = list(gradients)
+    for index, gradient in zip(
+        there, optimizer._clip_gradients(summed), strict=True
+    ):
+        whole[index] = gradient / replica.num_replicas_in_sync
+    return whole
+
+
+def synchronize_batch_normalization(model):
+    """Makes BatchNorm normalise by the whole batch on several devices.
+
+    By default each replica normalises its share by the share's own mean and
+    variance, as nearly all code for several GPUs does: quicker, and another
+    step than one device would take, more so the smaller the shares are.
+
+    Args:
+        model: `keras.Model`, not trained yet by `fit`.
+
+    Returns:
+        Integer, how many layers were changed.
+
+    Example:
+        >>> layer = keras.layers.BatchNormalization()
+        >>> synchronize_batch_normalization(keras.Sequential([layer]))
+        1
+    """
+    layers = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    for layer in layers:
+        layer.synchronized = True
+    return len(layers)
+
+
+def on_several_machines():
+    """Whether the strategy in use is one of several machines."""
+    strategy = tf.distribute.get_strategy()
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def _replica():
+    """Where this code runs as one of several replicas, its context."""
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return None
+    return replica

@@ -1,0 +1,102 @@
+"""What the machines of one run share, and what those do that write nothing."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+from keras_genai.recipes import recipe_from_record
+from keras_genai.replicas import get_strategy
+
+
+def opened(record, recipe):
+    """Opens the data of a run and builds its model, alike on every machine.
+
+    Args:
+        record: Dictionary, the record of the run.
+        recipe: `Recipe`.
+
+    Returns:
+        Triple: the data to train on, those to validate on or `None`, and the
+        compiled model.
+
+    Raises:
+        ValueError: If the data are no longer those of the record.
+    """
+    import tensorflow as tf
+
+    if record["deterministic"]:
+        tf.config.experimental.enable_op_determinism()
+    # The first thing that TensorFlow does: later it takes no other machines.
+    strategy = get_strategy(record.get("strategy"))
+    dataset = recipe.dataset(record["seed"], record["offline"])
+    _check_same_data(record, dataset.examples)
+    validation = recipe.validation_dataset(
+        record["seed"], record["offline"], dataset
+    )
+    with strategy.scope():
+        model = recipe.model(dataset, record["seed"])
+    return dataset, validation, model
+
+
+def follow(record, epochs=None, folder=None):
+    """Trains as one of several machines, of which another writes the files.
+
+    Args:
+        record: Dictionary, the record of the run, as the chief has it.
+        epochs: Integer, epochs in all, or `None` for the recipe's.
+        folder: Path of the run's folder, which this machine must be able to
+            read, where the run is resumed; or `None` for a new one.
+
+    Raises:
+        OSError: If another machine is gone.
+    """
+    from keras_genai.callbacks import Checkpoints, RaiseOnNaN
+
+    recipe = recipe_from_record(record["recipe"])
+    if epochs is not None:
+        recipe = dataclasses.replace(recipe, epochs=epochs)
+    dataset, validation, model = opened(record, recipe)
+    done = 0
+    if folder is not None:
+        done = Checkpoints(Path(folder) / "checkpoints").restore(model)
+    with lost_machines_told():
+        model.fit(
+            dataset,
+            validation_data=validation,
+            epochs=recipe.epochs,
+            initial_epoch=done,
+            callbacks=[RaiseOnNaN()],
+            verbose=0,
+        )
+
+
+@contextlib.contextmanager
+def lost_machines_told():
+    """Says in one line what TensorFlow says in a page.
+
+    Raises:
+        ConnectionError: If another machine of the run is gone.
+    """
+    import tensorflow as tf
+
+    try:
+        yield
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.DeadlineExceededError,
+    ) as error:
+        raise ConnectionError(
+            "Another machine of the run is gone. Every finished epoch is "
+            "kept: start all of them again, each with --resume."
+        ) from error
+
+
+def _check_same_data(record, examples):
+    before = record.get("data")
+    if before and before["digest"] != examples.digest:
+        raise ValueError(
+            "The data are no longer those that the run was started with. "
+            f"Expected: {before['source']} with digest {before['digest']}. "
+            f"Received: {examples.source} with digest {examples.digest}"
+        )

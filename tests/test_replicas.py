@@ -1,0 +1,73 @@
+"""Steps of two devices are the steps of one, on the same whole batches."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import tensorflow as tf
+import test_contract
+
+FOLDER = Path(__file__).parent
+GANS = (
+    "gan",
+    "dcgan",
+    "augmented_dcgan",
+    "wgan_gp",
+    "conditional_gan",
+    "acgan",
+)
+FAMILIES = (
+    *GANS,
+    *(name for name in test_contract.MODELS if name not in GANS),
+    *("music_transformer", "lstm", "dropping_lstm", "gpt"),
+)
+
+
+def differences(*arguments):
+    process = subprocess.run(
+        [sys.executable, "two_replicas.py", *arguments],
+        cwd=FOLDER,
+        env={
+            **os.environ,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONPATH": os.pathsep.join(
+                [str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]
+            ),
+        },
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def found():
+    return differences(*FAMILIES)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_two_replicas_are_one(found, family):
+    # Weights, slots and states; what `fit` reports; what `evaluate` does. The
+    # last batch is short, and of some it does not split evenly.
+    for part, difference in found[family].items():
+        assert difference < 1e-5, part
+
+
+def test_local_statistics_are_another_step():
+    # So the comparison above can fail, and BatchNorm is why to synchronise.
+    found = differences("dcgan", "--local-statistics")
+    assert found["dcgan"]["state"] > 1e-3
+
+
+def test_a_markov_chain_wants_one_device(monkeypatch):
+    chain = test_contract.LANGUAGE_MODELS["markov"]()
+    strategy = SimpleNamespace(num_replicas_in_sync=2)
+    monkeypatch.setattr(tf.distribute, "get_strategy", lambda: strategy)
+    with pytest.raises(ValueError, match="of 2 replicas"):
+        chain.compile()

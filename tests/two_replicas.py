@@ -1,0 +1,103 @@
+"""Trains families on one device and on two, and prints the differences.
+
+    python tests/two_replicas.py gan dcgan ...
+
+Run by tests/test_replicas.py in a process of its own: how many devices there
+are is decided before TensorFlow starts.
+"""
+
+import json
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_genai
+from keras_genai.replicas import synchronize_batch_normalization
+
+
+def families():
+    """Name -> (model of a seed, small data that it takes)."""
+    import test_contract
+
+    language_models = {
+        **test_contract.LANGUAGE_MODELS,
+        "dropping_lstm": lambda: keras_genai.LSTMLanguageModel(
+            tokenizer=test_contract.TOKENIZER,
+            embedding_dim=6,
+            hidden_dim=8,
+            dropout=0.2,
+            seed=0,
+        ),
+    }
+    return {
+        **test_contract.MODELS,
+        "music_transformer": (test_contract.composer, test_contract.scores),
+        **{
+            name: (make, test_contract.windows)
+            for name, make in language_models.items()
+        },
+    }
+
+
+def train(make_model, data, synchronized):
+    """The model's state, what `fit` reported, and what `evaluate` does."""
+    model = make_model()
+    if synchronized:
+        synchronize_batch_normalization(model)
+    # XLA draws others from the same seeds.
+    arguments = {"steps_per_execution": 1, "jit_compile": False}
+    if type(model) is keras_genai.GAN:
+        # Biases before BatchNorm have a gradient of 0; Adam makes steps of
+        # its rounding.
+        for player in "dg":
+            arguments[f"{player}_optimizer"] = keras.optimizers.SGD(0.01, 0.9)
+    model.compile(**arguments)
+    history = model.fit(data, epochs=2, verbose=0).history
+    optimizers = [
+        value
+        for value in vars(model).values()
+        if isinstance(value, keras.optimizers.Optimizer)
+    ]
+    state = [
+        variable.numpy()
+        for owner in (model, *optimizers)
+        for variable in owner.variables
+    ]
+    results = model.evaluate(data, verbose=0)
+    return state, list(history.values()), list(results.values())
+
+
+def difference(one, other):
+    """The greatest, of numbers above 1 in relation to them."""
+    return max(
+        float(np.max(np.abs(a - b) / np.maximum(1.0, np.abs(a)), initial=0.0))
+        for a, b in zip(map(np.array, one), map(np.array, other), strict=True)
+    )
+
+
+def main(names, synchronized=True):
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    # One for all: TensorFlow numbers what the replicas of a process exchange.
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    found, known = {}, families()
+    for name in names:
+        make_model, make_data = known[name]
+        on_one = train(make_model, make_data(), synchronized)
+        with strategy.scope():
+            on_two = train(make_model, make_data(), synchronized)
+        parts = zip(
+            ("state", "history", "results"), on_one, on_two, strict=True
+        )
+        found[name] = {part: difference(a, b) for part, a, b in parts}
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    local = "--local-statistics" in sys.argv
+    names = [name for name in sys.argv[1:] if not name.startswith("--")]
+    main(names, synchronized=not local)
