@@ -302,10 +302,9 @@ def fuzz(name, seconds):
 
         def read(data):
             counts["read"] += reader.read(data)
-            print("read", counts["read"], flush=True) if counts[
-                "tried"
-            ] % 100 == 0 else None
             counts["tried"] += 1
+            if counts["tried"] % 100 == 0:  # the process does not return
+                print("read", counts["read"], flush=True)
 
         options = [f"-max_total_time={seconds}", "-print_final_stats=1"]
         options += [f"-timeout={_SLOW}", "-rss_limit_mb=3072", "-max_len=8192"]
