@@ -5,6 +5,7 @@ and moved there in one step. A process that is killed leaves that folder
 behind; `remove_leftovers` clears it away.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -45,12 +46,12 @@ def complete_or_absent(path):
         partial = aside / path.name
         yield partial
         _replace(path, partial, aside / _REPLACED)
-    except OSError as error:
+    except Exception as error:
         # What writes to an open file, or a library, names no file at all.
-        if error.errno is None or _names_another(error, aside):
+        number = _number(error)
+        if number is None or _names_another(error, aside):
             raise
-        reason = os.strerror(error.errno)
-        raise OSError(error.errno, reason, str(path)) from error
+        raise OSError(number, os.strerror(number), str(path)) from error
     finally:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
@@ -113,7 +114,18 @@ def _replace(path, partial, replaced):
         raise
 
 
+def _number(error):
+    """The operating system's number of an error, or `None`."""
+    if isinstance(error, OSError):
+        return error.errno
+    # TensorFlow has a kind of error of its own for a full disk.
+    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+    found = [n for n in numbers if os.strerror(n) in str(error)]
+    return found[0] if found else None
+
+
 def _names_another(error, aside):
-    if error.filename is None or aside is None:
+    name = getattr(error, "filename", None)
+    if name is None or aside is None:
         return False
-    return aside not in Path(os.fsdecode(error.filename)).parents
+    return aside not in Path(os.fsdecode(name)).parents

@@ -11,7 +11,8 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 SCRIPTS = sorted(
     path
     for path in FOLDER.glob("*.py")
-    if path.name not in ("report.py", "contest.py", "timed.py")  # shared
+    if path.name
+    not in ("report.py", "contest.py", "timed.py", "forked.py")  # shared
 )
 
 

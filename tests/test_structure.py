@@ -33,7 +33,7 @@ ALLOWED = {
         "archives",
     },
     "callbacks": {
-        *("callbacks", "plotting", "evaluation", "export", "data"),
+        *("callbacks", "plotting", "evaluation", "data"),
         *("archives", "files"),
     },
     "recipes": {"data", "replicas"},

@@ -1,5 +1,6 @@
 """The last epochs of a training, to go on from."""
 
+import contextlib
 from pathlib import Path
 
 import keras
@@ -52,7 +53,8 @@ class Checkpoints(keras.callbacks.Callback):
                 continue
             for other, error in damaged:
                 print(f"{error}\nGoing on from {path} instead.")
-                other.replace(other.with_name(f"{other.name}.damaged"))
+                with contextlib.suppress(FileNotFoundError):  # by another one
+                    other.replace(other.with_name(f"{other.name}.damaged"))
             model.load_weights(path)
             return epoch
         if damaged:

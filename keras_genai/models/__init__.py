@@ -65,8 +65,11 @@ def load_model(filepath, compile=True, custom_objects=None):
             path, compile=compile, custom_objects=custom_objects
         )
     except Exception as error:  # of whatever kind Keras stumbles on
+        # In many lines it shows the whole config, too.
+        reason = str(error).rpartition("Exception encountered: ")[2]
+        reason = reason.partition("\n")[0][:200]
         raise ValueError(
-            f"The model cannot be made anew: {error}. "
+            f"The model cannot be made anew: {reason}. "
             f"Received: filepath={str(path)!r}"
         ) from error
     if not isinstance(model, GenerativeModel):

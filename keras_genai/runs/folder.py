@@ -243,8 +243,7 @@ class RunFolder:
         finally:
             with contextlib.suppress(OSError):
                 self._holder_path.unlink()
-            if lock is not None:
-                os.close(lock)
+            _unlock(lock)
 
     def _unwritable(self, error):
         return ValueError(
@@ -282,10 +281,21 @@ class RunFolder:
             self.folder.rename(Path(aside) / self.folder.name)
 
     def _bring_back_replaced(self):
+        """If the run that replaces it was killed before it had a record."""
         for aside in self._asides():
-            if not self.folder.exists() or not any(self.folder.iterdir()):
+            if not _is_free(self.folder):
+                return
+            if not (aside / self.folder.name).exists():
+                continue
+            with contextlib.ExitStack() as stack:
+                if self.folder.exists():
+                    try:
+                        stack.callback(_unlock, _lock(self.folder))
+                    except BlockingIOError:  # it was not killed
+                        return
+                    shutil.rmtree(self.folder)
                 (aside / self.folder.name).rename(self.folder)
-                aside.rmdir()
+            aside.rmdir()
 
     def _forget_replaced(self):
         for aside in self._asides():
@@ -299,7 +309,7 @@ class RunFolder:
                 f".{glob.escape(name)}-????????"
             )
             if path.is_dir()
-            and [each.name for each in path.iterdir()] == [name]
+            and {each.name for each in path.iterdir()} <= {name}
         ]
 
 
@@ -361,9 +371,16 @@ def versions():
 def _is_free(folder):
     if not folder.exists():
         return True
+    # What is there before a run has its record.
     return folder.is_dir() and all(
-        child.name == ".lock" for child in folder.iterdir()
+        child.name == ".lock" or child.name.startswith(".run.json-")
+        for child in folder.iterdir()
     )
+
+
+def _unlock(lock):
+    if lock is not None:
+        os.close(lock)
 
 
 def _lock(folder):

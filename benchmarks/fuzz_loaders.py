@@ -1,0 +1,362 @@
+"""Files that are not what they say, for as long as you like.
+
+The claim: whatever bytes a file has, each loader returns what it is for, or
+raises a `ValueError` or an `OSError` that names the file; within seconds, and
+within a gibibyte.
+
+    pip install "keras-genai[fuzz]"
+    python benchmarks/fuzz_loaders.py --seconds 60
+
+Each loader begins with a good file. With atheris, bytes are chosen by which
+lines of the loader and its parsers they reach; without it, by chance. What
+breaks the claim is left in the working directory, as `LOADER-SHA.bin`. No data
+set is read, `TFDS_DATA_DIR` or not.
+"""
+
+import hashlib
+import io
+import json
+import os
+import random
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+from report import argument_parser, bar, publish
+
+_MEMORY = 2**30  # more than what it takes to start
+_SLOW = 10  # seconds
+_OTHER = 2**31 - 1  # a length, a size or a count that nothing has
+
+
+# --- Loaders: name -> suffix, a good file, what reads it ---------------------
+
+
+def _npz():
+    import numpy as np
+
+    buffer = io.BytesIO()
+    images = np.arange(6 * 16, dtype="uint8").reshape(6, 4, 4)
+    np.savez(buffer, images=images, labels=np.arange(6))
+    return buffer.getvalue()
+
+
+def _picture(kind):
+    def make():
+        import numpy as np
+        from PIL import Image
+
+        buffer = io.BytesIO()
+        pixels = np.arange(192, dtype="uint8").reshape(8, 8, 3)
+        Image.fromarray(pixels).save(buffer, kind)
+        return buffer.getvalue()
+
+    return make
+
+
+def _text():
+    return "To be, or not to be: naïve 你好 🙂\n".encode() * 4
+
+
+def _tokenizer():
+    import keras
+
+    import keras_genai
+
+    tokenizer = keras_genai.BytePairTokenizer([(104, 101), (256, 114)])
+    config = keras.saving.serialize_keras_object(tokenizer)
+    return json.dumps(config).encode()
+
+
+def _midi():
+    from keras_genai.data.music import Score
+    from keras_genai.data.music.midi import midi_bytes
+
+    return midi_bytes(Score([[60, 48], [-1, 50], [62, -2], [64, 47]]))
+
+
+def _record():
+    import dataclasses
+
+    import keras_genai
+    from keras_genai.runs import versions
+
+    recipe = dataclasses.asdict(keras_genai.get_recipe("gan"))
+    record = {"status": "complete", "recipe": recipe, "seed": 0}
+    record |= {"deterministic": False, "offline": True, "seconds": 1.0}
+    record |= {"versions": versions(), "final": {"epoch": 1, "loss": 0.5}}
+    return json.dumps(record).encode()
+
+
+def _history():
+    return b"epoch,loss,val_loss\r\n0,0.5,NA\r\n1,0.25,NA\r\n"
+
+
+def _model():
+    import keras_genai
+
+    model = keras_genai.VAE((4, 4, 1), 1, networks="dense", seed=0)
+    model.compile()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return path.read_bytes()
+
+
+def _read_images(path):
+    import keras_genai
+
+    return keras_genai.load_images(path, "train")
+
+
+def _read_folder(path):
+    import keras_genai
+
+    return keras_genai.load_images(path.parent, "train")
+
+
+def _read_text(path):
+    import keras_genai
+
+    return keras_genai.load_text(path)
+
+
+def _read_tokenizer(path):
+    import keras_genai
+
+    return keras_genai.load_tokenizer(path)
+
+
+def _read_midi(path):
+    import keras_genai
+
+    return keras_genai.read_midi(path)
+
+
+def _read_record(path):
+    from keras_genai.runs import Run
+
+    return Run.open(path.parent).record()
+
+
+def _read_history(path):
+    from keras_genai.runs import Run
+
+    return Run(path.parent).history()
+
+
+def _read_model(path):
+    import keras_genai
+
+    return keras_genai.load_model(path)
+
+
+LOADERS = {
+    "npz": ("data.npz", _npz, _read_images),
+    "png": ("picture.png", _picture("PNG"), _read_folder),
+    "jpeg": ("picture.jpg", _picture("JPEG"), _read_folder),
+    "gif": ("picture.gif", _picture("GIF"), _read_folder),
+    "bmp": ("picture.bmp", _picture("BMP"), _read_folder),
+    "webp": ("picture.webp", _picture("WEBP"), _read_folder),
+    "text": ("text.txt", _text, _read_text),
+    "tokenizer": ("tokenizer.json", _tokenizer, _read_tokenizer),
+    "midi": ("score.mid", _midi, _read_midi),
+    "record": ("run.json", _record, _read_record),
+    "history": ("history.csv", _history, _read_history),
+    "keras": ("model.keras", _model, _read_model),
+}
+
+
+class Reader:
+    """Reads bytes as a file, by one of the loaders.
+
+    Args:
+        name: String, one of `LOADERS`.
+        folder: `pathlib.Path` of an empty folder.
+
+    Attributes:
+        good: Bytes that are read without a word.
+    """
+
+    def __init__(self, name, folder):
+        file, make, self.load = LOADERS[name]
+        self.path, self.good = folder / file, make()
+
+    def read(self, data):
+        """Whether it was read, rather than refused.
+
+        Raises:
+            Exception: If it is refused in another way than by an error that
+                names the file.
+        """
+        self.path.write_bytes(data)
+        try:
+            self.load(self.path)
+        except (ValueError, OSError) as error:
+            if self.path.name not in str(error):
+                raise AssertionError(f"No name in: {error}") from error
+            return False
+        return True
+
+
+# --- Bytes by chance ---------------------------------------------------------
+
+
+def mutated(good, choice):
+    """A good file with a few changes; in an archive, often of a member."""
+    if good[:2] == b"PK" and choice.random() < 0.7:
+        with zipfile.ZipFile(io.BytesIO(good)) as archive:
+            members = {n: archive.read(n) for n in archive.namelist()}
+        name = choice.choice(list(members))
+        members[name] = mutated(members[name], choice)
+        buffer = io.BytesIO()
+        compression = choice.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+        with zipfile.ZipFile(buffer, "w", compression) as archive:
+            for member, content in members.items():
+                archive.writestr(member, content)
+        return buffer.getvalue()
+    data = bytearray(good)
+    for _ in range(choice.randint(1, 4)):
+        place = choice.randrange(len(data) + 1)
+        length = choice.choice([1, 2, 4, 8, 64])
+        data[place : place + length] = choice.choice(
+            [
+                b"",
+                choice.randbytes(length),
+                _OTHER.to_bytes(4, choice.choice(["big", "little"])),
+                bytes(data[place : place + length]) * 2,
+                choice.choice([b"\0", b"\xff", b"-1", b"null", b"[", b"1e999"]),
+                b"9" * length,
+            ]
+        )
+    return bytes(data)
+
+
+def by_chance(reader, seconds, choice):
+    """Counts of what was tried and read, and what broke the claim."""
+    end, counts = time.monotonic() + seconds, {"tried": 0, "read": 0}
+    found = []
+    while time.monotonic() < end or counts["tried"] < 20:
+        data = mutated(reader.good, choice)
+        started = time.monotonic()
+        try:
+            counts["read"] += reader.read(data)
+            if time.monotonic() - started > _SLOW:
+                raise AssertionError("It took too long.")
+        except Exception as error:
+            found.append((data, f"{type(error).__name__}: {error}"[:200]))
+        counts["tried"] += 1
+    return counts, found
+
+
+# --- Bytes by what they reach ------------------------------------------------
+
+
+def by_coverage(name, seconds, folder):
+    """The same, by atheris; it ends the process, and gets one of its own."""
+    command = [sys.executable, __file__, "--loader", name]
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    process = subprocess.run(
+        [*command, "--seconds", str(seconds)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+    )
+    tried = re.findall(r"number_of_executed_units: (\d+)", process.stderr)
+    reads = re.findall(r"read (\d+)", process.stdout)
+    found = [
+        (path.read_bytes(), process.stderr.strip().splitlines()[-1][:200])
+        for pattern in ("crash-*", "timeout-*", "oom-*")
+        for path in folder.glob(pattern)
+    ]
+    if not tried:
+        found.append((b"", process.stderr[-300:]))
+    return {
+        "tried": int((tried or [0])[-1]),
+        "read": int((reads or [0])[-1]),
+    }, found
+
+
+def fuzz(name, seconds):
+    """What a process of `by_coverage` does."""
+    import atheris
+
+    with atheris.instrument_imports(
+        include=["keras_genai.data", "keras_genai.archives", "mido"],
+    ):
+        import keras_genai.archives
+        import keras_genai.data.music
+        import keras_genai.data.sources  # noqa: F401
+    counts = {"tried": 0, "read": 0}
+    corpus = Path("corpus")
+    with tempfile.TemporaryDirectory() as folder:
+        reader = Reader(name, Path(folder))
+        (corpus / "good").write_bytes(reader.good)
+
+        def read(data):
+            counts["read"] += reader.read(data)
+            counts["tried"] += 1
+            if counts["tried"] % 100 == 0:  # the process does not return
+                print("read", counts["read"], flush=True)
+
+        options = [f"-max_total_time={seconds}", "-print_final_stats=1"]
+        options += [f"-timeout={_SLOW}", "-rss_limit_mb=3072", "-max_len=8192"]
+        atheris.Setup([sys.argv[0], *options, str(corpus)], read)
+        atheris.Fuzz()
+
+
+def main():
+    parser = argument_parser(__doc__)
+    parser.add_argument("--seconds", type=int, default=60, help="a loader")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--loader", choices=LOADERS, help="one, by coverage")
+    options = parser.parse_args()
+
+    import keras_genai
+
+    keras_genai.prepare_tensorflow()
+    if options.loader:
+        fuzz(options.loader, options.seconds)
+    try:
+        import atheris  # noqa: F401
+
+        guided = not options.quick
+    except ImportError:
+        guided = False
+    rows, total = [], 0
+    for name in LOADERS:
+        with tempfile.TemporaryDirectory(prefix="fuzz_") as folder:
+            if guided:
+                counts, found = by_coverage(name, options.seconds, Path(folder))
+            else:
+                _limit_memory()
+                counts, found = by_chance(
+                    Reader(name, Path(folder)),
+                    0 if options.quick else options.seconds,
+                    random.Random(options.seed),
+                )
+        for data, what in found:
+            digest = hashlib.sha256(data).hexdigest()[:8]
+            Path(f"{name}-{digest}.bin").write_bytes(data)
+            print(f"{name}: {what}", flush=True)
+        total += len(found)
+        rows.append({"name": name, **counts, "findings": len(found)})
+    publish(rows, [bar("findings", total, "<=", 0)], options.json)
+
+
+def _limit_memory():
+    """Lets a loader take a gibibyte, and no more."""
+    taken = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = taken * os.sysconf("SC_PAGE_SIZE") + _MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+
+
+if __name__ == "__main__":
+    main()
