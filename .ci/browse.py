@@ -1,6 +1,6 @@
 """Opens the demo of a run in a browser, and asks it for images.
 
-    python .ci/browse.py RUN PICTURE
+python .ci/browse.py RUN PICTURE
 """
 
 import re

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from keras_genai.export.converters import refusal, silence
 from keras_genai.export.expressible import expressible
-from keras_genai.files import check_replaceable, complete_or_absent
 from keras_genai.export.saved_model import write_saved_model
+from keras_genai.files import check_replaceable, complete_or_absent
 
 QUANTIZATIONS = (None, "float16", "int8")
 

@@ -112,6 +112,22 @@ class GenerativeModel(keras.Model):
         # Slots must exist before `load_model` can fill them.
         self.optimizer.build(self.trainable_variables)
 
+    def scaled(self, optimizer):
+        """The optimizer, scaling its loss where networks need it.
+
+        Keras does so with a model's one optimizer; a GAN has two.
+
+        Args:
+            optimizer: `keras.optimizers.Optimizer`.
+
+        Returns:
+            `keras.optimizers.Optimizer`.
+        """
+        scales = keras.optimizers.LossScaleOptimizer
+        if self.dtype_policy.name != "mixed_float16":
+            return optimizer
+        return optimizer if isinstance(optimizer, scales) else scales(optimizer)
+
     def minimize(self, loss, tape, network=None, optimizer=None):
         """Takes one step of an optimizer down the gradient of a loss.
 

@@ -196,7 +196,7 @@ class ConditionalGAN(GAN):
     def _decoder(self, generator):
         def decode(noise, labels):
             images = generator([noise, labels], training=False)
-            return {"images": to_unit_range(ops.cast(images, "float32"))}
+            return {"images": to_unit_range(images)}
 
         return decode, [
             tf.TensorSpec((None, self.latent_dim), "float32", "noise"),

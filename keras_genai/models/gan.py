@@ -176,23 +176,14 @@ class GAN(GenerativeModel):
         self._discriminator_loss(  # refuses what the game cannot smooth
             ops.zeros((1, 1)), ops.zeros((1, 1)), label_smoothing
         )
+        rate = self.learning_rate
         self.d_optimizer, self.g_optimizer = (
-            self._optimizer(each) for each in (d_optimizer, g_optimizer)
+            self.scaled(keras.optimizers.get(each or self.make_optimizer(rate)))
+            for each in (d_optimizer, g_optimizer)
         )
         # Slots must exist before `load_model` can fill them.
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.g_optimizer.build(self.generator.trainable_variables)
-
-    def _optimizer(self, optimizer):
-        optimizer = keras.optimizers.get(
-            optimizer or self.make_optimizer(self.learning_rate)
-        )
-        # As Keras does with the one optimizer of other models.
-        half = self.dtype_policy.name == "mixed_float16"
-        scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        if half and not scales:
-            return keras.optimizers.LossScaleOptimizer(optimizer)
-        return optimizer
 
     @property
     def metrics(self):
@@ -423,8 +414,7 @@ class GAN(GenerativeModel):
 
     def _decoder(self, generator):
         def decode(noise):
-            images = ops.cast(generator(noise, training=False), "float32")
-            return {"images": to_unit_range(images)}
+            return {"images": to_unit_range(generator(noise, training=False))}
 
         return decode, [
             tf.TensorSpec((None, self.latent_dim), "float32", "noise")
@@ -589,15 +579,8 @@ def mlp_discriminator(image_shape, seed=None):
 
 
 def to_unit_range(images):
-    """Takes images from [-1, 1], where networks work, to [0, 1].
-
-    Args:
-        images: Float tensor or array of any shape.
-
-    Returns:
-        Float tensor of that shape, clipped to [0, 1].
-    """
-    return ops.clip((images + 1.0) / 2.0, 0.0, 1.0)
+    """Takes images from [-1, 1], where networks work, to float32 in [0, 1]."""
+    return ops.clip((ops.cast(images, "float32") + 1.0) / 2.0, 0.0, 1.0)
 
 
 # Everything that a GAN may report; `metrics` says which of it there is.
