@@ -12,6 +12,7 @@ SCRIPTS = sorted(
     path
     for path in FOLDER.glob("*.py")
     if path.name not in ("report.py", "contest.py", "timed.py")  # shared
+    and not path.name.startswith("mistakes_")  # parts of mistakes.py
 )
 
 
