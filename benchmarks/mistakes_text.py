@@ -22,7 +22,7 @@ from keras_genai.sampling import Choice, next_tokens
 def shuffled_before_the_split(lab):
     text, validation = lab.texts
     tokenizer = lab.chain.tokenizer
-    token_ids = tokenizer.encode(text)
+    token_ids = tokenizer.encode(text[:200_000])
     length, stride = 101, 50
 
     def windows_of(stream):
