@@ -283,11 +283,13 @@ def scrambled_planes(lab):
         constant = (np.ptp(planes, axis=(1, 2)) == 0).mean()
         inputs = keras.Input(shape), keras.Input((), dtype="int32")
         body = dcgan_features((*shape[:2], shape[2] + 10), seed=lab.seed)
-        verdict = layers.Dense(1)(body(layer(*inputs)))
+        initializer = keras.initializers.GlorotUniform(lab.seed)
+        verdict = layers.Dense(1, kernel_initializer=initializer)
+        logits = verdict(body(layer(*inputs)))
         model = keras_genai.ConditionalGAN(
             shape,
             10,
-            discriminator=keras.Model(inputs, verdict),
+            discriminator=keras.Model(inputs, logits),
             seed=lab.seed,
         )
         model.compile()
