@@ -49,10 +49,7 @@ def publish(rows, bars, path=None):
     """
     report = {
         "machine": _machine(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in _PACKAGES},
-        },
+        "versions": versions(),
         "rows": rows,
         "bars": bars,
     }
@@ -67,6 +64,14 @@ def publish(rows, bars, path=None):
         aside = path.with_name(f"{path.name}.partial")
         aside.write_text(json.dumps(report, indent=2) + "\n")
         os.replace(aside, path)
+
+
+def versions():
+    """What the numbers were measured with: name -> version."""
+    return {
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in _PACKAGES},
+    }
 
 
 def table(rows):

@@ -13,6 +13,7 @@ SCRIPTS = sorted(
     for path in FOLDER.glob("*.py")
     if path.name
     not in ("report.py", "contest.py", "timed.py", "forked.py")  # shared
+    and not path.name.startswith("mistakes_")  # parts of mistakes.py
 )
 
 

@@ -218,7 +218,7 @@ def test_score_is_what_evaluate_says():
 
 
 def test_one_encoder_for_training_and_generation():
-    """CORRECTNESS 19: what is generated from is what was trained on."""
+    """Mistake 19: what is generated from is what was trained on."""
     piece = song(20)
     data = music_dataset(
         [piece], tokenizer=TOKENIZER, sequence_length=64, windows="tiled"

@@ -62,7 +62,7 @@ def labels_of(model, count):
 
 
 def test_no_pixel_is_influenced_by_itself_or_what_comes_later(model):
-    """CORRECTNESS 18, by gradient, at every position and channel."""
+    """Mistake 18, by gradient, at every position and channel."""
     images = tf.constant(levels(model, 1))
     labels = labels_of(model, 1)
     with tf.GradientTape(persistent=True) as tape:
@@ -94,7 +94,7 @@ def test_channels_see_those_before_them():
 
 
 def test_a_mask_stays_where_training_would_fill_it():
-    """CORRECTNESS 18: the masked part of a kernel may hold anything."""
+    """Mistake 18: the masked part of a kernel may hold anything."""
     layer = MaskedConv2D(3, 3, "left", seeds=iter(range(9)))
     x = np.random.default_rng(0).normal(size=(2, 4, 5, 2)).astype("float32")
     before = layer(x)

@@ -74,6 +74,25 @@ def test_loss_is_reconstruction_plus_beta_kl_in_every_line(beta):
         )
 
 
+def test_a_step_descends_both_terms_summed():
+    model = compiled(beta=2.0)
+    model.compile(keras.optimizers.SGD(1e-3))
+    state = model.seed_generator.state.numpy()
+    with tf.GradientTape() as tape:
+        losses, kl, _ = model.loss_terms(IMAGES, training=True)
+        # Averaged over examples alone: not over pixels, not over latents.
+        objective = (ops.sum(losses) + 2.0 * ops.sum(kl)) / len(IMAGES)
+    slopes = tape.gradient(objective, model.trainable_variables)
+    expected = [
+        weight - 1e-3 * slope
+        for weight, slope in zip(model.trainable_variables, slopes, strict=True)
+    ]
+    model.seed_generator.state.assign(state)
+    model.train_on_batch(IMAGES)
+    for weight, value in zip(model.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(weight, value, atol=1e-6)
+
+
 def test_evaluate_weighs_a_short_last_batch_as_it_should():
     model = compiled()
     for size in (4, 10, 1):
