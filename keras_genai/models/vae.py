@@ -228,7 +228,7 @@ class VAE(GenerativeModel):
         per_latent = batch_mean(kl)
         if self.free_bits:
             pushes = total(per_latent) > self.free_bits
-            per_latent = ops.where(pushes, per_latent, 0.0)
+            per_latent = ops.where(pushes, per_latent, self.free_bits)
         weight = self.beta
         if self.kl_warmup_steps:
             step = ops.cast(self.optimizer.iterations, "float32")
