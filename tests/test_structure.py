@@ -35,9 +35,11 @@ ALLOWED = {
         *("evaluation", "models"),
     },
     "records": {"runs"},
+    # SavedModels alone: no model class, no recipe, no run.
+    "demo": {"demo", "data", "export", "plotting", "sampling"},
     "cli": {
         *("records", "recipes", "runs", "startup", "version", "data", "models"),
-        *("export", "plotting", "cli"),
+        *("demo", "export", "plotting", "cli"),
     },
 }
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from keras_genai.cli import generating, results, training
+from keras_genai.cli import demo, generating, results, training
 from keras_genai.version import __version__
 
 
@@ -27,6 +27,7 @@ def main(arguments=None):
     training.add_command(commands)
     generating.add_command(commands)
     results.add_commands(commands)
+    demo.add_command(commands)
 
     options, extra = parser.parse_known_args(arguments)
     if extra and options.run is not training.train:
