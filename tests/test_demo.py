@@ -16,10 +16,12 @@ import pytest
 import tensorflow as tf
 from demo_exports import (
     CLASSES,
+    GRADIO_WARNS,
     LIMIT,
     SHAPE,
-    TEXT,
     a_drawing,
+    loops_left_open,
+    serving,
     without_about,
     write_exports,
 )
@@ -29,7 +31,7 @@ from PIL import Image
 
 from keras_genai.cli import main
 from keras_genai.data.music import read_midi
-from keras_genai.demo import build_page, launch
+from keras_genai.demo import build_page
 from keras_genai.demo.checks import check_integer, check_number, check_text
 from keras_genai.demo.drawing import (
     MAX_PIXELS,
@@ -39,6 +41,8 @@ from keras_genai.demo.drawing import (
 )
 from keras_genai.demo.latents import LatentSpace, find_directions
 from keras_genai.demo.served import MAX_NEW_TOKENS, MAX_PROMPT, MAX_SEED, load
+
+pytestmark = GRADIO_WARNS
 
 # Whatever JSON can hold, and Python's JSON besides: NaN and infinities.
 JSON = st.recursive(
@@ -204,30 +208,40 @@ def test_greatest_numbers_run(models):
 # --- Text --------------------------------------------------------------------
 
 
+def unending(model, count):
+    """The first seed whose text does not come to its end before."""
+    for seed in range(200):
+        *_, text = model.stream("the ", count, seed=seed)
+        if len(text) == 4 + count:
+            return seed
+    raise AssertionError("all texts end")
+
+
 def test_streamed_text_is_the_one_of_one_go_up_to_the_limit(models):
     gpt = models["gpt"]
-    streamed = list(gpt.stream("the ", 60, temperature=0.8, seed=3))
+    seed = unending(gpt, 60)
+    streamed = list(gpt.stream("the ", 60, seed=seed))
     assert all(b.startswith(a) for a, b in itertools.pairwise(streamed))
-    assert [len(text) for text in streamed] == [4, 20, 36, 52, 64]
+    assert [len(text) for text in streamed] == [4, 20, 24, 36, 48, 60, 64]
     whole = gpt.ask(
         "generate",
         prompt=["the "],
         max_new_tokens=LIMIT - 4,
-        temperature=0.8,
+        temperature=1.0,
         top_k=0,
         top_p=1.0,
-        seed=3,
+        seed=seed,
     )["text"][0].decode()
-    assert streamed[-1][:20] == whole[:20]
-    again = list(gpt.stream("the ", 60, temperature=0.8, seed=3))
-    assert again == streamed
-    assert list(gpt.stream("the ", 60, temperature=0.8, seed=4)) != streamed
+    assert streamed[-1].startswith(whole) and len(whole) == LIMIT
+    assert list(gpt.stream("the ", 60, seed=seed)) == streamed
+    assert list(gpt.stream("the ", 60, seed=seed + 1)) != streamed
 
 
 def test_text_past_the_limit_does_not_repeat_its_draws(models):
     # All tokens are about equally likely here: equal pieces are equal draws.
-    *_, text = models["gpt"].stream("the ", 260, seed=0)
-    pieces = [text[start : start + 16] for start in range(4, 260, 16)]
+    seed = unending(models["gpt"], 96)
+    *_, text = models["gpt"].stream("the ", 96, seed=seed)
+    pieces = [text[start : start + 12] for start in range(4, 100, 12)]
     assert len(set(pieces)) == len(pieces)
 
 
@@ -238,7 +252,7 @@ def test_unknown_characters_and_long_prompts_are_gone_on_from(models):
 
 
 def test_scores_are_bits_and_short_texts_are_refused(models):
-    assert 2 < models["gpt"].score(TEXT) < 8
+    assert 6 < models["gpt"].score("the cat sat.") < 7.5
     with pytest.raises(ValueError, match="two tokens or more"):
         models["gpt"].score("t")
 
@@ -377,16 +391,16 @@ def hosts():
         yield asked
 
 
-SERVED = ("vae", "conditional_vae", "conditional_gan", "pixelcnn", "gpt")
+SERVED = ("vae", "conditional_gan", "pixelcnn", "gpt")
 
 
 @pytest.fixture(scope="module")
 def server(exports, hosts):
-    page = build_page([exports[name] for name in SERVED])
-    address = launch(page, port=0)
-    with httpx.Client(base_url=f"{address}gradio_api", timeout=30) as client:
+    with (
+        serving([exports[name] for name in SERVED]) as address,
+        httpx.Client(base_url=f"{address}gradio_api", timeout=30) as client,
+    ):
         yield client
-    page.close()
 
 
 def call(client, name, data):
@@ -441,9 +455,7 @@ def test_the_api_walks_and_interpolates(server):
 
 def test_the_api_reconstructs_and_completes_a_drawing(server):
     drawing = uploaded(server, png(a_drawing()))
-    kind, made = call(
-        server, "conditional_vae_reconstruct", [drawing, 0.2, 0, 1]
-    )
+    kind, made = call(server, "vae_reconstruct", [drawing, 0.2, 0])
     assert kind == "complete"
     *pictures, code = made
     drawn, noisy, again = (downloaded(server, each) for each in pictures)
@@ -459,8 +471,10 @@ def test_the_api_goes_on_and_scores(server, models):
     *_, text = models["gpt"].stream("the ", 30, seed=2)
     answer = call(server, "gpt_generate", ["the ", 30, 1, 0, 1, 2])
     assert answer == ("complete", [text])
-    _, (bits,) = call(server, "gpt_score", [TEXT])
-    assert float(bits) == pytest.approx(models["gpt"].score(TEXT), abs=1e-3)
+    _, (bits,) = call(server, "gpt_score", ["the cat"])
+    assert float(bits) == pytest.approx(
+        models["gpt"].score("the cat"), abs=1e-3
+    )
 
 
 def test_what_is_refused_is_told_in_a_sentence(server):
@@ -528,7 +542,7 @@ def test_any_json_is_answered_and_the_server_lives_on(server):
         .json()["named_endpoints"]
         .items()
     }
-    assert "/gpt_generate" in names and len(names) == 17
+    assert "/gpt_generate" in names and len(names) == 11
 
     @FEW
     @given(st.data())
@@ -563,9 +577,12 @@ def test_the_command_serves_a_run_and_shows_how_to_ask(
     (run / "run.json").write_text("{}")
     (run / "export").symlink_to(exports["conditional_gan"])
     pages = []
-    monkeypatch.setattr(gradio.Blocks, "block_thread", pages.append)
-    try:
+    monkeypatch.setattr(
+        gradio.Blocks, "block_thread", lambda page: pages.append(page)
+    )
+    with loops_left_open():
         assert main(["demo", str(run), "--port", "0"]) == 0
+    try:
         address, _, first, second = capsys.readouterr().out.splitlines()
         assert address.startswith("http://127.0.0.1:")
         _, url, _, header, _, body = shlex.split(first)
@@ -575,8 +592,8 @@ def test_the_command_serves_a_run_and_shows_how_to_ask(
         url = url.replace("EVENT_ID", answer.json()["event_id"])
         assert "event: complete" in httpx.get(url).text
     finally:
-        for page in pages:
-            page.close()
+        with loops_left_open():
+            pages[0].close()
 
 
 def test_the_command_refuses_what_is_no_export(tmp_path, capsys):
