@@ -21,10 +21,8 @@ from keras_genai import (
 )
 from keras_genai.demo import build_page, launch
 
-# Its queue sums up what it did by an option that pandas will not have.
-GRADIO_WARNS = pytest.mark.filterwarnings(
-    "ignore:'future.no_silent_downcasting'"
-)
+# Gradio's queue calls pandas in ways that pandas 4 will not know.
+GRADIO_WARNS = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 SHAPE = (8, 12, 1)
 CLASSES = 3
@@ -85,6 +83,15 @@ def without_about(path, folder):
     copy = shutil.copytree(path, folder / path.name)
     shutil.rmtree(copy / "assets.extra")
     return copy
+
+
+def unending(model, count):
+    """The first seed whose text does not come to its end before."""
+    for seed in range(200):
+        *_, text = model.stream("the ", count, seed=seed)
+        if len(text) == 4 + count:
+            return seed
+    raise AssertionError("all texts end")
 
 
 def a_drawing(side=280):

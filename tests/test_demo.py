@@ -22,6 +22,7 @@ from demo_exports import (
     a_drawing,
     loops_left_open,
     serving,
+    unending,
     without_about,
     write_exports,
 )
@@ -206,15 +207,6 @@ def test_greatest_numbers_run(models):
 
 
 # --- Text --------------------------------------------------------------------
-
-
-def unending(model, count):
-    """The first seed whose text does not come to its end before."""
-    for seed in range(200):
-        *_, text = model.stream("the ", count, seed=seed)
-        if len(text) == 4 + count:
-            return seed
-    raise AssertionError("all texts end")
 
 
 def test_streamed_text_is_the_one_of_one_go_up_to_the_limit(models):

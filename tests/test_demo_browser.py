@@ -3,8 +3,10 @@
 import shutil
 
 import pytest
-from demo_exports import GRADIO_WARNS, serving, write_exports
+from demo_exports import GRADIO_WARNS, serving, unending, write_exports
 from playwright.sync_api import expect, sync_playwright
+
+from keras_genai.demo.served import load
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
@@ -47,6 +49,7 @@ def page(tmp_path_factory):
             ),
         )
         page.goto(address)
+        page.seed_of_a_text = unending(load(exports["gpt"]), 60)
         yield page
         browser.close()
 
@@ -129,7 +132,9 @@ def test_a_drawing_is_reconstructed(page):
 def test_an_empty_prompt_is_refused_in_a_sentence(page):
     open_tab(page, "gpt")
     prompt = page.get_by_label("prompt").locator("visible=true")
+    expect(prompt).to_have_value("The ")  # it is there
     prompt.fill("")
+    expect(prompt).to_have_value("")
     button(page, "Go on").click()
     toast = page.get_by_text("a text of 1 to 2000 characters")
     expect(toast.first).to_be_visible()
@@ -139,6 +144,8 @@ def test_an_empty_prompt_is_refused_in_a_sentence(page):
 def test_text_streams(page):
     open_tab(page, "gpt")
     made = page.locator("textarea").locator("visible=true").nth(1)
+    seed = page.get_by_label("seed").locator("visible=true")
+    seed.fill(str(page.seed_of_a_text))
     seen = page.evaluate_handle("() => []")
     made.evaluate(
         """(area, seen) => {

@@ -30,9 +30,10 @@ def read_picture(file):
         with warnings.catch_warnings():
             # Of sizes that are refused below.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            picture = Image.open(file, formats=_FORMATS)
-        _check_size(*picture.size)
-        picture = picture.convert("RGBA")
+            opened = Image.open(file, formats=_FORMATS)
+        with opened:
+            _check_size(*opened.size)
+            picture = opened.convert("RGBA")
     except (
         *(OSError, SyntaxError, EOFError, OverflowError),
         Image.DecompressionBombError,

@@ -335,10 +335,10 @@ class ServedText(ServedModel):
         An export makes its text in one go, so it is asked again and again for
         a few tokens more. It draws by the seed and the place in the text:
         asked with the text so far and the same seed, it goes on as it would
-        have. Where the text is longer than the model looks back, the newer
-        half of that is what it is given, and each time another seed, because
-        the places are the same again. So one seed always gives one text; up
-        to that length it is the one that the export makes in one go.
+        have. When the text is as long as the model looks back, the newer half
+        is what it is given, and another seed, because the places are the same
+        again. So one seed always gives one text; up to that length it is the
+        one that the export makes in one go.
 
         Args:
             prompt: String of 1 to 2,000 characters.
@@ -361,13 +361,12 @@ class ServedText(ServedModel):
         seed = check_seed(seed)
         choice = check_choice(temperature, top_k, top_p)
         # As the tokenizer reads it: what it does not know is U+FFFD.
-        context = self._go_on(self._newest(text, 0), 0, seed, choice)
-        pieces = 0
+        context = self._go_on(self._newest(text), 0, seed, choice)
         yield _shown(text)
-        # Without a word on its limit, all at once.
-        at_once = _PIECE if self.about else MAX_NEW_TOKENS
         while left:
-            count = min(at_once, left)
+            # Without a word on its limit, all at once.
+            room = max(1, self._limit - len(context))
+            count = min(_PIECE, room, left) if self.about else left
             left -= count
             longer = self._go_on(context, count, seed, choice)
             new = longer[len(context) :]
@@ -375,17 +374,20 @@ class ServedText(ServedModel):
             yield _shown(text) if left else text.decode("utf-8", "replace")
             if len(new) < count:  # a token is a byte or more: it ended
                 return
-            context = self._newest(longer, count)
-            pieces += 1
+            context = self._newest(longer)
             if context != longer:
-                seed = (seed + pieces) % MAX_SEED
+                seed = (seed + 1) % MAX_SEED
 
-    def _newest(self, text, ahead):
-        """What of a text is read again, so that no prompt is too long."""
-        limit = self.about.get("max_sequence_length", _CONTEXT)
-        if not self.about or len(text) + ahead <= limit:
+    @property
+    def _limit(self):
+        """Bytes, and so tokens at most, that are read again."""
+        return self.about.get("max_sequence_length", _CONTEXT)
+
+    def _newest(self, text):
+        """What of a text is read again: less than the limit."""
+        if not self.about or len(text) < self._limit:
             return text
-        newest = text[-max(1, limit // 2) :]
+        newest = text[-max(1, self._limit // 2) :]
         # Not from the middle of a character.
         return newest.lstrip(bytes(range(0x80, 0xC0))) or newest
 
