@@ -57,6 +57,17 @@ def page(tmp_path_factory):
 def open_tab(page, *names):
     for name in names:
         page.get_by_role("tab", name=name).locator("visible=true").click()
+        # A tab is built when it is opened first; until then the page does not
+        # hear what is typed.
+        page.evaluate(
+            """() => new Promise(done => {
+                let timer = setTimeout(done, 500);
+                new MutationObserver(() => {
+                    clearTimeout(timer);
+                    timer = setTimeout(done, 500);
+                }).observe(document.body, {subtree: true, childList: true});
+            })"""
+        )
 
 
 def button(page, name):
@@ -111,7 +122,6 @@ def test_a_slider_changes_the_image(page):
 def test_a_drawing_is_reconstructed(page):
     open_tab(page, "vae", "Draw")
     canvas = page.locator("canvas").locator("visible=true").first
-    page.wait_for_timeout(500)  # until it has its size
     box = canvas.bounding_box()
 
     def at(x, y):
@@ -132,9 +142,7 @@ def test_a_drawing_is_reconstructed(page):
 def test_an_empty_prompt_is_refused_in_a_sentence(page):
     open_tab(page, "gpt")
     prompt = page.get_by_label("prompt").locator("visible=true")
-    expect(prompt).to_have_value("The ")  # it is there
     prompt.fill("")
-    expect(prompt).to_have_value("")
     button(page, "Go on").click()
     toast = page.get_by_text("a text of 1 to 2000 characters")
     expect(toast.first).to_be_visible()
