@@ -7,6 +7,7 @@ import re
 import shlex
 import socket
 import struct
+import sys
 import zlib
 from pathlib import Path
 
@@ -593,6 +594,14 @@ def test_the_command_refuses_what_is_no_export(tmp_path, capsys):
     assert "Expected a run that has ended" in capsys.readouterr().err
 
 
+def test_a_port_that_is_none_or_taken_is_refused(exports, server, capsys):
+    taken = str(server.base_url.port)
+    for port, message in (("65536", "from 0 to 65535"), (taken, taken)):
+        with loops_left_open():
+            status = main(["demo", str(exports["gpt"]), "--port", port])
+        assert status == 2 and message in capsys.readouterr().err
+
+
 # --- Music -------------------------------------------------------------------
 
 
@@ -600,3 +609,11 @@ def test_music_is_midi(models, tmp_path):
     path = tmp_path / "piece.mid"
     path.write_bytes(models["music"].compose(16, seed=1))
     assert 1 <= len(read_midi(path, 2)) <= 16
+
+
+def test_without_what_plays_it_there_is_midi_alone(exports, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pretty_midi", None)
+    with loops_left_open():
+        page = build_page([exports["music"]])
+    endpoint = page.get_api_info()["named_endpoints"]["/compose"]
+    assert [each["label"] for each in endpoint["returns"]] == ["MIDI"]

@@ -33,7 +33,7 @@ def demo(options, _):
     Raises:
         ImportError: If Gradio is not installed.
         OSError: If the port is taken.
-        ValueError: If there is no export.
+        ValueError: If there is no export, or no such port.
     """
     from keras_genai.demo import build_page, launch
 

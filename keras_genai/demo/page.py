@@ -8,6 +8,9 @@ _MAX_REQUEST_BYTES = 6 * 2**20
 _OLD = 3600  # seconds after which a file that was served is removed
 _CSS = """
 .pixels img { image-rendering: pixelated; }
+.pixels .grid-container {
+  grid-template-columns: repeat(auto-fill, minmax(100px, 1fr));
+}
 """
 
 
@@ -44,6 +47,7 @@ def build_page(paths):
     names = _different([model.name for model in models])
     page = gr.Blocks(
         title="keras_genai",
+        fill_width=True,
         analytics_enabled=False,
         delete_cache=(_OLD, _OLD),
     )
@@ -82,8 +86,14 @@ def launch(page, host="127.0.0.1", port=7860):
         String, the page's address.
 
     Raises:
+        ImportError: If Gradio is not installed.
         OSError: If the port is taken.
+        ValueError: If there is no such port.
     """
+    if not 0 <= port < 2**16:
+        raise ValueError(
+            f"Expected a port from 0 to 65535. Received: port={port}"
+        )
     gr = _import_gradio()
     from starlette.middleware import Middleware
 
