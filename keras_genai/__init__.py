@@ -79,6 +79,7 @@ _HOME = {
 _MODULES = (
     "callbacks",
     "data",
+    "demo",
     "distributions",
     "evaluation",
     "export",

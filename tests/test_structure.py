@@ -42,10 +42,12 @@ ALLOWED = {
         *("evaluation", "models", "files", "runs", "replicas"),
     },
     "records": {"runs"},
+    # SavedModels alone: no model class, no recipe, no run.
+    "demo": {"demo", "data", "export", "plotting", "sampling"},
     "cli": {
         "replicas",
         *("records", "recipes", "runs", "startup", "version", "data", "models"),
-        *("export", "plotting", "cli", "files"),
+        *("demo", "export", "plotting", "cli", "files"),
     },
 }
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from keras_genai.cli import exporting, generating, results, training
+from keras_genai.cli import demo, exporting, generating, results, training
 from keras_genai.version import __version__
 
 
@@ -28,6 +28,7 @@ def main(arguments=None):
     generating.add_command(commands)
     exporting.add_command(commands)
     results.add_commands(commands)
+    demo.add_command(commands)
 
     options, extra = parser.parse_known_args(arguments)
     if extra and options.run is not training.train:

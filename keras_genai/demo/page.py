@@ -1,0 +1,156 @@
+"""A page for exported models, and the server that shows it."""
+
+import os
+import re
+
+_QUEUE = 32  # calls that wait
+_MAX_REQUEST_BYTES = 6 * 2**20
+_OLD = 3600  # seconds after which a file that was served is removed
+_CSS = """
+.pixels img { image-rendering: pixelated; }
+.pixels .grid-container {
+  grid-template-columns: repeat(auto-fill, minmax(100px, 1fr));
+}
+"""
+
+
+def build_page(paths):
+    """Builds a page in the browser for exported models, a tab each.
+
+    Models of images have sliders along the directions in which their images
+    change most, labels, seeds, and the way from one sample to another;
+    autoencoders and VAEs a sheet to draw on; models of text a prompt, whose
+    text streams; models of music sound and a piano roll. SavedModels are all
+    that is loaded.
+
+    Args:
+        paths: List of paths of SavedModels, or of runs, which have one in
+            `export/`.
+
+    Returns:
+        `gr.Blocks`, for `launch`.
+
+    Raises:
+        ImportError: If Gradio is not installed.
+        ValueError: If there is no export at one of the paths.
+    """
+    gr = _import_gradio()
+    from keras_genai.demo.events import Events
+    from keras_genai.demo.images import build_images
+    from keras_genai.demo.music import build_music
+    from keras_genai.demo.served import load
+    from keras_genai.demo.text import build_text
+
+    models = [load(path) for path in paths]
+    if not models:
+        raise ValueError("Expected a run or an export. Received: paths=[]")
+    names = _different([model.name for model in models])
+    page = gr.Blocks(
+        title="keras_genai",
+        fill_width=True,
+        analytics_enabled=False,
+        delete_cache=(_OLD, _OLD),
+    )
+    builders = {
+        "images": build_images,
+        "text": build_text,
+        "music": build_music,
+    }
+    with page, gr.Tabs():
+        for name, model in zip(names, models, strict=True):
+            prefix = f"{_slug(name)}_" if len(models) > 1 else ""
+            events = Events(name, prefix)
+            with gr.Tab(f"{name} ({model.family})"):
+                openings = builders[model.makes](model, events)
+            for function, inputs, outputs in openings:
+                events.bind(page.load, function, inputs, outputs)
+    return page.queue(
+        max_size=_QUEUE, default_concurrency_limit=1, api_open=False
+    )
+
+
+def launch(page, host="127.0.0.1", port=7860):
+    """Serves a page, and returns at once.
+
+    Nothing leaves the machine, and requests are bounded: 6 MiB each, 32 at
+    once waiting, one running for each model. What is refused is told in a
+    sentence; how the server failed is for its log alone.
+
+    Args:
+        page: What `build_page` returned.
+        host: String, the address to listen at. Defaults to `"127.0.0.1"`,
+            this machine alone.
+        port: Integer. Defaults to `7860`; 0 for one that is free.
+
+    Returns:
+        String, the page's address.
+
+    Raises:
+        ImportError: If Gradio is not installed.
+        OSError: If the port is taken.
+        ValueError: If there is no such port.
+    """
+    if not 0 <= port < 2**16:
+        raise ValueError(
+            f"Expected a port from 0 to 65535. Received: port={port}"
+        )
+    gr = _import_gradio()
+    from starlette.middleware import Middleware
+
+    from keras_genai.demo.limits import LimitRequests
+
+    _, address, _ = page.launch(
+        server_name=host,
+        server_port=port or None,
+        share=False,
+        prevent_thread_lock=True,
+        quiet=True,
+        show_error=True,
+        inbrowser=False,
+        ssr_mode=False,
+        run_history=False,
+        enable_monitoring=False,
+        mcp_server=False,
+        footer_links=["api"],
+        max_file_size=_MAX_REQUEST_BYTES,
+        state_session_capacity=100,
+        app_kwargs={
+            "middleware": [
+                Middleware(LimitRequests, max_bytes=_MAX_REQUEST_BYTES)
+            ]
+        },
+        # Fonts that the machine has: the defaults' are Google's.
+        theme=gr.themes.Base(
+            primary_hue="blue",
+            neutral_hue="slate",
+            font=["system-ui", "sans-serif"],
+            font_mono=["ui-monospace", "monospace"],
+        ),
+        css=_CSS,
+    )
+    return address
+
+
+def _import_gradio():
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    try:
+        import gradio
+    except ImportError as error:
+        raise ImportError(
+            "The page is Gradio's: pip install 'keras_genai[demo]'"
+        ) from error
+    return gradio
+
+
+def _different(names):
+    """Names, those that came before with a number behind them."""
+    return [
+        f"{name}-{names[:index].count(name) + 1}"
+        if name in names[:index]
+        else name
+        for index, name in enumerate(names)
+    ]
+
+
+def _slug(name):
+    return re.sub(r"\W+", "_", name).strip("_").lower()

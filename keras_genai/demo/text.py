@@ -1,0 +1,76 @@
+"""The part of a page that shows a model of text."""
+
+import gradio as gr
+
+from keras_genai.demo.served import (
+    MAX_NEW_TOKENS,
+    MAX_PROMPT,
+    MAX_SCORED,
+)
+
+
+def build_text(model, events):
+    """Builds the part, inside the `gr.Blocks` that is being built.
+
+    Args:
+        model: `ServedText`.
+        events: `Events`.
+
+    Returns:
+        Empty list: nothing is done when the page is opened.
+    """
+    with gr.Row():
+        with gr.Column(scale=1):
+            prompt = gr.Textbox(
+                "The ", label="prompt", lines=3, max_length=MAX_PROMPT
+            )
+            count = gr.Slider(
+                *(1, MAX_NEW_TOKENS), value=200, step=1, label="new tokens"
+            )
+            choice = choice_controls()
+            with gr.Row():
+                button = gr.Button("Go on", variant="primary")
+                stop = gr.Button("Stop", variant="stop")
+        with gr.Column(scale=2):
+            made = gr.Textbox(
+                label="text", lines=18, max_lines=30, buttons=["copy"]
+            )
+    going = events.bind(
+        button.click,
+        model.stream,
+        [prompt, count, *choice],
+        [made],
+        api_name="generate",
+    )
+    stop.click(None, cancels=[going])
+    if "score" in model.signatures:
+        _build_score(model, events)
+    return []
+
+
+def _build_score(model, events):
+    def score(text):
+        return f"{model.score(text):.3f}"
+
+    with gr.Accordion("What does a text cost?", open=False), gr.Row():
+        text = gr.Textbox(label="text", lines=3, max_length=MAX_SCORED, scale=3)
+        with gr.Column(scale=1):
+            bits = gr.Textbox(label="bits a character", interactive=False)
+            button = gr.Button("Score")
+    events.bind(button.click, score, [text], [bits], api_name="score")
+
+
+def choice_controls():
+    """The controls of how a token is drawn.
+
+    Returns:
+        List of components: temperature, top-k, top-p and the seed.
+    """
+    return [
+        gr.Slider(0, 2, value=1.0, step=0.05, label="temperature"),
+        gr.Slider(
+            *(0, 100), value=0, step=1, label="top-k", info="0: of all tokens"
+        ),
+        gr.Slider(0.05, 1, value=1.0, step=0.05, label="top-p"),
+        gr.Number(0, label="seed", precision=0, minimum=0),
+    ]

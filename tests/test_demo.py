@@ -1,0 +1,619 @@
+"""The demo: what exports are asked for, what is refused, the HTTP API."""
+
+import io
+import itertools
+import json
+import re
+import shlex
+import socket
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import tensorflow as tf
+from demo_exports import (
+    CLASSES,
+    GRADIO_WARNS,
+    LIMIT,
+    SHAPE,
+    a_drawing,
+    loops_left_open,
+    serving,
+    unending,
+    without_about,
+    write_exports,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from keras_genai.cli import main
+from keras_genai.data.music import read_midi
+from keras_genai.demo import build_page
+from keras_genai.demo.checks import check_integer, check_number, check_text
+from keras_genai.demo.drawing import (
+    MAX_PIXELS,
+    centre_drawing,
+    fit_picture,
+    read_picture,
+)
+from keras_genai.demo.latents import LatentSpace, find_directions
+from keras_genai.demo.served import MAX_NEW_TOKENS, MAX_PROMPT, MAX_SEED, load
+
+pytestmark = GRADIO_WARNS
+
+# Whatever JSON can hold, and Python's JSON besides: NaN and infinities.
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=30),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(max_size=5), inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+FEW = settings(max_examples=40, deadline=None, derandomize=True, database=None)
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    return write_exports(tmp_path_factory.getbasetemp() / "demo_exports")
+
+
+@pytest.fixture(scope="module")
+def models(exports):
+    return {name: load(path) for name, path in exports.items()}
+
+
+# --- What is taken -----------------------------------------------------------
+
+
+@FEW
+@given(JSON)
+def test_checks_take_what_they_say_and_refuse_the_rest(value):
+    try:
+        taken = check_integer("n", value, 1, 9)
+        assert type(taken) is int and 1 <= taken <= 9 and taken == value
+    except ValueError as error:
+        assert len(str(error)) < 300
+    try:
+        taken = check_number("x", value, 0, 1)
+        assert type(taken) is float and 0 <= taken <= 1
+    except ValueError as error:
+        assert len(str(error)) < 300
+    try:
+        assert 1 <= len(check_text("t", value, 20).encode()) <= 80
+    except ValueError as error:
+        assert len(str(error)) < 300
+
+
+@pytest.mark.parametrize(
+    "value", [True, "3", None, [3], float("nan"), 2.5, 0, 10, 10**400, -1e308]
+)
+def test_integers_are_integers_in_range(value):
+    with pytest.raises(ValueError, match=r"from 1 to 9. Received: n="):
+        check_integer("n", value, 1, 9)
+
+
+def test_texts_are_utf_8_and_bounded():
+    with pytest.raises(ValueError, match="of 1 to 5 characters"):
+        check_text("t", "\ud83d", 5)
+    with pytest.raises(ValueError, match="1000000 characters"):
+        check_text("t", "a" * 10**6, 5)
+
+
+# --- Exports -----------------------------------------------------------------
+
+
+def test_a_served_model_makes_what_its_signature_makes(exports, models):
+    served = tf.saved_model.load(str(exports["vae"])).signatures["generate"]
+    images = served(num_samples=tf.constant(3), seed=tf.constant(5))["images"]
+    np.testing.assert_array_equal(models["vae"].generate(3, 5), images)
+    codes = models["vae"].codes(3, 5)  # those of the same images
+    np.testing.assert_allclose(models["vae"].decode(codes), images, atol=1e-6)
+
+
+def test_an_export_that_says_nothing_of_itself_works(exports, tmp_path):
+    vae = load(without_about(exports["vae"], tmp_path))
+    assert (vae.makes, vae.family) == ("images", "SavedModel")
+    assert vae.image_shape == SHAPE and vae.has("decode")
+    assert vae.generate(2, 0).shape == (2, *SHAPE)
+    gan = load(without_about(exports["conditional_gan"], tmp_path))
+    assert not gan.has("decode")  # how many labels are there?
+    with pytest.raises(ValueError, match="takes no labels"):
+        gan.generate(2, 0, label=1)
+    gpt = load(without_about(exports["gpt"], tmp_path))
+    assert gpt.makes == "text"
+    *_, text = gpt.stream("the ", 40, seed=1)
+    assert len(text) == 44
+    music = load(without_about(exports["music"], tmp_path))
+    assert music.makes == "music" and music.num_voices == 2
+
+
+def test_labels_are_those_of_the_model(models):
+    gan = models["conditional_gan"]
+    space = LatentSpace(gan)
+    twos = gan.generate(4, 0, label=2)
+    assert (twos != gan.generate(4, 0, label=1)).any()
+    for label in (CLASSES, -1, "2", None, [2]):
+        if label is not None:
+            with pytest.raises(ValueError, match="`label`"):
+                gan.generate(4, 0, label=label)
+        with pytest.raises(ValueError, match="`label`"):
+            space.walk(0, np.zeros(5), label)
+
+
+def test_what_is_no_export_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="Expected a run that has ended"):
+        load(tmp_path)
+    with pytest.raises(ValueError, match="paths="):
+        build_page([])
+    adder = tf.Module()
+    adder.add = tf.function(
+        lambda x: {"y": x + 1}, input_signature=[tf.TensorSpec((), "int32")]
+    )
+    tf.saved_model.save(adder, tmp_path / "adder", signatures=adder.add)
+    with pytest.raises(ValueError, match="a signature `generate`"):
+        load(tmp_path / "adder")
+
+
+@FEW
+@given(st.sampled_from(["num_samples", "seed", "label"]), JSON)
+def test_images_or_a_refusal(models, name, value):
+    inputs = {"num_samples": 2, "seed": 0, "label": 1, name: value}
+    try:
+        images = models["conditional_gan"].generate(**inputs)
+        assert images.shape == (inputs["num_samples"], *SHAPE)
+    except ValueError as error:
+        assert name in str(error)
+
+
+@FEW
+@given(
+    st.sampled_from(
+        ["prompt", "max_new_tokens", "temperature", "top_k", "top_p", "seed"]
+    ),
+    JSON,
+)
+def test_text_or_a_refusal(models, name, value):
+    inputs = {"prompt": "the", "max_new_tokens": 3, name: value}
+    try:
+        *_, text = models["gpt"].stream(**inputs)
+        assert text.startswith(inputs["prompt"])
+    except ValueError as error:
+        assert name in str(error)
+
+
+@FEW
+@given(JSON)
+def test_music_or_a_refusal(models, value):
+    try:
+        assert models["music"].compose(value)[:4] == b"MThd"
+    except ValueError as error:
+        assert "num_steps" in str(error)
+
+
+def test_greatest_numbers_run(models):
+    *_, text = models["gpt"].stream("the", 5, 10, 1_000_000, 1, MAX_SEED)
+    assert len(text) == 8
+    *_, text = models["gpt"].stream("a" * MAX_PROMPT, 40, 0, 1, 0.01)
+    assert len(text) == MAX_PROMPT + 40
+
+
+# --- Text --------------------------------------------------------------------
+
+
+def test_streamed_text_is_the_one_of_one_go_up_to_the_limit(models):
+    gpt = models["gpt"]
+    seed = unending(gpt, 60)
+    streamed = list(gpt.stream("the ", 60, seed=seed))
+    assert all(b.startswith(a) for a, b in itertools.pairwise(streamed))
+    assert [len(text) for text in streamed] == [4, 20, 24, 36, 48, 60, 64]
+    whole = gpt.ask(
+        "generate",
+        prompt=["the "],
+        max_new_tokens=LIMIT - 4,
+        temperature=1.0,
+        top_k=0,
+        top_p=1.0,
+        seed=seed,
+    )["text"][0].decode()
+    assert streamed[-1].startswith(whole) and len(whole) == LIMIT
+    assert list(gpt.stream("the ", 60, seed=seed)) == streamed
+    assert list(gpt.stream("the ", 60, seed=seed + 1)) != streamed
+
+
+def test_text_past_the_limit_does_not_repeat_its_draws(models):
+    # All tokens are about equally likely here: equal pieces are equal draws.
+    seed = unending(models["gpt"], 96)
+    *_, text = models["gpt"].stream("the ", 96, seed=seed)
+    pieces = [text[start : start + 12] for start in range(4, 100, 12)]
+    assert len(set(pieces)) == len(pieces)
+
+
+def test_unknown_characters_and_long_prompts_are_gone_on_from(models):
+    prompt = "☃ the é" * 20
+    *_, text = models["gpt"].stream(prompt, 5)
+    assert text.startswith(prompt) and len(text) == len(prompt) + 5
+
+
+def test_scores_are_bits_and_short_texts_are_refused(models):
+    assert 6 < models["gpt"].score("the cat sat.") < 7.5
+    with pytest.raises(ValueError, match="two tokens or more"):
+        models["gpt"].score("t")
+
+
+# --- Latent directions -------------------------------------------------------
+
+
+def test_directions_are_those_of_a_known_decoder():
+    random = np.random.default_rng(0)
+    codes = random.normal(size=(512, 6))
+    known, _ = np.linalg.qr(random.normal(size=(6, 6)))
+    strength = np.array([8.0, 4.0, 2.0, 0.1, 0.1, 0.1])
+    pixels, _ = np.linalg.qr(random.normal(size=(40, 6)))
+    images = codes @ known * strength @ pixels.T
+    directions = find_directions(codes, images, 3)
+    np.testing.assert_allclose(directions @ directions.T, np.eye(3), atol=1e-9)
+    likeness = np.abs(directions @ known)
+    np.testing.assert_allclose(likeness[:, :3], np.eye(3), atol=0.2)
+    assert find_directions(codes[:, :2], images, 5).shape == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["vae", "denoiser"])
+def test_a_walk_begins_at_the_sample_and_moves(models, name):
+    model = models[name]
+    space = LatentSpace(model)
+    (sample,) = model.generate(1, 7)
+    here = space.walk(7, np.zeros(5))
+    # An autoencoder's sample goes through its code.
+    if model.codes_are_normal:
+        np.testing.assert_allclose(here, sample, atol=1e-5)
+    moved = space.walk(7, [2.0, 0, 0, 0, 0])
+    assert np.abs(moved - here).max() > 1e-3
+    way = space.between(7, 8, 4)
+    assert way.shape == (4, *SHAPE)
+    np.testing.assert_allclose(way[0], here, atol=1e-5)
+    np.testing.assert_allclose(way[-1], space.walk(8, np.zeros(5)), atol=1e-5)
+
+
+# --- Drawings ----------------------------------------------------------------
+
+
+def png(picture):
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "png")
+    return file.getvalue()
+
+
+def bomb(width, height):
+    """A PNG of few bytes that says it is of that size."""
+
+    def chunk(kind, data):
+        crc = struct.pack(">I", zlib.crc32(kind + data))
+        return struct.pack(">I", len(data)) + kind + data + crc
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
+
+
+def test_a_drawing_is_centred_as_mnist_digits_are():
+    image = fit_picture(a_drawing(), (28, 28, 1))[..., 0]
+    rows, columns = np.nonzero(image > 0.1)
+    sides = np.ptp(rows) + 1, np.ptp(columns) + 1
+    assert max(sides) == 20 and image.max() > 0.9
+    middle = [
+        (image.sum(axis=1 - axis) * (np.arange(28) + 0.5)).sum() / image.sum()
+        for axis in (0, 1)
+    ]
+    np.testing.assert_allclose(middle, 14, atol=0.51)
+    moved = np.roll(a_drawing(), (-30, 35), axis=(0, 1))
+    np.testing.assert_array_equal(
+        fit_picture(moved, (28, 28, 1))[..., 0], image
+    )
+
+
+def test_photos_keep_their_middle_and_their_colours():
+    picture = np.zeros((30, 90, 3), "uint8")
+    picture[:, 30:60] = (255, 128, 0)
+    image = fit_picture(picture, (10, 10, 3))
+    expected = np.broadcast_to(np.array([255, 128, 0]) / 255, (10, 10, 3))
+    np.testing.assert_allclose(image, expected, atol=1e-6)
+
+
+def test_an_empty_sheet_is_refused():
+    with pytest.raises(ValueError, match="an empty sheet"):
+        centre_drawing(np.zeros((5, 5)), 28, 28)
+
+
+def test_transparent_is_white():
+    picture = np.zeros((4, 4, 4), "uint8")
+    assert (read_picture(io.BytesIO(png(picture))) == 255).all()
+
+
+@pytest.mark.parametrize(
+    "size", [(60_000, 60_000), (2_049, 2_048), (2**31 - 1, 1), (12_000, 8_000)]
+)
+def test_absurd_sizes_are_refused_before_anything_is_decoded(size, monkeypatch):
+    def decode(*arguments):
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decode)
+    with pytest.raises(ValueError, match=f"of at most {MAX_PIXELS} pixels"):
+        read_picture(io.BytesIO(bomb(*size)))
+
+
+@FEW
+@given(st.binary(max_size=200), st.integers(0, 400), st.booleans())
+def test_broken_pictures_are_refused(noise, place, real):
+    data = bytearray(png(a_drawing()) if real else b"\x89PNG\r\n\x1a\n")
+    data[place : place + len(noise)] = noise
+    try:
+        assert read_picture(io.BytesIO(bytes(data))).shape[-1] == 3
+    except ValueError as error:
+        assert "Expected a" in str(error)
+
+
+# --- The server --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def hosts():
+    """The hosts that anything in this process has looked up."""
+    asked = set()
+    look_up = socket.getaddrinfo
+
+    def watched(host, *arguments, **options):
+        asked.add(host)
+        return look_up(host, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", watched)
+        yield asked
+
+
+SERVED = ("vae", "conditional_gan", "pixelcnn", "gpt")
+
+
+@pytest.fixture(scope="module")
+def server(exports, hosts):
+    with (
+        serving([exports[name] for name in SERVED]) as address,
+        httpx.Client(base_url=f"{address}gradio_api", timeout=30) as client,
+    ):
+        yield client
+
+
+def call(client, name, data):
+    """What the HTTP API says at last: the kind of event, and its data."""
+    body = json.dumps({"data": data})  # with NaN, which JSON has not
+    headers = {"content-type": "application/json"}
+    answer = client.post(f"/call/{name}", content=body, headers=headers)
+    if answer.status_code != 200:
+        assert answer.status_code < 500, answer.text
+        return "refused", answer.text
+    events = client.get(f"/call/{name}/{answer.json()['event_id']}").text
+    kind, data = re.findall(r"event: (\w+)\ndata: (.*)", events)[-1]
+    return kind, json.loads(data)
+
+
+def downloaded(client, file):
+    answer = client.get(file["url"])
+    assert answer.status_code == 200
+    return np.asarray(Image.open(io.BytesIO(answer.content)))
+
+
+def uploaded(client, data, name="drawing.png"):
+    answer = client.post("/upload", files={"files": (name, data)})
+    (path,) = answer.json()
+    file = {"path": path, "meta": {"_type": "gradio.FileData"}}
+    return {"background": None, "layers": [], "composite": file}
+
+
+def test_the_api_makes_images(server, models):
+    kind, (gallery,) = call(server, "vae_generate", [3, 5])
+    assert kind == "complete" and len(gallery) == 3
+    picture = downloaded(server, gallery[1]["image"])
+    expected = models["vae"].generate(3, 5)[1, ..., 0]
+    np.testing.assert_allclose(
+        picture[::14, ::14, 0] / 255, expected, atol=2 / 255
+    )
+
+
+def test_the_api_walks_and_interpolates(server):
+    _, (here,) = call(server, "vae_walk", [0, 0, 0, 0, 0, 0])
+    _, (there,) = call(server, "vae_walk", [0, 3, -3, 3, -3, 3])
+    here, there = downloaded(server, here), downloaded(server, there)
+    assert (here != there).any()
+    kind, (strip, moving) = call(
+        server, "conditional_gan_interpolate", [0, 1, 2]
+    )
+    assert kind == "complete"
+    assert downloaded(server, strip).shape[1] > 10 * SHAPE[1]
+    gif = Image.open(io.BytesIO(server.get(moving["url"]).content))
+    assert gif.n_frames > 1
+
+
+def test_the_api_reconstructs_and_completes_a_drawing(server):
+    drawing = uploaded(server, png(a_drawing()))
+    kind, made = call(server, "vae_reconstruct", [drawing, 0.2, 0])
+    assert kind == "complete"
+    *pictures, code = made
+    drawn, noisy, again = (downloaded(server, each) for each in pictures)
+    assert drawn.max() > 200 and (drawn != noisy).any()
+    assert again.shape == drawn.shape and len(code.split()) == 5
+    kind, (strip,) = call(server, "pixelcnn_complete", [drawing, 0, 2])
+    assert kind == "complete" and downloaded(server, strip).max() == 255
+    kind, _ = call(server, "pixelcnn_complete", [None, 0, 2])
+    assert kind == "complete"  # of a sample
+
+
+def test_the_api_goes_on_and_scores(server, models):
+    *_, text = models["gpt"].stream("the ", 30, seed=2)
+    answer = call(server, "gpt_generate", ["the ", 30, 1, 0, 1, 2])
+    assert answer == ("complete", [text])
+    _, (bits,) = call(server, "gpt_score", ["the cat"])
+    assert float(bits) == pytest.approx(
+        models["gpt"].score("the cat"), abs=1e-3
+    )
+
+
+def test_what_is_refused_is_told_in_a_sentence(server):
+    for name, data, message in [
+        ("vae_generate", [65, 0], "`num_samples`: an integer from 1 to 64"),
+        ("vae_generate", ["many", 0], "num_samples='many'"),
+        ("vae_walk", [0, float("nan"), 0, 0, 0, 0], "`direction 1`: a number"),
+        ("vae_reconstruct", [None, 0, 0], "an empty sheet"),
+        ("conditional_gan_generate", [1, 0, 3], "`label`: an integer from 0"),
+        ("gpt_generate", ["a" * 2001, 5, 1, 0, 1, 0], "2001 characters"),
+        (
+            "gpt_generate",
+            ["a", MAX_NEW_TOKENS + 1, 1, 0, 1, 0],
+            "`max_new_tokens`",
+        ),
+        ("gpt_generate", ["a", 5, [1], 0, 1, 0], "temperature=[1]"),
+    ]:
+        kind, answer = call(server, name, data)
+        assert kind == "error" and message in answer["error"], (name, answer)
+
+
+def test_pictures_come_from_uploads_alone_and_are_bounded(server, hosts):
+    def ask(drawing):
+        kind, answer = call(server, "vae_reconstruct", [drawing, 0, 0])
+        assert kind == "error"
+        return answer["error"]
+
+    elsewhere = uploaded(server, b"")
+    elsewhere["composite"]["path"] = "http://example.com/seven.png"
+    assert "nothing is fetched" in ask(elsewhere)
+    assert "example.com" not in hosts
+    elsewhere["composite"]["path"] = str(Path(__file__).resolve())
+    assert "not uploaded" in ask(elsewhere)
+    assert f"at most {MAX_PIXELS}" in ask(uploaded(server, bomb(9000, 9000)))
+    assert "PNG, JPEG or WebP" in ask(uploaded(server, b"MThd"))
+
+
+def test_requests_are_bounded(server):
+    answer = server.post(
+        "/upload", files={"files": ("a.png", bytes(7 * 2**20))}
+    )
+    assert answer.status_code == 413
+
+    def endless():
+        for _ in range(8):
+            yield bytes(2**20)
+
+    try:
+        answer = server.post("/call/vae_generate", content=endless())
+        assert 400 <= answer.status_code < 500
+    except httpx.TransportError:
+        pass  # it hung up
+    assert call(server, "vae_generate", [1, 0])[0] == "complete"
+
+
+def test_the_queue_is_the_only_way_in(server):
+    answer = server.post("/run/vae_generate", json={"data": [1, 0]})
+    assert answer.status_code == 404
+
+
+def test_any_json_is_answered_and_the_server_lives_on(server):
+    names = {
+        name: len(endpoint["parameters"])
+        for name, endpoint in server.get("/info")
+        .json()["named_endpoints"]
+        .items()
+    }
+    assert "/gpt_generate" in names and len(names) == 11
+
+    @FEW
+    @given(st.data())
+    def ask(data):
+        name = data.draw(st.sampled_from(sorted(names)))
+        count = names[name] + data.draw(st.sampled_from([0, 0, 0, 1, -1]))
+        inputs = data.draw(st.lists(JSON, min_size=count, max_size=count))
+        kind, answer = call(server, name.strip("/"), inputs)
+        if kind == "error":
+            assert answer["error"]
+            assert "Traceback" not in answer["error"]
+            assert "log says why" not in answer["error"]
+
+    ask()
+    assert call(server, "vae_generate", [1, 0])[0] == "complete"
+
+
+def test_nobody_else_was_asked(server, hosts):
+    assert hosts <= {"127.0.0.1", "localhost", None}
+
+
+# --- The command -------------------------------------------------------------
+
+
+def test_the_command_serves_a_run_and_shows_how_to_ask(
+    exports, tmp_path, monkeypatch, capsys
+):
+    import gradio
+
+    run = tmp_path / "my run"
+    run.mkdir()
+    (run / "run.json").write_text("{}")
+    (run / "export").symlink_to(exports["conditional_gan"])
+    pages = []
+    monkeypatch.setattr(
+        gradio.Blocks, "block_thread", lambda page: pages.append(page)
+    )
+    with loops_left_open():
+        assert main(["demo", str(run), "--port", "0"]) == 0
+    try:
+        address, _, first, second = capsys.readouterr().out.splitlines()
+        assert address.startswith("http://127.0.0.1:")
+        _, url, _, header, _, body = shlex.split(first)
+        name, value = header.split(": ")
+        answer = httpx.post(url, content=body, headers={name: value})
+        url = shlex.split(second, comments=True)[-1]
+        url = url.replace("EVENT_ID", answer.json()["event_id"])
+        assert "event: complete" in httpx.get(url).text
+    finally:
+        with loops_left_open():
+            pages[0].close()
+
+
+def test_the_command_refuses_what_is_no_export(tmp_path, capsys):
+    assert main(["demo", str(tmp_path)]) == 2
+    assert "Expected a run that has ended" in capsys.readouterr().err
+
+
+def test_a_port_that_is_none_or_taken_is_refused(exports, server, capsys):
+    taken = str(server.base_url.port)
+    for port, message in (("65536", "from 0 to 65535"), (taken, taken)):
+        with loops_left_open():
+            status = main(["demo", str(exports["gpt"]), "--port", port])
+        assert status == 2 and message in capsys.readouterr().err
+
+
+# --- Music -------------------------------------------------------------------
+
+
+def test_music_is_midi(models, tmp_path):
+    path = tmp_path / "piece.mid"
+    path.write_bytes(models["music"].compose(16, seed=1))
+    assert 1 <= len(read_midi(path, 2)) <= 16
+
+
+def test_without_what_plays_it_there_is_midi_alone(exports, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pretty_midi", None)
+    with loops_left_open():
+        page = build_page([exports["music"]])
+    endpoint = page.get_api_info()["named_endpoints"]["/compose"]
+    assert [each["label"] for each in endpoint["returns"]] == ["MIDI"]
