@@ -5,12 +5,14 @@ of the reference from each public name, tables from the README, mistakes from
 what `benchmarks/mistakes.py` measured. MkDocs calls the `on_...` functions.
 """
 
+import functools
 import importlib.util
 import json
 import re
 from importlib.resources import files as files_of
 from pathlib import Path
 
+import griffe
 from mkdocs.structure.files import File
 from mkdocs.utils import get_relative_url
 from nbconvert import MarkdownExporter
@@ -78,7 +80,7 @@ def on_page_markdown(markdown, page, config, files):
         elif name in _WHOLE_FILES:
             text = read(_WHOLE_FILES[name])
         else:
-            return {"mistakes": mistakes, "names": names_in_a_line}[name]()
+            return {"mistakes": mistakes, "names": names_by_group}[name]()
         return for_the_site(text, "../" * depth)
 
     return re.sub(r"^\{\{ (.+) \}\}$", fill, markdown, flags=re.MULTILINE)
@@ -97,9 +99,7 @@ def read(name):
 
 
 def section(text, heading):
-    """Cuts out what stands below a heading, up to the next of its level.
-
-    The title's own section is what stands before the first heading of level 2.
+    """Cuts out what stands between a heading and the next.
 
     Args:
         text: String of Markdown.
@@ -111,28 +111,22 @@ def section(text, heading):
     Raises:
         ValueError: If there is not one such heading.
     """
-    headings = [
-        match
-        for match in re.finditer(
-            # A comment in a block of code is no heading.
-            r"^```[^`]*^```$|^(#+) (.+)$",
-            text,
-            re.MULTILINE,
-        )
-        if match[1]
+    # Blocks of code are passed over: a comment in them is no heading.
+    found = re.finditer(
+        r"^```[^`]*^```$|^#+ (.+)$", text, flags=re.MULTILINE
+    )
+    headings = [match for match in found if match[1]]
+    ends = [match.start() for match in headings[1:]] + [len(text)]
+    parts = [
+        text[match.end() : end].strip()
+        for match, end in zip(headings, ends, strict=True)
+        if match[1] == heading
     ]
-    found = [match for match in headings if match[2] == heading]
-    if len(found) != 1:
+    if len(parts) != 1:
         raise ValueError(
             f"Expected one such heading. Received: heading={heading!r}"
         )
-    start, level = found[0].end(), max(len(found[0][1]), 2)
-    ends = [
-        match.start()
-        for match in headings
-        if match.start() > start and len(match[1]) <= level
-    ]
-    return text[start : min(ends, default=len(text))].strip()
+    return parts[0]
 
 
 def for_the_site(text, up):
@@ -227,13 +221,18 @@ def api_page(name):
         if f"{home}.".startswith(f"{module}.")
     ]
     return _MODULE.format(
-        name=name, links=links(own_page), others="|".join(package._HOME)
+        name=name,
+        links=links(own_page),
+        others="|".join(package._HOME),
     )
 
 
 def links(names):
-    """Links to the pages of public names, in a line."""
-    return ", ".join(f"[`{name}`]({name}.md)" for name in names)
+    """A sentence of links to the pages of public names."""
+    if not names:
+        return ""
+    pages = ", ".join(f"[`{name}`]({name}.md)" for name in names)
+    return f"With pages of their own: {pages}."
 
 
 _NAME = """---
@@ -250,5 +249,58 @@ _MODULE = """# {name}
     options:
       show_root_heading: false
       show_root_toc_entry: false
+      heading_level: 2
       filters: ["!^_", "!^({others})$"]
 """
+
+
+def names_by_group():
+    """Lists the public names, with the first lines of their docstrings."""
+    lines = []
+    for title, names in api_groups().items():
+        lines += [f"## {title}", "", "| name | |", "| --- | --- |"]
+        lines += [
+            f"| [`{name}`]({name}.md) | {summary(name)} |" for name in names
+        ]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def summary(name):
+    """The first line of a public name's docstring."""
+    home = keras_genai()._HOME.get(name)
+    path = f"{home}.{name}" if home else f"keras_genai.{name}"
+    documented = _package()[path.partition(".")[2]]
+    if documented.docstring is None:
+        return ""
+    return documented.docstring.value.strip().splitlines()[0]
+
+
+@functools.cache
+def _package():
+    return griffe.load("keras_genai", search_paths=[ROOT])
+
+
+def mistakes():
+    """Describes the measured mistakes: a table, and a section each."""
+    report = json.loads(read("docs/mistakes.json"))
+    table = ["| mistake | wrong | right | |", "| --- | --- | --- | --- |"]
+    sections = []
+    for row in report["rows"]:
+        title = f"{row['number']}. {upper_first(row['mistake'])}"
+        anchor = f"mistake-{row['number']}"
+        table.append(
+            f"| [{title}](#{anchor}) | {row['wrong']:,.4g} "
+            f"| {row['right_value']:,.4g} | {row['unit']} |"
+        )
+        sections.append(
+            f"## {title} {{ #{anchor} }}\n\n"
+            f"**Right:** {row['right']}.\n\n"
+            f"**Damage:** {row['damage']}\n\n"
+            f"**Held by** `{row['test']}`."
+        )
+    return "\n".join(table) + "\n\n" + "\n\n".join(sections)
+
+
+def upper_first(text):
+    return text[:1].upper() + text[1:]
