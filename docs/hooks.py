@@ -112,9 +112,7 @@ def section(text, heading):
         ValueError: If there is not one such heading.
     """
     # Blocks of code are passed over: a comment in them is no heading.
-    found = re.finditer(
-        r"^```[^`]*^```$|^#+ (.+)$", text, flags=re.MULTILINE
-    )
+    found = re.finditer(r"^```[^`]*^```$|^#+ (.+)$", text, flags=re.MULTILINE)
     headings = [match for match in found if match[1]]
     ends = [match.start() for match in headings[1:]] + [len(text)]
     parts = [
