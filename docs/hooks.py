@@ -6,7 +6,6 @@ what `benchmarks/mistakes.py` measured. MkDocs calls the `on_...` functions.
 """
 
 import functools
-import importlib.util
 import json
 import re
 from importlib.resources import files as files_of
@@ -17,10 +16,13 @@ from mkdocs.structure.files import File
 from mkdocs.utils import get_relative_url
 from nbconvert import MarkdownExporter
 
+import keras_genai
+
 ROOT = Path(__file__).parents[1]
 TUTORIALS = sorted((ROOT / "tutorials").glob("[0-9][0-9]_*.ipynb"))
 
 _MATHJAX = "mathjax/tex-svg.js"  # one file, which holds its letters too
+_CODE = r"^```(?s:.*?)^```$"  # of several lines, to be passed over
 
 # Where a page says {{ NAME }}, and which file that is.
 _WHOLE_FILES = {
@@ -111,8 +113,7 @@ def section(text, heading):
     Raises:
         ValueError: If there is not one such heading.
     """
-    # Blocks of code are passed over: a comment in them is no heading.
-    found = re.finditer(r"^```[^`]*^```$|^#+ (.+)$", text, flags=re.MULTILINE)
+    found = re.finditer(rf"{_CODE}|^#+ (.+)$", text, flags=re.MULTILINE)
     headings = [match for match in found if match[1]]
     ends = [match.start() for match in headings[1:]] + [len(text)]
     parts = [
@@ -138,15 +139,19 @@ def for_the_site(text, up):
 
     def move(match):
         target = match[1]
+        if target is None:
+            return match[0]
         for old, new in moves.items():
             target = re.sub(rf"^{old}", new, target)
         return f"]({up}{re.sub(r'[.]ipynb$', '.md', target)})"
 
-    return re.sub(r"\]\((?![a-z]+:|#)([^)]+)\)", move, text)
+    return re.sub(
+        rf"{_CODE}|\]\((?![a-z]+:|#)([^)]+)\)", move, text, flags=re.MULTILINE
+    )
 
 
 def tutorial(path):
-    """Gives a notebook as Markdown, and its pictures by name."""
+    """Gives a notebook as Markdown, and its pictures: name -> bytes."""
     exporter = MarkdownExporter(raw_template=_TEMPLATE)
     body, resources = exporter.from_filename(
         str(path),
@@ -157,7 +162,7 @@ def tutorial(path):
         f"[Notebook]({path.name}){{ download }} · "
         f"[script]({path.stem}.py){{ download }}"
     )
-    rest = re.sub(r"\]\((\d\d_\w+)\.ipynb\)", r"](\1.md)", rest)
+    rest = for_the_site(rest, "")
     return f"{title}\n\n{downloads}\n\n{rest}", resources["outputs"]
 
 
@@ -177,51 +182,24 @@ _TEMPLATE = """
 """
 
 
-def keras_genai():
-    """The package's list of names, without TensorFlow and uninstalled."""
-    specification = importlib.util.spec_from_file_location(
-        "keras_genai", ROOT / "keras_genai" / "__init__.py"
-    )
-    package = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(package)
-    return package
-
-
 def api_groups():
     """Names of the reference's pages, by the part that they belong to."""
-    package = keras_genai()
-    groups = {"Modules": sorted(package._MODULES)}
-    for name, home in package._HOME.items():
+    groups = {}
+    for name, home in keras_genai._HOME.items():
         part = home.split(".")[1]
-        groups.setdefault(_PARTS[part], []).append(name)
-    return {title: groups[title] for title in (*_PARTS.values(), "Modules")}
-
-
-_PARTS = {
-    "models": "Models",
-    "data": "Data",
-    "callbacks": "Callbacks",
-    "evaluation": "Evaluation",
-    "recipes": "Recipes",
-    "startup": "Start-up",
-}
+        groups.setdefault(upper_first(part), []).append(name)
+    return {**groups, "Modules": sorted(keras_genai._MODULES)}
 
 
 def api_page(name):
     """Gives the page of a public name, which mkdocstrings fills."""
-    package = keras_genai()
-    if name in package._HOME:
-        return _NAME.format(name=name, home=package._HOME[name])
-    module = f"keras_genai.{name}"
-    own_page = [
-        other
-        for other, home in package._HOME.items()
-        if f"{home}.".startswith(f"{module}.")
-    ]
+    homes = keras_genai._HOME
+    if name in homes:
+        return _NAME.format(name=name, home=homes[name])
+    module = f"keras_genai.{name}."
+    own_page = [it for it in homes if f"{homes[it]}.".startswith(module)]
     return _MODULE.format(
-        name=name,
-        links=links(own_page),
-        others="|".join(package._HOME),
+        name=name, links=links(own_page), others="|".join(homes)
     )
 
 
@@ -266,9 +244,8 @@ def names_by_group():
 
 def summary(name):
     """The first line of a public name's docstring."""
-    home = keras_genai()._HOME.get(name)
-    path = f"{home}.{name}" if home else f"keras_genai.{name}"
-    documented = _package()[path.partition(".")[2]]
+    home = keras_genai._HOME.get(name, "keras_genai")
+    documented = _package()[f"{home}.{name}".partition(".")[2]]
     if documented.docstring is None:
         return ""
     return documented.docstring.value.strip().splitlines()[0]
