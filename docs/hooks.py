@@ -166,7 +166,8 @@ def tutorial(path):
     return f"{title}\n\n{downloads}\n\n{rest}", resources["outputs"]
 
 
-# What a cell printed is fenced: indented, it would be coloured as Python.
+# What a cell printed is fenced: indented, it would be coloured as Python. And
+# nbconvert passes over animations.
 _TEMPLATE = """
 {%- extends "markdown/index.md.j2" -%}
 {% macro fenced(text) %}
@@ -179,6 +180,13 @@ _TEMPLATE = """
 {% block data_text scoped -%}
 {{ fenced(output.data["text/plain"]) }}
 {%- endblock data_text %}
+{% block data_priority scoped -%}
+{%- if "image/gif" in output.data %}
+{%- set gif = output.data["image/gif"] | replace("\\n", "") %}
+
+![gif](data:image/gif;base64,{{ gif }})
+{% else %}{{ super() }}{% endif -%}
+{%- endblock data_priority %}
 """
 
 
