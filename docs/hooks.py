@@ -273,8 +273,8 @@ def mistakes():
         title = f"{row['number']}. {upper_first(row['mistake'])}"
         anchor = f"mistake-{row['number']}"
         table.append(
-            f"| [{title}](#{anchor}) | {row['wrong']:,.4g} "
-            f"| {row['right_value']:,.4g} | {row['unit']} |"
+            f"| [{title}](#{anchor}) | {number(row['wrong'])} "
+            f"| {number(row['right_value'])} | {row['unit']} |"
         )
         sections.append(
             f"## {title} {{ #{anchor} }}\n\n"
@@ -283,6 +283,11 @@ def mistakes():
             f"**Held by** `{row['test']}`."
         )
     return "\n".join(table) + "\n\n" + "\n\n".join(sections)
+
+
+def number(value):
+    """Writes a number with three digits, or more where it is large."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def upper_first(text):
