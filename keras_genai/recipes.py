@@ -444,6 +444,7 @@ RECIPES = {
     name: {"default": recipe, "quick": _quick(recipe)}
     for name, recipe in _DEFAULTS.items()
 }
+"""Every recipe: name of the model -> preset -> `Recipe`."""
 
 
 def recipe_from_record(record):
