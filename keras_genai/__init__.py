@@ -89,6 +89,7 @@ _MODULES = (
     "models",
     "plotting",
     "recipes",
+    "replicas",
     "sampling",
 )
 
