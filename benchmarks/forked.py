@@ -12,6 +12,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 import time
 import traceback
 
@@ -60,6 +61,7 @@ class Child:
             with log.open("a") as file:
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
+            tempfile.tempdir = str(log.parent)  # a kill tidies nothing up
             sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
             sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
 
@@ -74,7 +76,7 @@ class Child:
         finally:
             os._exit(status)
 
-    def wait(self, word=None, seconds=600):
+    def wait(self, word=None, seconds=86_400):
         """Waits for a mark, or for the end.
 
         Returns:

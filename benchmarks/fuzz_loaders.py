@@ -289,11 +289,16 @@ def fuzz(name, seconds):
     import atheris
 
     with atheris.instrument_imports(
-        include=["keras_genai.data", "keras_genai.archives", "mido"],
+        include=["keras_genai", "mido", "pretty_midi", "PIL"]
     ):
-        import keras_genai.archives
+        import pretty_midi  # noqa: F401
+        from PIL import Image
+
         import keras_genai.data.music
-        import keras_genai.data.sources  # noqa: F401
+        import keras_genai.data.sources
+        import keras_genai.runs  # noqa: F401
+
+        Image.init()
     counts = {"tried": 0, "read": 0}
     corpus = Path("corpus")
     with tempfile.TemporaryDirectory() as folder:

@@ -496,14 +496,14 @@ def generate_often(mark, family, data, folder, calls):
     return sizes
 
 
-def memory_part(epochs, calls, folder):
+def memory_part(families, epochs, calls, folder):
     """Rows and bars: what is held in the second eighth, and in the last."""
     rows, bars = [], []
     for what, function, times in (
         (f"{epochs} epochs", train_long, epochs),
         (f"{calls:,} calls of generate", generate_often, calls),
     ):
-        for family in ("dcgan", "gpt"):
+        for family in families:
             run = folder / f"{function.__name__}-{family}"
             sizes = forked.run(
                 *(function, family, folder / "data", run, times),
@@ -546,7 +546,8 @@ def main():
         if rows:
             bars.append(bar("lost", lost, "<=", 0))
         if options.only in (None, "memory"):
-            of_memory = memory_part(epochs, calls, folder)
+            some = options.families or ("dcgan", "gpt")
+            of_memory = memory_part(some, epochs, calls, folder)
             rows += of_memory[0]
             bars += of_memory[1]
     publish(rows, bars, options.json)
