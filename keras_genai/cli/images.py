@@ -1,6 +1,7 @@
 """What `keras-genai generate` does with images."""
 
-from keras_genai.cli.values import ask, file_to_write
+from keras_genai.cli.values import file_to_write
+from keras_genai.export import ask
 
 
 def output_file(options):

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keras_genai.cli.values import ask, files_to_write, given
+from keras_genai.cli.values import files_to_write, given
+from keras_genai.export import ask
 
 _SERVED = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
 _NUM_STEPS = 128

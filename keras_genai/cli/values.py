@@ -1,7 +1,6 @@
 """What options are given, and where output goes."""
 
 import argparse
-import re
 from pathlib import Path
 
 
@@ -110,31 +109,3 @@ def given(options, names):
     """
     values = {name: getattr(options, name) for name in names}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def ask(function, **inputs):
-    """Asks an export.
-
-    Args:
-        function: One of the signatures of a SavedModel.
-        **inputs: What `tf.constant` takes.
-
-    Returns:
-        Dictionary of NumPy arrays.
-
-    Raises:
-        ValueError: If the export refuses what it is given.
-    """
-    import tensorflow as tf
-
-    tensors = {name: tf.constant(value) for name, value in inputs.items()}
-    try:
-        return {
-            name: value.numpy() for name, value in function(**tensors).items()
-        }
-    except tf.errors.InvalidArgumentError as error:
-        refusal = re.search(r"assertion failed: (.*)", str(error))
-        if refusal is None:
-            raise
-        message = refusal[1].replace("] [", " ").strip("[]")
-        raise ValueError(f"The export refuses: {message}") from None

@@ -5,7 +5,6 @@ export says of itself, else from its signatures.
 """
 
 import functools
-import re
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from keras_genai.demo.checks import (
     check_text,
     shortened,
 )
-from keras_genai.export import read_about
+from keras_genai.export import ask, read_about
 from keras_genai.sampling import seeded_noise
 
 MAX_SAMPLES = 64
@@ -118,22 +117,7 @@ class ServedModel:
         Raises:
             ValueError: If the export refuses what it is given.
         """
-        import tensorflow as tf
-
-        specs = self.inputs(signature)
-        tensors = {
-            name: tf.constant(inputs[name], spec.dtype)
-            for name, spec in specs.items()
-        }
-        try:
-            answer = self.signatures[signature](**tensors)
-        except tf.errors.InvalidArgumentError as error:
-            refusal = re.search(r"assertion failed: (.*)", str(error))
-            if refusal is None:
-                raise
-            message = refusal[1].replace("] [", " ").strip("[]")
-            raise ValueError(f"The export refuses: {message}") from None
-        return {name: value.numpy() for name, value in answer.items()}
+        return ask(self.signatures[signature], **inputs)
 
 
 class ServedImages(ServedModel):

@@ -9,6 +9,7 @@ from keras_genai.export.expressible import why_not
 from keras_genai.export.litert import write_litert
 from keras_genai.export.onnx import write_onnx
 from keras_genai.export.saved_model import (
+    ask,
     check_saved_model,
     read_about,
     write_saved_model,
@@ -19,6 +20,7 @@ FORMATS = ("saved_model", "litert", "onnx")
 __all__ = [
     "FORMATS",
     "TOLERANCES",
+    "ask",
     "check_export",
     "check_saved_model",
     "read_about",

@@ -1,6 +1,7 @@
 """SavedModel: everything that a model does, for TensorFlow alone to run."""
 
 import json
+import re
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -65,6 +66,38 @@ def read_about(filepath):
     """
     note = Path(filepath).joinpath(*_ABOUT)
     return json.loads(note.read_text()) if note.is_file() else {}
+
+
+def ask(function, **inputs):
+    """Asks an export.
+
+    Args:
+        function: One of the signatures of a loaded SavedModel.
+        **inputs: Arrays, numbers or strings, what the signature takes; more
+            is left out.
+
+    Returns:
+        Dictionary of NumPy arrays.
+
+    Raises:
+        ValueError: If the export refuses what it is given.
+    """
+    import tensorflow as tf
+
+    _, specs = function.structured_input_signature
+    tensors = {
+        name: tf.constant(inputs[name], spec.dtype)
+        for name, spec in specs.items()
+    }
+    try:
+        answers = function(**tensors)
+    except tf.errors.InvalidArgumentError as error:
+        refusal = re.search(r"assertion failed: (.*)", str(error))
+        if refusal is None:
+            raise
+        message = refusal[1].replace("] [", " ").strip("[]")
+        raise ValueError(f"The export refuses: {message}") from None
+    return {name: value.numpy() for name, value in answers.items()}
 
 
 def check_saved_model(filepath, model, tolerance=1e-5):
