@@ -5,7 +5,6 @@ import dataclasses
 from pathlib import Path
 
 from keras_genai.recipes import recipe_from_record
-from keras_genai.replicas import get_strategy
 
 
 def opened(record, recipe):
@@ -23,6 +22,8 @@ def opened(record, recipe):
         ValueError: If the data are no longer those of the record.
     """
     import tensorflow as tf
+
+    from keras_genai.replicas import get_strategy
 
     if record["deterministic"]:
         tf.config.experimental.enable_op_determinism()
