@@ -164,12 +164,9 @@ class Dropout(keras.layers.Dropout):
 
     Keras's own drops the same units on every device, so that the first
     example of each share has the same mask. Here the masks are those that one
-    device would draw for the whole batch.
-
-    Args:
-        rate: Float in [0, 1), share of the inputs that are set to 0; the
-            others are divided by `1 - rate`.
-        **kwargs: `seed` and the like, for `keras.layers.Dropout`.
+    device would draw for the whole batch. It is made as Keras's own: `rate`,
+    a float in [0, 1), is the share of the inputs that are set to 0; the others
+    are divided by `1 - rate`.
 
     Example:
         >>> layer = Dropout(0.5, seed=0)
