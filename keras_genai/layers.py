@@ -174,6 +174,14 @@ class Dropout(keras.layers.Dropout):
         True
     """
 
+    def __init__(self, rate, noise_shape=None, **kwargs):
+        if noise_shape is not None:
+            raise ValueError(
+                "Each unit is dropped by itself here. "
+                f"Received: noise_shape={noise_shape}"
+            )
+        super().__init__(rate, **kwargs)
+
     def call(self, inputs, training=False):
         if not training or self.rate == 0:
             return inputs
