@@ -94,7 +94,6 @@ def make_scores(mark, folder):
         keras_genai.write_midi(
             keras_genai.Score(events), folder / "scores" / f"{number:02d}.mid"
         )
-    return True
 
 
 def tiny(family, data, epochs=2):
@@ -243,7 +242,7 @@ def kill_part(families, kills, seed, folder):
         mine = [number for number, name in jobs if name == family]
         unbroken = forked.Child(live, family, data, folder / family, log=log)
         unbroken.wait()
-        if unbroken.kill() or unbroken.result is None:
+        if unbroken.kill() or not unbroken.finished:
             raise RuntimeError(log.read_text()[-3000:])
         for number in mine:
             # Each family meets every phase; training is half of all.
