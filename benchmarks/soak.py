@@ -315,8 +315,9 @@ def prepare(mark, data, folder):
         run = Run.create(folder / family, tiny(family, data, 1), 7)
         run.finish(run.train())
         run.evaluate()
-    for job in WRITERS.values():
-        do(job(folder))
+    for name, job in WRITERS.items():
+        if not name.startswith("train"):
+            do(job(folder))
 
 
 def do(job):
