@@ -51,7 +51,8 @@ class Child:
             self._be(function, arguments, writer, log)
         os.close(writer)
         self._buffer = b""
-        self.result, self.marks = None, []  # pairs of a word and its time
+        self.result, self.finished = None, False
+        self.marks = []  # pairs of a word and its time
         self._started = time.monotonic()
 
     def _be(self, function, arguments, writer, log):
@@ -99,7 +100,7 @@ class Child:
                     passed = time.monotonic() - self._started
                     self.marks.append((told["mark"], passed))
                 else:
-                    self.result = told["result"]
+                    self.result, self.finished = told["result"], True
         return False
 
     def kill(self):
@@ -126,6 +127,6 @@ def run(function, *arguments, log):
     """
     child = Child(function, *arguments, log=log)
     child.wait()
-    if child.kill() or child.result is None:
+    if child.kill() or not child.finished:
         raise RuntimeError(log.read_text()[-3000:])
     return child.result

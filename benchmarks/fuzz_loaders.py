@@ -277,7 +277,8 @@ def by_coverage(name, seconds, folder):
         for path in folder.glob(pattern)
     ]
     if not tried:
-        found.append((b"", process.stderr[-300:]))
+        why = f"It ended by itself, with {process.returncode}."
+        found.append((b"", why))
     return {
         "tried": int((tried or [0])[-1]),
         "read": int((reads or [0])[-1]),

@@ -94,7 +94,6 @@ def make_scores(mark, folder):
         keras_genai.write_midi(
             keras_genai.Score(events), folder / "scores" / f"{number:02d}.mid"
         )
-    return True
 
 
 def tiny(family, data, epochs=2):
@@ -243,7 +242,7 @@ def kill_part(families, kills, seed, folder):
         mine = [number for number, name in jobs if name == family]
         unbroken = forked.Child(live, family, data, folder / family, log=log)
         unbroken.wait()
-        if unbroken.kill() or unbroken.result is None:
+        if unbroken.kill() or not unbroken.finished:
             raise RuntimeError(log.read_text()[-3000:])
         for number in mine:
             # Each family meets every phase; training is half of all.
@@ -316,8 +315,9 @@ def prepare(mark, data, folder):
         run = Run.create(folder / family, tiny(family, data, 1), 7)
         run.finish(run.train())
         run.evaluate()
-    for job in WRITERS.values():
-        do(job(folder))
+    for name, job in WRITERS.items():
+        if not name.startswith("train"):
+            do(job(folder))
 
 
 def do(job):
@@ -497,8 +497,7 @@ def generate_often(mark, family, data, folder, calls):
 
 
 def memory_part(families, epochs, calls, folder):
-    """Rows and bars: what is held in the second eighth, and in the last."""
-    rows, bars = [], []
+    """Pairs of a row and a bar: held in the second eighth, and in the last."""
     for what, function, times in (
         (f"{epochs} epochs", train_long, epochs),
         (f"{calls:,} calls of generate", generate_often, calls),
@@ -513,9 +512,10 @@ def memory_part(families, epochs, calls, folder):
             early = float(np.mean(sizes[eighth : 2 * eighth]))
             late = float(np.mean(sizes[-eighth:]))
             name = f"{what}, {family}"
-            rows.append({"name": name, "early_mib": early, "late_mib": late})
-            bars.append(bar(f"MiB more, {name}", late - early, "<=", 20))
-    return rows, bars
+            yield (
+                {"name": name, "early_mib": early, "late_mib": late},
+                bar(f"MiB more, {name}", late - early, "<=", 20),
+            )
 
 
 def main():
@@ -528,28 +528,31 @@ def main():
     families, kills = options.families or list(RECIPES), options.kills
     writers, rooms = list(WRITERS), [2**k for k in (0, 12, 14, 16, 18, 20)]
     epochs, calls = 200, 10_000
+    parts = [options.only] if options.only else ["kill", "disk", "memory"]
+    of_memory = options.families or ["dcgan", "gpt"]
     if options.quick:
-        families, kills = options.families or ["vae"], min(kills, 3)
-        writers, rooms = ["train", "tokenizer"], rooms[1:2]
-        epochs, calls = 8, 16
+        families = of_memory = options.families or ["autoencoder"]
+        kills, epochs, calls = min(kills, 2), 8, 16
+        writers, rooms = ["train"], rooms[1:2]
+        if not options.only:  # it is the slowest to prepare
+            parts.remove("disk")
 
     forked.import_everything()
     rows, bars = [], []
     with tempfile.TemporaryDirectory(prefix="soak_") as name:
         folder = Path(name)
         make_data(folder)
-        if options.only in (None, "kill"):
+        if "kill" in parts:
             rows += kill_part(families, kills, options.seed, folder)
-        if options.only in (None, "disk"):
+        if "disk" in parts:
             rows += disk_part(writers, rooms, folder)
         lost = sum(row["lost"] for row in rows)
         if rows:
             bars.append(bar("lost", lost, "<=", 0))
-        if options.only in (None, "memory"):
-            some = options.families or ("dcgan", "gpt")
-            of_memory = memory_part(some, epochs, calls, folder)
-            rows += of_memory[0]
-            bars += of_memory[1]
+        if "memory" in parts:
+            for found in memory_part(of_memory, epochs, calls, folder):
+                rows.append(found[0])
+                bars.append(found[1])
     publish(rows, bars, options.json)
 
 

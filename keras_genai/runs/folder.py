@@ -190,7 +190,7 @@ class RunFolder:
             }
             if rows and history.get("epoch") != list(range(len(rows))):
                 raise ValueError("its epochs are not 0, 1, 2 and so on")
-        except (ValueError, TypeError, csv.Error) as error:
+        except (ValueError, TypeError, KeyError, csv.Error) as error:
             raise self._broken_history(error) from error
         return history
 

@@ -119,6 +119,7 @@ def test_a_record_without_a_field(run, field, contents):
         (b"epoch,loss\r\n0,0.5\r\n5,0.5\r\n", "history is broken"),
         (b"epoch,loss\r\n0,0.5,7,8\r\n1\r\n", "history is broken"),
         (b"epoch,loss\r\n0,0.5\r\n1,0.", "history has 1 epochs"),
+        (b"epoch,loss\r\n0,0.5,7\r\n1,0.5\r\n", "history is broken"),
         (b"", "history has 0 epochs"),
     ],
 )

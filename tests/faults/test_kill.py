@@ -135,10 +135,10 @@ def test_every_moment(tmp_path):
         assert int(changes) == 1  # from old to new, and not back
 
 
-@pytest.mark.parametrize("family", ["gpt"])
+@pytest.mark.parametrize("family", ["autoencoder"])
 def test_any_moment_of_a_run(family, tmp_path):
     report = tmp_path / "report.json"
-    command = [BENCHMARKS / "soak.py", "--only", "kill", "--kills", "3"]
+    command = [BENCHMARKS / "soak.py", "--only", "kill", "--kills", "2"]
     process = subprocess.run(
         [sys.executable, *command, "--families", family, "--json", report],
         capture_output=True,
@@ -147,5 +147,5 @@ def test_any_moment_of_a_run(family, tmp_path):
     )
     assert process.returncode == 0, process.stderr
     rows = json.loads(report.read_text())["rows"]
-    assert sum(row["survived"] for row in rows) == 3, process.stdout
+    assert sum(row["survived"] for row in rows) == 2, process.stdout
     assert sum(row["lost"] for row in rows) == 0, process.stdout
