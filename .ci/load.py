@@ -1,6 +1,6 @@
 """Three exports of one model, each in its own runtime, and none of us.
 
-python .ci/load.py FOLDER       with saved_model/, litert and onnx/ in it
+python .ci/load.py FOLDER     with saved_model/, dcgan.tflite and onnx/ in it
 """
 
 import importlib.util
@@ -23,8 +23,8 @@ width = inputs["noise"].shape[1]
 noise = np.random.default_rng(0).standard_normal((16, width), "float32")
 
 images = decode(noise=tf.constant(noise))["images"].numpy()
-(litert,) = folder.glob("litert*")
-runner = Interpreter(str(litert)).get_signature_runner("decode")
+litert = Interpreter(str(folder / "dcgan.tflite"))
+runner = litert.get_signature_runner("decode")
 session = onnxruntime.InferenceSession(folder / "onnx" / "decode.onnx")
 for others in (
     runner(noise=noise)["images"],

@@ -1,5 +1,7 @@
 """`keras-genai export`: a run's model, for others to run."""
 
+import contextlib
+
 from keras_genai.startup import prepare_tensorflow
 
 # Format -> how what is written beside the run's own export is called.
@@ -43,10 +45,14 @@ def export(options, _):
     from keras_genai.models import load_model
 
     model = load_model(run.model_path)
-    output = options.output or _beside(run.export_path, options)
-    path = model.export(
-        output, options.format, quantization=options.quantization
-    )
+    beside = _beside(run.export_path, options)
+    # In the run's own folder no other process may be at work.
+    with contextlib.nullcontext() if options.output else run.locked():
+        path = model.export(
+            options.output or beside,
+            options.format,
+            quantization=options.quantization,
+        )
     difference = check_export(path, model, TOLERANCES[options.quantization])
     print(
         f"{path}: loaded again in a process of its own, differs from the "
