@@ -9,12 +9,13 @@ tells to expect, within the band that it states.
 
 A page runs as it stands there but for its seed, in a process of its own; what
 its cells tagged "expected" print is compared with `tutorials/expected.json`.
-`--until-numbers` leaves out what comes after those cells, which is about half
-of the time. `--runs` notes each run as soon as it is over, and does not run
+`--until-numbers` leaves out what comes after those cells: the export, and what
+goes wrong. `--runs` notes each run as soon as it is over, and does not run
 again what is noted there. `--write` makes bands of the values of all runs
-(`tutorials/expected.py` has the rule) and writes them to that file; the pages
-and the README must then say the same, which `tests/test_tutorials.py` holds
-them to. Minutes are those of the clock, and those of the processor.
+(`tutorials/expected.py` has the rule) and writes them to that file, where the
+executed notebook is the run of seed 0; the pages and the README must then say
+the same, which `tests/test_tutorials.py` holds them to. Minutes are those of
+the clock, and those of the processor.
 
 All data come with packages: `TFDS_DATA_DIR` is not asked for.
 """
@@ -33,6 +34,7 @@ sys.path.insert(0, str(TUTORIALS))
 
 import build  # noqa: E402
 import expected  # noqa: E402
+import nbformat  # noqa: E402
 
 QUICK = {"STEPS": 3, "VAE_EPOCHS": 3}
 
@@ -89,13 +91,17 @@ def compare(rows, entries):
 def state_bands(rows, entries):
     """Puts the values of runs, and their bands, into the entries."""
     for page in {row["page"] for row in rows}:
-        runs = {row["seed"]: row for row in rows if row["page"] == page}
-        entries[page]["seeds"] = sorted(runs)
-        for name, number in entries[page]["numbers"].items():
-            values = [runs[seed]["numbers"][name] for seed in sorted(runs)]
-            number["values"] = values
+        entry = entries[page]
+        runs = {
+            row["seed"]: row["numbers"] for row in rows if row["page"] == page
+        }
+        made = nbformat.read(TUTORIALS / f"{page}.ipynb", as_version=4)
+        runs[0] = expected.read_numbers(made, entry)
+        entry["seeds"] = sorted(runs)
+        for name, number in entry["numbers"].items():
+            number["values"] = [runs[seed][name] for seed in entry["seeds"]]
             number["low"], number["high"] = expected.band(
-                values, number["decimals"]
+                number["values"], number["decimals"]
             )
 
 
@@ -111,6 +117,7 @@ def main():
     parameters = {}
     if options.quick:
         options.pages, options.seeds, parameters = [min(paths)], (0,), QUICK
+        options.runs, options.write = None, False
 
     entries = expected.load()
     rows = noted(options.runs)
