@@ -31,8 +31,8 @@
 # `music21`. They are parsed once, which takes half a minute, and kept in
 # `~/.cache/keras_genai`.
 #
-# **What to expect**, from one run. Markov chain of order 8: 2.476 nats; Music
-# Transformer: 2.033 nats.
+# **What to expect**, over 3 seeds. Markov chain of order 8: 2.476 nats; Music
+# Transformer: 2.014 to 2.058 nats.
 
 # %%
 from importlib.util import find_spec
