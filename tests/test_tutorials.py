@@ -1,19 +1,31 @@
-"""Tutorials run, and their notebooks hold the same cells."""
+"""Tutorials run, their notebooks hold the same cells, and say what comes."""
 
+import configparser
 import importlib.util
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from packaging.requirements import Requirement
 
-FOLDER = Path(__file__).parents[1] / "tutorials"
-specification = importlib.util.spec_from_file_location(
-    "build", FOLDER / "build.py"
-)
-build = importlib.util.module_from_spec(specification)
-specification.loader.exec_module(build)
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "tutorials"
+
+
+def module(name):
+    specification = importlib.util.spec_from_file_location(
+        name, FOLDER / f"{name}.py"
+    )
+    loaded = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(loaded)
+    return loaded
+
+
+build, expected = module("build"), module("expected")
+ENTRIES = expected.load()
 
 _SHORT = {"PRESET": "quick", "SHORT_EPOCHS": 1, "CLASSIFIER_EPOCHS": 1}
 SMALL = {
@@ -80,6 +92,9 @@ SMALL = {
     },
 }
 TUTORIALS = build.tutorials()
+PACKAGE = configparser.ConfigParser()
+PACKAGE.read(ROOT / "setup.cfg")
+ADDRESS = PACKAGE["metadata"]["url"]
 each_tutorial = pytest.mark.parametrize(
     "path", TUTORIALS, ids=lambda path: path.stem
 )
@@ -128,13 +143,17 @@ def test_notebook_was_executed_to_its_end_without_a_warning(path):
     assert any("image/png" in out.get("data", ()) for out in outputs)
 
 
-@each_tutorial
-def test_keeps_the_skeleton(path):
-    text = "\n".join(
+def prose(path):
+    return "\n".join(
         cell.source
         for cell in build.read(path).cells
         if cell.cell_type == "markdown"
     )
+
+
+@each_tutorial
+def test_keeps_the_skeleton(path):
+    text = prose(path)
     headings = (
         *("**What you will make.**", "**Set-up.**", "## Data", "## Fit"),
         *("## Sample", "## Evaluate", "## Export and reload"),
@@ -157,3 +176,121 @@ def test_at_most_250_lines_of_code(path):
 def test_unknown_parameters_are_refused():
     with pytest.raises(ValueError, match="'EPOCH'"):
         build.script(TUTORIALS[0], {"EPOCH": 1})
+
+
+@each_tutorial
+def test_opens_in_colab(path):
+    repository = ADDRESS.removeprefix("https://github.com/")
+    lines = prose(path).splitlines()
+    assert lines[0].startswith("# ")
+    assert lines[2] == "[![Open in Colab](images/colab.svg)][colab]"
+    assert lines[4] == (
+        "[colab]: https://colab.research.google.com/github/"
+        f"{repository}/blob/main/tutorials/{path.stem}.ipynb"
+    )
+    assert (FOLDER / "images" / "colab.svg").is_file()
+
+
+@each_tutorial
+def test_first_cell_installs_the_package_where_it_is_missing(path, monkeypatch):
+    code = [each for each in build.read(path).cells if each.cell_type == "code"]
+    calls = []
+    monkeypatch.setattr(subprocess, "check_call", calls.append)
+    exec(code[0].source, {})
+    assert calls == []  # here it is there
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    exec(code[0].source, {})
+    ((*pip, package),) = calls
+    assert pip == [sys.executable, "-m", "pip", "install", "--quiet"]
+    requirement = Requirement(package)
+    assert requirement.name.replace("_", "-") == PACKAGE["metadata"]["name"]
+    assert requirement.url == f"git+{ADDRESS}"
+    needed = "music" if "music" in path.stem else "offline"
+    assert requirement.extras == {needed}
+    assert needed in PACKAGE["options.extras_require"]
+
+
+def test_every_tutorial_has_an_entry():
+    assert [path.stem for path in TUTORIALS] == sorted(ENTRIES)
+
+
+@each_tutorial
+def test_page_and_readme_say_what_to_expect(path):
+    entry = ENTRIES[path.stem]
+    text = " ".join(prose(path).split())
+    assert expected.paragraph(entry) in text
+    (row,) = (
+        line
+        for line in (ROOT / "README.md").read_text().splitlines()
+        if line.startswith("| [") and f"](tutorials/{path.stem}.ipynb)" in line
+    )
+    minutes, numbers = row.strip("| ").split(" | ")[-2:]
+    assert numbers.removesuffix(" (one run)") == expected.sentence(entry)
+    assert numbers.endswith(" (one run)") == (len(entry["seeds"]) == 1)
+    number, *on_one = minutes.split(" ", 1)
+    cores = "on one CPU core" if on_one else "on two CPU cores"
+    assert f"takes about {number} minute" in text
+    assert f"{cores} and downloads nothing" in text
+
+
+@each_tutorial
+def test_notebook_is_the_run_of_the_first_seed(path):
+    entry = ENTRIES[path.stem]
+    assert entry["seeds"][0] == 0
+    notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+    for name, value in expected.read_numbers(notebook, entry).items():
+        assert value == entry["numbers"][name]["values"][0], name
+
+
+@each_tutorial
+def test_bands_are_those_of_the_values(path):
+    entry = ENTRIES[path.stem]
+    for number in entry["numbers"].values():
+        assert len(number["values"]) == len(entry["seeds"])
+        low, high = expected.band(number["values"], number["decimals"])
+        assert (number["low"], number["high"]) == (low, high)
+
+
+def test_a_band_is_the_range_and_half_of_it_on_each_side():
+    assert expected.band([7.0, 9.0, 8.0], 1) == (6.0, 10.0)
+    assert expected.band([-2.0, -1.0], 1) == (-2.5, -0.5)
+    assert expected.band([0.1, 0.2], 1) == (0.0, 0.3)  # rounded outwards
+    assert expected.band([2.476] * 3, 3) == (2.476, 2.476)
+
+
+def notebook_that_prints(text, tags=("expected",)):
+    cell = nbformat.v4.new_code_cell("", metadata={"tags": list(tags)})
+    cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=text)]
+    return nbformat.v4.new_notebook(cells=[cell])
+
+
+def test_a_number_is_read_where_its_row_prints_it():
+    printed = "this GAN, cut    9.9\nthis GAN    >= -11.60 +- 0.85 0.88\n"
+    notebook = notebook_that_prints(printed)
+    assert expected.read_number(notebook, "this GAN", 0) == -11.6
+    assert expected.read_number(notebook, "this GAN", 2) == 0.88
+    with pytest.raises(ValueError, match="one row that begins with 'a GAN'"):
+        expected.read_number(notebook, "a GAN", 0)
+    with pytest.raises(ValueError, match="one row"):
+        expected.read_number(notebook_that_prints(printed, ()), "this GAN", 0)
+
+
+def test_prose_is_taken_over_where_the_code_is_the_same(tmp_path):
+    script = Path(shutil.copy(TUTORIALS[0], tmp_path))
+    made = nbformat.read(TUTORIALS[0].with_suffix(".ipynb"), as_version=4)
+    nbformat.write(made, script.with_suffix(".ipynb"))
+    text = script.read_text()
+    script.write_text(text.replace("## Exercises", "## Exercise\n#\n# More."))
+    build.take_over_prose(script)
+    new = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+    assert "## Exercise\n\nMore." in new.cells[-1].source
+    code, old_code = (
+        [cell for cell in each.cells if cell.cell_type == "code"]
+        for each in (new, made)
+    )
+    assert [cell.outputs for cell in code] == [
+        cell.outputs for cell in old_code
+    ]
+    script.write_text(text.replace("SEED = 0", "SEED = 1"))
+    with pytest.raises(ValueError, match="execute it again"):
+        build.take_over_prose(script)

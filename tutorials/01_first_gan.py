@@ -9,6 +9,10 @@
 # %% [markdown]
 # # 1. A first GAN: two networks that teach each other
 #
+# [![Open in Colab](images/colab.svg)][colab]
+#
+# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/01_first_gan.ipynb
+#
 # **What you will make.** A network that writes digits nobody wrote, taught by
 # a second network whose only job is to tell its digits from real ones:
 #
@@ -19,8 +23,22 @@
 # come to rest, how far from that point training really stays, and a number
 # for how good the digits are.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository. The
-# page takes about 4 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
+# from it, as in Colab, the first cell installs what is missing. The page takes
+# about 4 minutes on two CPU cores and downloads nothing.
+#
+# **What to expect**, over 3 seeds. Fréchet distance: 8.7 to 20.2; floor: 2.1
+# to 3.2.
+
+# %%
+from importlib.util import find_spec
+from subprocess import check_call
+from sys import executable
+
+if find_spec("keras_genai") is None:  # away from the repository, as in Colab
+    source = "git+https://github.com/keras-genai/keras_genai"
+    package = f"keras_genai[offline] @ {source}"
+    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg
@@ -221,7 +239,7 @@ accuracy = extractor.accuracy(test.images, test.labels)
 print(f"classifier's accuracy on held-out digits: {accuracy:.3f}")
 
 
-# %%
+# %% tags=["expected"]
 def measure(images):
     features = extractor.features(images)
     real = extractor.features(test.images)

@@ -9,6 +9,10 @@
 # %% [markdown]
 # # 4. A variational autoencoder: a bound you can trust
 #
+# [![Open in Colab](images/colab.svg)][colab]
+#
+# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/04_vae.ipynb
+#
 # **What you will make.** A model of digits that tells how likely an image is,
 # makes new ones, and lays them out on a plane one can walk on:
 #
@@ -18,8 +22,22 @@
 # will see it approach the likelihood itself. At the end three mistakes of
 # well-known listings come back by a switch, and you will see what each costs.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository. The
-# page takes about 8 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
+# from it, as in Colab, the first cell installs what is missing. The page takes
+# about 8 minutes on two CPU cores and downloads nothing.
+#
+# **What to expect**, over 3 seeds. Bound with k = 500: -94.98 to -93.87 nats;
+# ELBO: -102.81 to -101.34 nats.
+
+# %%
+from importlib.util import find_spec
+from subprocess import check_call
+from sys import executable
+
+if find_spec("keras_genai") is None:  # away from the repository, as in Colab
+    source = "git+https://github.com/keras-genai/keras_genai"
+    package = f"keras_genai[offline] @ {source}"
+    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg
@@ -197,7 +215,7 @@ kg.plotting.plot_images(plane.decode(kg.sampling.latent_grid(16)), columns=16)
 # which is the ELBO for $k = 1$ and rises to $\log p(x)$ as $k$ grows. The rest
 # of the gap to the ELBO is what the encoder is short of the true posterior.
 
-# %%
+# %% tags=["expected"]
 for k in (1, 10, 100, CODES):
     bound = kg.importance_weighted_bound(model, held_out, k, verbose=0)
     print(f"k = {k:4}  {bound.nats:8.2f} +- {bound.standard_error:.2f} nats")

@@ -9,6 +9,10 @@
 # %% [markdown]
 # # 5. A conditional VAE: say what you want
 #
+# [![Open in Colab](images/colab.svg)][colab]
+#
+# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/05_conditional_vae.ipynb
+#
 # **What you will make.** A model that writes the digit it is asked for, in
 # a hand it is given:
 #
@@ -17,8 +21,22 @@
 # Each row is one code, and each column one label: the code has become the
 # style. You will also see how many nats a label is worth.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository. The
-# page takes about 6 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
+# from it, as in Colab, the first cell installs what is missing. The page takes
+# about 6 minutes on two CPU cores and downloads nothing.
+#
+# **What to expect**, from one run. Bound given the label: -91.74 nats; bound
+# without it: -94.73 nats; digits as asked: 0.908; Fréchet distance: 8.2.
+
+# %%
+from importlib.util import find_spec
+from subprocess import check_call
+from sys import executable
+
+if find_spec("keras_genai") is None:  # away from the repository, as in Colab
+    source = "git+https://github.com/keras-genai/keras_genai"
+    package = f"keras_genai[offline] @ {source}"
+    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg
@@ -119,7 +137,7 @@ kg.plotting.plot_rows(rows)
 # distribution. To two models fitted to 4,500 digits it can be worth more: the
 # one that is told has less to learn from them.
 
-# %%
+# %% tags=["expected"]
 plain = kg.get_recipe("vae", PRESET)
 plain_train = plain.dataset(seed=SEED)
 vae = plain.model(plain_train, seed=SEED)
@@ -136,7 +154,7 @@ for name, each, data in (
 # a generated image is the judge. Its accuracy on held-out digits is the
 # ceiling.
 
-# %%
+# %% tags=["expected"]
 everything = kg.load_images(recipe.source, split="train")
 test = kg.load_images(recipe.source, split="test")
 extractor = kg.FeatureExtractor(test.image_shape, num_classes=10, seed=SEED)

@@ -9,6 +9,10 @@
 # %% [markdown]
 # # 8. Evaluating samples: numbers for fidelity and for diversity
 #
+# [![Open in Colab](images/colab.svg)][colab]
+#
+# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/08_evaluating_samples.ipynb
+#
 # **What you will make.** A report on a generator that fits on one screen: how
 # good its samples are, how varied, whether they are copies; each number with
 # its interval and with what real images would get in the samples' place:
@@ -20,8 +24,22 @@
 # downloaded: the features come from a small classifier of the data at hand,
 # which is why the distance is not called FID.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository. The
-# page takes about 4 minutes on one CPU core and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
+# from it, as in Colab, the first cell installs what is missing. The page takes
+# about 4 minutes on one CPU core and downloads nothing.
+#
+# **What to expect**, over 3 seeds. Fréchet distance, DCGAN: 12.12 to 13.79;
+# Fréchet distance, VAE: 39.96 to 64.32; floor: 3.11 to 4.50.
+
+# %%
+from importlib.util import find_spec
+from subprocess import check_call
+from sys import executable
+
+if find_spec("keras_genai") is None:  # away from the repository, as in Colab
+    source = "git+https://github.com/keras-genai/keras_genai"
+    package = f"keras_genai[offline] @ {source}"
+    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg
@@ -134,7 +152,7 @@ kg.plotting.plot_rows(
 # sum, the *nuclear norm*. The field calls $d^2$, without a root, the distance.
 
 
-# %%
+# %% tags=["expected"]
 def square_root(covariance):
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(values.clip(0))) @ vectors.T

@@ -9,6 +9,10 @@
 # %% [markdown]
 # # 9. Conditional and multitask GANs: GANs that obey
 #
+# [![Open in Colab](images/colab.svg)][colab]
+#
+# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/09_conditional_and_multitask_gans.ipynb
+#
 # **What you will make.** Two GANs that write the digit they are asked for:
 #
 # ![Digits on demand](images/09_conditional_and_multitask_gans.png)
@@ -17,8 +21,23 @@
 # discriminator is *shown* the label. In the second it has to *name* it, so that
 # at the end of the page you also have a classifier.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository. The
-# page takes about 8 minutes on one CPU core and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
+# from it, as in Colab, the first cell installs what is missing. The page takes
+# about 8 minutes on one CPU core and downloads nothing.
+#
+# **What to expect**, from one run. Fréchet distance, conditional GAN: 3.72;
+# Fréchet distance, AC-GAN: 3.09; floor: 4.25; digits as asked, conditional
+# GAN: 0.994; digits as asked, AC-GAN: 0.998.
+
+# %%
+from importlib.util import find_spec
+from subprocess import check_call
+from sys import executable
+
+if find_spec("keras_genai") is None:  # away from the repository, as in Colab
+    source = "git+https://github.com/keras-genai/keras_genai"
+    package = f"keras_genai[offline] @ {source}"
+    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg
@@ -239,7 +258,7 @@ for name in accuracies:
 # (`cache=False` because this page leaves nothing behind. Without it, the judge
 # is trained once and then read from a file.)
 
-# %%
+# %% tags=["expected"]
 extractor = kg.FeatureExtractor.for_data(
     train.examples, cache=False, epochs=CLASSIFIER_EPOCHS, verbose=0
 )

@@ -9,6 +9,10 @@
 # %% [markdown]
 # # 10. Stable GANs: critics, penalties, and a few hundred images
 #
+# [![Open in Colab](images/colab.svg)][colab]
+#
+# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/10_stable_gans.ipynb
+#
 # **What you will make.** A Wasserstein GAN whose loss means something, a GAN
 # whose discriminator does not learn three hundred digits by heart, and three
 # runs that fail, each of which a callback names while it fails:
@@ -18,8 +22,22 @@
 # The networks are those of [page 2](02_dcgan.ipynb), the measures those of
 # [page 8](08_evaluating_samples.ipynb).
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository. The
-# page takes about 8 minutes on one CPU core and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
+# from it, as in Colab, the first cell installs what is missing. The page takes
+# about 8 minutes on one CPU core and downloads nothing.
+#
+# **What to expect**, over 3 seeds. Fréchet distance, WGAN-GP: 19.13 to 35.37;
+# Fréchet distance, hinge and spectral: 23.01 to 107.56; floor: 4.15.
+
+# %%
+from importlib.util import find_spec
+from subprocess import check_call
+from sys import executable
+
+if find_spec("keras_genai") is None:  # away from the repository, as in Colab
+    source = "git+https://github.com/keras-genai/keras_genai"
+    package = f"keras_genai[offline] @ {source}"
+    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import dataclasses
@@ -159,7 +177,7 @@ kg.plotting.plot_images(model.generate(40, seed=1), columns=10)
 # derivative and one step each. It is one argument of `DCGAN`, and one of
 # `compile`.
 
-# %%
+# %% tags=["expected"]
 hinge = kg.DCGAN(
     train.examples.image_shape, normalization="spectral", seed=SEED
 )

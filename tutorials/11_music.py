@@ -9,6 +9,10 @@
 # %% [markdown]
 # # 11. Music: chorales in four voices
 #
+# [![Open in Colab](images/colab.svg)][colab]
+#
+# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/11_music.ipynb
+#
 # **What you will make.** A Transformer that composes for soprano, alto, tenor
 # and bass, goes on from a beginning, and sets three voices under a melody.
 # This is one of its chorales ([listen](images/11_music.mid), as MIDI):
@@ -21,11 +25,24 @@
 # its own craft. At the end a mistake of well-known listings comes back by
 # a switch.
 #
-# **Set-up.** `pip install -e ".[tutorials]"` in the repository; elsewhere
-# `pip install "keras_genai[music]"` brings what the music needs. The page takes
-# about 4 minutes on one CPU core and downloads nothing: Bach's chorales are
-# inside `music21`. They are parsed once, which takes half a minute, and kept in
+# **Set-up.** `pip install -e ".[tutorials]"` in the repository; away from it,
+# as in Colab, the first cell installs what is missing. The page takes about
+# 4 minutes on one CPU core and downloads nothing: Bach's chorales are inside
+# `music21`. They are parsed once, which takes half a minute, and kept in
 # `~/.cache/keras_genai`.
+#
+# **What to expect**, over 3 seeds. Markov chain of order 8: 2.476 nats; Music
+# Transformer: 2.014 to 2.058 nats.
+
+# %%
+from importlib.util import find_spec
+from subprocess import check_call
+from sys import executable
+
+if find_spec("keras_genai") is None:  # away from the repository, as in Colab
+    source = "git+https://github.com/keras-genai/keras_genai"
+    package = f"keras_genai[music] @ {source}"
+    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg
@@ -287,10 +304,7 @@ beginning = test[0][:BEGINNING]
 given = np.zeros(continued.events.shape, bool)
 given[:BEGINNING] = True
 kg.plotting.plot_piano_roll(
-    continued,
-    [f"begun by Bach, {test[0].name}"],
-    VOICES,
-    given=given,
+    continued, [f"begun by Bach, {test[0].name}"], VOICES, given=given
 )
 
 # %% [markdown]
@@ -322,7 +336,7 @@ listen(harmonized)
 # best of 1 to 8 on the validation pieces (`benchmarks/chorales.py`).
 
 
-# %%
+# %% tags=["expected"]
 def of_test(nats_a_piece):
     return np.average(nats_a_piece, weights=[len(score) for score in test])
 
@@ -481,9 +495,7 @@ for TWO_ENCODERS in (False, True):
 
 # %%
 kg.plotting.plot_piano_roll(
-    [beginning, as_heard(beginning)],
-    ["written", "heard"],
-    VOICES,
+    [beginning, as_heard(beginning)], ["written", "heard"], VOICES
 )
 
 # %% [markdown]

@@ -9,6 +9,10 @@
 # %% [markdown]
 # # 12. PixelCNN: an image as a text of pixels
 #
+# [![Open in Colab](images/colab.svg)][colab]
+#
+# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/12_pixelcnn.ipynb
+#
 # **What you will make.** A model that draws digits one pixel after another,
 # goes on from the upper half of a digit that it has never seen, and says
 # exactly how likely an image is:
@@ -20,8 +24,22 @@
 # file, as a map of surprise, as a classifier. At the end a mask that is
 # applied once instead of always gives numbers that are too good to be true.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository. The
-# page takes about 6 minutes on one CPU core and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
+# from it, as in Colab, the first cell installs what is missing. The page takes
+# about 6 minutes on one CPU core and downloads nothing.
+#
+# **What to expect**, over 3 seeds. Each pixel alone: 212.8 to 213.5 nats;
+# PixelCNN: 86.1 to 86.5 nats; PixelCNN, given the digit: 83.1 to 83.9 nats.
+
+# %%
+from importlib.util import find_spec
+from subprocess import check_call
+from sys import executable
+
+if find_spec("keras_genai") is None:  # away from the repository, as in Colab
+    source = "git+https://github.com/keras-genai/keras_genai"
+    package = f"keras_genai[offline] @ {source}"
+    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg
@@ -58,19 +76,9 @@ recipe = dataclasses.replace(kg.get_recipe("pixelcnn", PRESET), epochs=EPOCHS)
 train = recipe.dataset(seed=SEED)
 held_out = recipe.validation_dataset(seed=SEED)
 test = kg.load_images(recipe.source, split="test")
-images, labels = next(
-    iter(
-        kg.image_dataset(
-            test,
-            batch_size=len(test.images),
-            value_range=(0, 1),
-            binarize="dynamic",
-            labels=True,
-            seed=SEED,
-        )
-    )
-)
-images, labels = images.numpy(), labels.numpy()
+binary = {"value_range": (0, 1), "binarize": "dynamic", "seed": SEED}
+drawn = kg.image_dataset(test, batch_size=len(test), labels=True, **binary)
+images, labels = (each.numpy() for each in next(iter(drawn)))
 ten = [np.flatnonzero(labels == digit)[0] for digit in range(10)]
 height, width, _ = images[0].shape
 places = np.arange(height * width).reshape(height, width)
@@ -332,7 +340,7 @@ kg.plotting.plot_images(
 #
 # One pass an image, and the number is exact.
 
-# %%
+# %% tags=["expected"]
 exact = -model.log_prob(images)
 given_label = -conditional.log_prob(images, labels)
 for name, nats in (

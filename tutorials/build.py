@@ -2,11 +2,13 @@
 
     python tutorials/build.py                    all of them
     python tutorials/build.py tutorials/02_dcgan.py
+    python tutorials/build.py --prose            takes over changed prose
 
 The `.py` in percent format is the truth. The `.ipynb` beside it is written
 when the whole page has run, with the outputs of that run; the picture of the
 cell tagged "picture" goes to `images/`, where the page's first cell shows it,
 and so does the music of the cell tagged "midi", which holds it as a link.
+`--prose` runs nothing: the outputs stay, and the code must be what made them.
 """
 
 import base64
@@ -35,53 +37,67 @@ def read(path):
     return notebook
 
 
-def script(path, parameters):
-    """Gives a tutorial's code, with other values for its parameters.
+def tagged(notebook, tag):
+    """Finds the cells that have a tag."""
+    return [
+        cell for cell in notebook.cells if tag in cell.metadata.get("tags", ())
+    ]
+
+
+def read_with(path, parameters):
+    """Reads a tutorial with other values for its parameters.
 
     Args:
         path: `pathlib.Path` of the tutorial.
-        parameters: Dictionary: name -> value, set after the cell that is
-            tagged `parameters`.
+        parameters: Dictionary: name -> value, set at the end of the cell that
+            is tagged `parameters`.
 
     Returns:
-        String of Python code.
+        Notebook without outputs.
 
     Raises:
         ValueError: If the tutorial has no such cell or no such parameter.
     """
-    parts = []
-    for cell in read(path).cells:
-        if cell.cell_type != "code":
-            continue
-        parts.append(cell.source)
-        if "parameters" in cell.metadata.get("tags", ()):
-            unknown = {
-                name
-                for name in parameters
-                if f"\n{name} =" not in "\n" + cell.source
-            }
-            if unknown:
-                raise ValueError(f"{path.name} has no parameters {unknown}")
-            parts += [
-                f"{name} = {value!r}" for name, value in parameters.items()
-            ]
-            parameters = None
-    if parameters is not None:
+    notebook = read(path)
+    cells = tagged(notebook, "parameters")
+    if len(cells) != 1:
         raise ValueError(f"{path.name} has no cell tagged parameters")
-    return "\n\n".join(parts)
+    (cell,) = cells
+    unknown = {
+        name for name in parameters if f"\n{name} =" not in "\n" + cell.source
+    }
+    if unknown:
+        raise ValueError(f"{path.name} has no parameters {unknown}")
+    values = [f"{name} = {value!r}" for name, value in parameters.items()]
+    cell.source = "\n".join([cell.source, *values])
+    return notebook
+
+
+def script(path, parameters):
+    """Gives a tutorial's code, with other values for its parameters."""
+    return "\n\n".join(
+        cell.source
+        for cell in read_with(path, parameters).cells
+        if cell.cell_type == "code"
+    )
+
+
+def execute(notebook, folder=FOLDER):
+    """Runs the cells of a notebook, in a process of their own."""
+    NotebookClient(
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+    ).execute()
 
 
 def build(path):
     """Executes a tutorial and writes its notebook, picture and music."""
     notebook = read(path)
     start = time.monotonic()
-    NotebookClient(
-        notebook,
-        timeout=None,
-        kernel_name="python3",
-        resources={"metadata": {"path": str(FOLDER)}},
-        record_timing=False,
-    ).execute()
+    execute(notebook)
     notebook.metadata.pop("jupytext", None)
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
@@ -96,6 +112,33 @@ def build(path):
             write_image(path, ".mid", midi)
     nbformat.write(notebook, path.with_suffix(".ipynb"))
     print(f"{path.name}: {(time.monotonic() - start) / 60:.1f} minutes")
+
+
+def take_over_prose(path):
+    """Puts changed prose and tags into the notebook, whose outputs stay.
+
+    Args:
+        path: `pathlib.Path` of the tutorial.
+
+    Raises:
+        ValueError: If its code is not that of the notebook.
+    """
+    notebook = read(path)
+    made = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
+    new, old = (
+        [cell for cell in each.cells if cell.cell_type == "code"]
+        for each in (notebook, made)
+    )
+    if [cell.source for cell in new] != [cell.source for cell in old]:
+        raise ValueError(
+            f"Expected the code that made the outputs of the notebook. "
+            f"Received: {path}, whose code has changed: execute it again"
+        )
+    for cell, executed in zip(new, old, strict=True):
+        cell.outputs = executed.outputs
+        cell.execution_count = executed.execution_count
+    notebook.metadata = made.metadata
+    nbformat.write(notebook, path.with_suffix(".ipynb"))
 
 
 def output_of(cell, kind):
@@ -115,5 +158,6 @@ def write_image(path, suffix, content):
 
 
 if __name__ == "__main__":
-    for tutorial in [Path(name) for name in sys.argv[1:]] or tutorials():
-        build(tutorial)
+    names = [name for name in sys.argv[1:] if name != "--prose"]
+    for tutorial in [Path(name) for name in names] or tutorials():
+        (take_over_prose if "--prose" in sys.argv else build)(tutorial)
