@@ -7,11 +7,12 @@ TensorFlow finds a GPU, there is besides for each family the seconds of a step
 in 32 and in 16 bits, with and without XLA; where it finds none the report
 says so, since most CPUs emulate 16 bits and are slower by them.
 
-    python benchmarks/precision.py [--steps 100] [--seconds 5] [--json FILE]
-        [--quick]
+    python benchmarks/precision.py [--families dcgan gpt ...] [--steps 100]
+        [--seconds 5] [--json FILE] [--quick]
 
-`--steps` is how long each is trained for the loss, `--seconds` how long its
-steps are timed on a GPU. Data come from packages alone; `TFDS_DATA_DIR`
+`--families` are those of the command line, all by default; `--steps` is how
+long each is trained for the loss, `--seconds` how long its steps are timed on
+a GPU. Data come from packages alone; `TFDS_DATA_DIR`
 changes nothing.
 """
 
@@ -23,13 +24,14 @@ PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 def main():
     parser = argument_parser(__doc__)
+    parser.add_argument("--families", nargs="+")
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=5.0)
     options = parser.parse_args()
     steps = 2 if options.quick else options.steps
     from keras_genai.recipes import RECIPES
 
-    families = [name for name in RECIPES if name != "markov"]
+    families = options.families or [n for n in RECIPES if n != "markov"]
     rows, worst = [], 0.0
     for family in ["vae"] if options.quick else families:
         losses = {
