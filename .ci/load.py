@@ -31,6 +31,6 @@ for others in (
     *session.run(None, {"noise": noise}),
 ):
     np.testing.assert_allclose(others, images, atol=1e-5)
-if images.std() < 0.01:
+if images.max() == images.min():
     raise SystemExit("nothing is drawn on them")
 print(f"{images.shape}: the same from TensorFlow, LiteRT and ONNX Runtime")
