@@ -330,7 +330,7 @@ def do(job):
     if callable(job):
         try:
             job()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return 2, f"{error}\n"
         return 0, ""
     said = io.StringIO()
