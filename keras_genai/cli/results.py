@@ -1,5 +1,6 @@
 """`keras-genai evaluate`, `compare` and `list`."""
 
+import io
 from pathlib import Path
 
 from keras_genai import recipes
@@ -72,8 +73,11 @@ def compare(options, _):
         print("\nNo run has finished an epoch: there is nothing to draw.")
         return
     figure = plot_comparison(comparison.histories)
+    # In memory first: on a full disk matplotlib's PDF ends in another error.
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=output.suffix[1:], bbox_inches="tight")
     with complete_or_absent(output) as partial:
-        figure.savefig(partial, bbox_inches="tight")
+        partial.write_bytes(drawn.getvalue())
     print(f"\nHistories: {output}")
 
 
