@@ -126,3 +126,23 @@ def test_commands_say_so_in_one_line(run, disk, capsys):
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and str(folder) in error
         assert list(folder.iterdir()) == []
+
+
+def test_a_comparison_that_finds_no_room(disk, tmp_path, capsys):
+    folder, full = disk
+    for name in ("one", "other"):
+        recipe = keras_genai.get_recipe("gan")
+        run = Run.create(tmp_path / name, recipe, seed=0)
+        run.history_path.write_text("epoch,d_loss\n0,1.0\n1,0.5\n")
+    runs, output = (
+        [str(tmp_path / name) for name in ("one", "other")],
+        "out.pdf",
+    )
+    command = ["compare", *runs, "--output", str(folder / output)]
+    with full():
+        assert main(command) == 2
+    told = capsys.readouterr().err
+    assert str(folder / output) in told and told.count("\n") == 1
+    assert list(folder.iterdir()) == []
+    assert main(command) == 0
+    assert (folder / output).read_bytes().startswith(b"%PDF")
