@@ -84,10 +84,12 @@ def test_gif_of_a_thousand_epochs_is_in_order(tmp_path, monkeypatch):
     for epoch in (0, 999, 1000):
         (tmp_path / f"epoch_{epoch:03d}.png").touch()
     given = []
-    monkeypatch.setattr(
-        "keras_genai.callbacks.samples.write_gif",
-        lambda pictures, path: given.extend(pictures),
-    )
+
+    def write_gif(pictures, path):
+        given.extend(pictures)
+        path.touch()
+
+    monkeypatch.setattr("keras_genai.callbacks.samples.write_gif", write_gif)
     SampleImages(tmp_path, gif=tmp_path / "all.gif").on_train_end()
     assert [path.stem for path in given] == [
         "epoch_000",

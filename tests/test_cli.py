@@ -94,6 +94,7 @@ def test_a_run_leaves_all_that_came_of_it(finished, data):
         "batch_size": 8,
         "epochs": 1,
         "model_arguments": {"width": 4},
+        "synchronize_batch_normalization": False,
         "d_learning_rate": 0.002,
         "g_learning_rate": 0.002,
         "beta_1": 0.5,
@@ -115,6 +116,7 @@ def test_a_run_leaves_all_that_came_of_it(finished, data):
         "normalization": "batch",
         "discriminator_augmentation": None,
         "seed": 0,
+        "dtype": "float32",
     }
     examples = keras_genai.load_images(data)
     assert record["data"] == {

@@ -27,6 +27,7 @@ def write_run(folder, history=LOSSES, recipe=None, **record):
             "recipe": {**default, **(recipe or {})},
             "seed": 0,
             "deterministic": False,
+            "offline": False,
             "seconds": 1.5,
             "versions": {"keras": "3.12.0"},
             "arguments": {"image_shape": [28, 28, 1], "latent_dim": 2},

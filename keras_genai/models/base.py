@@ -169,7 +169,7 @@ class GenerativeModel(keras.Model):
             **networks,
             "seed": self.seed,
             "name": self.name,
-            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "dtype": self.dtype_policy.name,
         }
 
     @classmethod
