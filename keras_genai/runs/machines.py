@@ -7,16 +7,16 @@ from pathlib import Path
 from keras_genai.recipes import recipe_from_record
 
 
-def opened(record, recipe):
+def opened(record, epochs=None):
     """Opens the data of a run and builds its model, alike on every machine.
 
     Args:
         record: Dictionary, the record of the run.
-        recipe: `Recipe`.
+        epochs: Integer, epochs in all, or `None` for the recipe's.
 
     Returns:
-        Triple: the data to train on, those to validate on or `None`, and the
-        compiled model.
+        Four: the recipe, the data to train on, those to validate on or
+        `None`, and the compiled model.
 
     Raises:
         ValueError: If the data are no longer those of the record.
@@ -25,6 +25,9 @@ def opened(record, recipe):
 
     from keras_genai.replicas import get_strategy
 
+    recipe = recipe_from_record(record["recipe"])
+    if epochs is not None:
+        recipe = dataclasses.replace(recipe, epochs=epochs)
     if record["deterministic"]:
         tf.config.experimental.enable_op_determinism()
     # The first thing that TensorFlow does: later it takes no other machines.
@@ -36,7 +39,7 @@ def opened(record, recipe):
     )
     with strategy.scope():
         model = recipe.model(dataset, record["seed"])
-    return dataset, validation, model
+    return recipe, dataset, validation, model
 
 
 def follow(record, epochs=None, folder=None):
@@ -49,14 +52,11 @@ def follow(record, epochs=None, folder=None):
             read, where the run is resumed; or `None` for a new one.
 
     Raises:
-        OSError: If another machine is gone.
+        ConnectionError: If another machine is gone.
     """
     from keras_genai.callbacks import Checkpoints, RaiseOnNaN
 
-    recipe = recipe_from_record(record["recipe"])
-    if epochs is not None:
-        recipe = dataclasses.replace(recipe, epochs=epochs)
-    dataset, validation, model = opened(record, recipe)
+    recipe, dataset, validation, model = opened(record, epochs)
     done = 0
     if folder is not None:
         done = Checkpoints(Path(folder) / "checkpoints").restore(model)

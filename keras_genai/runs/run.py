@@ -72,11 +72,8 @@ class Run(RunFolder):
         record = self.record()
         if strategy is not None:
             record["strategy"] = strategy
-        recipe = recipe_from_record(record["recipe"])
-        if epochs is not None:
-            recipe = dataclasses.replace(recipe, epochs=epochs)
         try:
-            dataset, validation, model = opened(record, recipe)
+            recipe, dataset, validation, model = opened(record, epochs)
             callbacks = [self._sampler(recipe)]
             tensorboard |= record.get("tensorboard", False)
             if tensorboard:
