@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from keras_genai import GAN, SampleImages, SampleText
-from keras_genai.callbacks import RaiseOnNaN
+from keras_genai.callbacks import Checkpoints, RaiseOnNaN
 from keras_genai.plotting import image_grid
 
 
@@ -196,3 +196,22 @@ def test_text_callback_refuses_nothing_to_do():
     for arguments in ({"max_new_tokens": 0}, {"period": 0}):
         with pytest.raises(ValueError, match="must be at least 1"):
             SampleText(**arguments)
+
+
+def test_saving_makes_no_optimizers(tmp_path, monkeypatch):
+    # Their variables would stay in TensorFlow's memory for good.
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    callback, made = Checkpoints(tmp_path), []
+    callback.set_model(model)
+    callback.on_train_begin()
+    init = keras.optimizers.Optimizer.__init__
+
+    def counted(optimizer, *arguments, **keywords):
+        made.append(optimizer)
+        init(optimizer, *arguments, **keywords)
+
+    monkeypatch.setattr(keras.optimizers.Optimizer, "__init__", counted)
+    callback.on_epoch_end(0)
+    assert names(tmp_path) == ["epoch_001.keras"]
+    assert not made

@@ -28,7 +28,7 @@ class Checkpoints(keras.callbacks.Callback):
         super().__init__()
         self.directory = Path(directory)
 
-    def restore(self, model):
+    def restore(self, model, set_aside=True):
         """Takes the model back to the last epoch that is there whole.
 
         A checkpoint that is damaged is named and set aside, as
@@ -36,6 +36,8 @@ class Checkpoints(keras.callbacks.Callback):
 
         Args:
             model: A model like the one that was saved.
+            set_aside: Boolean. Whether damaged ones are renamed: of several
+                machines one does it, the others only pass them over.
 
         Returns:
             Integer, the epochs that it was trained for, 0 without
@@ -51,9 +53,9 @@ class Checkpoints(keras.callbacks.Callback):
             except ValueError as error:
                 damaged.append((path, error))
                 continue
-            for other, error in damaged:
-                print(f"{error}\nGoing on from {path} instead.")
-                with contextlib.suppress(FileNotFoundError):  # by another one
+            if set_aside:
+                for other, error in damaged:
+                    print(f"{error}\nGoing on from {path} instead.")
                     other.replace(other.with_name(f"{other.name}.damaged"))
             model.load_weights(path)
             return epoch
@@ -64,6 +66,9 @@ class Checkpoints(keras.callbacks.Callback):
                 f"was changed. {error}"
             ) from error
         return 0
+
+    def on_train_begin(self, logs=None):
+        _remember_attributes_of_optimizers()
 
     def on_epoch_end(self, epoch, logs=None):
         path = self.directory / f"epoch_{epoch + 1:03d}.keras"
@@ -78,4 +83,22 @@ class Checkpoints(keras.callbacks.Callback):
             (int(path.stem.removeprefix("epoch_")), path)
             for path in self.directory.glob("epoch_*.keras")
             if path.stem.removeprefix("epoch_").isdigit()
+        )
+
+
+def _remember_attributes_of_optimizers():
+    """Stops Keras's saving from making an optimizer to see what one has.
+
+    Keras lists the attributes that every optimizer has once, and keeps the
+    list under another name than it looks for (`get_attr_skipset` of 3.15). So
+    each save makes an optimizer, whose two variables have new names, of which
+    TensorFlow keeps 35 KiB each for good.
+    """
+    with contextlib.suppress(ImportError, AttributeError):  # names of its own
+        from keras.src.backend.common import global_state
+        from keras.src.saving import saving_lib
+
+        global_state.set_global_attribute(
+            "saving_attr_skiplist_Optimizer",
+            saving_lib.get_attr_skipset("Optimizer"),
         )

@@ -59,7 +59,8 @@ def follow(record, epochs=None, folder=None):
     recipe, dataset, validation, model = opened(record, epochs)
     done = 0
     if folder is not None:
-        done = Checkpoints(Path(folder) / "checkpoints").restore(model)
+        checkpoints = Checkpoints(Path(folder) / "checkpoints")
+        done = checkpoints.restore(model, set_aside=False)
     with lost_machines_told():
         model.fit(
             dataset,

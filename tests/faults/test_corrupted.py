@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import keras_genai
+from keras_genai.callbacks import Checkpoints
 from keras_genai.runs import Run
 
 
@@ -50,6 +51,17 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(run, damage, capsys):
     assert sorted(path.name for path in run.checkpoints.iterdir()) == [
         *("epoch_002.keras", "epoch_002.keras.damaged", "epoch_003.keras"),
     ]
+
+
+def test_only_one_of_several_machines_sets_it_aside(run, contents, capsys):
+    last = run.checkpoints / "epoch_002.keras"
+    flip(last)
+    before = contents(run.folder)
+    model = keras_genai.load_model(run.model_path)
+    checkpoints = Checkpoints(run.checkpoints)
+    assert checkpoints.restore(model, set_aside=False) == 1
+    assert contents(run.folder) == before
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
