@@ -95,7 +95,8 @@ def contestants(options):
         train, epochs=1 if options.quick else None, verbose=0
     )
     real = extractor.features(test.images[:count])
-    for name, argument in (("dcgan", "noise"), ("vae", "z")):
+    decoders = [("dcgan", "noise"), ("vae", "z")]
+    for name, argument in decoders[:1] if options.quick else decoders:
         model, _ = gan_quality.train(name, train, options.seconds, 0)
         inputs = normal_inputs(argument, model.latent_dim)
 
@@ -123,7 +124,9 @@ def normal_inputs(argument, latent_dim):
 def trained_gpt(options):
     """A GPT after some seconds, and the text that it has not seen."""
     train, test = text_yardstick.texts(options.quick)
-    recipe = keras_genai.get_recipe("gpt")
+    recipe = keras_genai.get_recipe(
+        "gpt", "quick" if options.quick else "default"
+    )
     data = keras_genai.text_dataset(
         train,
         tokenizer=keras_genai.CharacterTokenizer.from_text(train.texts[0]),

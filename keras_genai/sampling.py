@@ -194,6 +194,34 @@ class Choice:
         )
 
 
+def asked_choice(temperature, top_k, top_p):
+    """The choice that an export is asked for, which its graph checks.
+
+    Args:
+        temperature: Scalar float tensor, 0 or more.
+        top_k: Scalar int32 tensor, 0 or more.
+        top_p: Scalar float tensor in (0, 1].
+
+    Returns:
+        `Choice` of these tensors. If one is out of range, the graph raises
+        `tf.errors.InvalidArgumentError`.
+
+    Example:
+        >>> choice = asked_choice(*map(tf.constant, (0.8, 40, 0.95)))
+        >>> int(choice.top_k)
+        40
+    """
+    tf.debugging.Assert(
+        (temperature >= 0) & (top_k >= 0) & (top_p > 0) & (top_p <= 1),
+        [
+            "Expected temperature and top_k of 0 or more, top_p in (0, 1]. "
+            "Received:",
+            *(temperature, top_k, top_p),
+        ],
+    )
+    return Choice(temperature, top_k, top_p)
+
+
 def next_tokens(logits, uniform, choice, seen=None):
     """Draws a token for each row of logits.
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_genai import GAN
+from keras_genai import GAN, CharacterTokenizer, LSTMLanguageModel
 from keras_genai.export import (
     check_saved_model,
     read_about,
@@ -132,6 +132,28 @@ def test_the_check_finds_another_models_export(served):
     other = GAN(image_shape=SHAPE, latent_dim=3, seed=1)
     with pytest.raises(ValueError, match="differs from its model"):
         check_saved_model(served, other)
+
+
+def test_an_exported_language_model_checks_what_it_is_asked(tmp_path):
+    tokenizer = CharacterTokenizer.from_text("abc")
+    model = LSTMLanguageModel(
+        tokenizer=tokenizer, embedding_dim=2, hidden_dim=3, seed=0
+    )
+    served = tf.saved_model.load(model.export(tmp_path / "served"))
+    good = {
+        name: tf.constant(value)
+        for name, value in model.example_request().items()
+    }
+    generate = served.signatures["serving_default"]
+    assert generate(**good)["text"].shape == (1,)
+    for name, value in (
+        *(("temperature", -0.5), ("temperature", float("nan"))),
+        *(("top_k", -1), ("top_p", 0.0), ("top_p", 1.5)),
+    ):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=r"top_p in \(0, 1\]"
+        ):
+            generate(**{**good, name: tf.constant(value)})
 
 
 def test_complete_or_absent_moves_in_place_or_leaves(tmp_path):

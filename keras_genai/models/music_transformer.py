@@ -352,14 +352,14 @@ class MusicTransformer(GPT):
     def signatures(self):
         def generate(num_samples, num_steps, temperature, top_k, top_p, seed):
             shape = (num_samples, num_steps, self.tokenizer.num_voices)
-            choice = sampling.Choice(temperature, top_k, top_p)
+            choice = sampling.asked_choice(temperature, top_k, top_p)
             return {"token_ids": compose(tf.fill(shape, -1), choice, seed)}
 
         def generate_midi(*arguments):
             return {"midi": midi(generate(*arguments)["token_ids"])}
 
         def complete(events, temperature, top_k, top_p, seed):
-            choice = sampling.Choice(temperature, top_k, top_p)
+            choice = sampling.asked_choice(temperature, top_k, top_p)
             token_ids = compose(self._event_ids(events), choice, seed)
             return {"token_ids": token_ids, "midi": midi(token_ids)}
 

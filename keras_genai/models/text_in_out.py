@@ -223,7 +223,7 @@ class TextInOut(TokenByToken):
                 max_new_tokens,
                 seed,
             )
-            choice = sampling.Choice(temperature, top_k, top_p)
+            choice = sampling.asked_choice(temperature, top_k, top_p)
             tokens = sampling.run_loop(
                 self, loop, room, choice, self.end_token_id
             ).tokens
