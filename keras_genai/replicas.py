@@ -143,30 +143,40 @@ def draw(random, shape, *args, **kwargs):
 
 
 def whole_gradients(gradients, optimizer):
-    """Makes an optimizer that clips clip what all replicas add up to.
+    """Shows an optimizer what all replicas add up to, before it steps.
 
-    Keras's optimizers clip each replica's share, then add.
+    Keras's optimizers clip each replica's share, then add; and its loss
+    scaling looks for overflow in the share of the first replica alone.
 
     Args:
         gradients: List of tensors, this replica's, `None` among them perhaps.
         optimizer: `keras.optimizers.Optimizer` that they go to.
 
     Returns:
-        List like `gradients`: as they are where nothing is clipped. Else what
-        adds up to the clipped sum, too short to be clipped again.
+        List like `gradients`: as they are where the optimizer neither clips
+        nor scales. Else what adds up to their sum, clipped, and not finite on
+        any replica if it is not on one.
     """
     replica = _replica()
-    clips = ("clipnorm", "global_clipnorm", "clipvalue")
-    if replica is None or all(getattr(optimizer, c) is None for c in clips):
+    scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    inner = optimizer.inner_optimizer if scales else optimizer
+    clips = any(
+        getattr(inner, name) is not None
+        for name in ("clipnorm", "global_clipnorm", "clipvalue")
+    )
+    if replica is None or not (scales or clips):
         return gradients
     there = [index for index, each in enumerate(gradients) if each is not None]
     summed = replica.all_reduce(
         tf.distribute.ReduceOp.SUM, [gradients[index] for index in there]
     )
+    if clips:
+        scale = optimizer.scale_loss(1.0)
+        clipped = inner._clip_gradients([each / scale for each in summed])
+        summed = [each * scale for each in clipped]
     whole = list(gradients)
-    for index, gradient in zip(
-        there, optimizer._clip_gradients(summed), strict=True
-    ):
+    for index, gradient in zip(there, summed, strict=True):
+        # Too short to be clipped again.
         whole[index] = gradient / replica.num_replicas_in_sync
     return whole
 

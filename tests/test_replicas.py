@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import tensorflow as tf
 import test_contract
@@ -62,6 +63,15 @@ def test_local_statistics_are_another_step():
     # So the comparison above can fail, and BatchNorm is why to synchronise.
     found = differences("dcgan", "--local-statistics")
     assert found["dcgan"]["state"] > 1e-3
+
+
+def test_scaled_losses_are_clipped_and_overflow_as_a_whole():
+    # Gradients (3, 4), of which each replica has a part, are clipped to
+    # length 1; where one replica's are not finite no replica steps.
+    found = differences("--scaled-steps")
+    np.testing.assert_allclose(
+        found, [[0.4, 0.2, 8.0], [0.4, 0.2, 4.0]], rtol=1e-6
+    )
 
 
 def test_a_markov_chain_wants_one_device(monkeypatch):

@@ -1,6 +1,9 @@
 """Trains families on one device and on two, and prints the differences.
 
     python tests/two_replicas.py gan dcgan ...
+    python tests/two_replicas.py --scaled-steps
+
+The second takes steps with a scaled loss on gradients that are given.
 
 Run by tests/test_replicas.py in a process of its own: how many devices there
 are is decided before TensorFlow starts.
@@ -14,7 +17,10 @@ import numpy as np
 import tensorflow as tf
 
 import keras_genai
-from keras_genai.replicas import synchronize_batch_normalization
+from keras_genai.replicas import (
+    synchronize_batch_normalization,
+    whole_gradients,
+)
 
 
 def families():
@@ -77,6 +83,29 @@ def difference(one, other):
     )
 
 
+def scaled_steps(strategy):
+    """Weights and scales: after gradients to be clipped, and one too many."""
+    with strategy.scope():
+        weights = keras.Variable([1.0, 1.0])
+        optimizer = keras.optimizers.LossScaleOptimizer(
+            keras.optimizers.SGD(1.0, clipnorm=1.0), initial_scale=8.0
+        )
+        optimizer.build([weights])
+    found = []
+    for shares in ([[24.0, 0.0], [0.0, 32.0]], [[0.0, 0.0], [np.inf, 0.0]]):
+
+        def step(shares=shares):
+            replica = tf.distribute.get_replica_context()
+            share = tf.constant(shares)[replica.replica_id_in_sync_group]
+            gradients = whole_gradients([share], optimizer)
+            optimizer.apply(gradients, [weights])
+
+        tf.function(strategy.run)(tf.function(step))
+        scale = optimizer.dynamic_scale.numpy().tolist()
+        found.append([*weights.numpy().tolist(), scale])
+    return found
+
+
 def main(names, synchronized=True):
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(
@@ -84,6 +113,9 @@ def main(names, synchronized=True):
     )
     # One for all: TensorFlow numbers what the replicas of a process exchange.
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    if "--scaled-steps" in sys.argv:
+        print(json.dumps(scaled_steps(strategy)))
+        return
     found, known = {}, families()
     for name in names:
         make_model, make_data = known[name]

@@ -150,20 +150,16 @@ class MaskedConv2D(layers.Layer):
         shape = (*self.mask.shape, x.shape[-1], self.filters)
         dtype = self.compute_dtype  # sampling calls this from outside `call`
         kernel = ops.reshape(ops.cast(self.kernel, dtype), shape)
-        kernel = kernel * self.mask[..., None, None].astype(dtype)
-        # Rows and columns without anything left are not computed.
-        rows, columns = self._span()
-        kernel = kernel[rows, columns]
         x = ops.conv(
             ops.cast(x, dtype),
-            kernel,
+            kernel[self._span()],  # what the mask leaves, and no zeros
             padding="valid",
             dilation_rate=self.dilation,
         )
         return x + ops.cast(self.bias, dtype)
 
     def _span(self):
-        """The smallest rectangle of the kernel that the mask lies in."""
+        """The part of the kernel that the mask leaves, a rectangle."""
         return tuple(
             slice(places[0], places[-1] + 1)
             for places in (
