@@ -116,7 +116,7 @@ def on_a_gpu(families, seconds):
             **{
                 dtype: measured_step(
                     packaged(family, dtype=dtype), seconds, xla
-                )[0]
+                )
                 for dtype in PRECISIONS
             },
         }

@@ -7,16 +7,18 @@ Measured here are two things:
 
 - the seconds of a training step of each family on one device, by its default
   recipe (real digits, characters and chorales from packages, the same shapes
-  as any other);
+  as any other), and what it would exchange: the gradients of each optimizer's
+  step, which TensorFlow packs into one exchange, of a Wasserstein GAN's critic
+  several times, and the sums and sizes of batches;
 - the seconds in which two processes on this machine's loopback address add up
   tensors of several sizes by TensorFlow's own collectives, to which
   `latency + bytes / bandwidth` is fitted.
 
-The model on paper. A ring of N workers passes 2 (N - 1) messages of a 1/N of
-the gradients each, and nothing is computed meanwhile:
+The model on paper. In each exchange a ring of N workers passes 2 (N - 1)
+messages of a 1/N of it, and nothing is computed meanwhile:
 
     exchange(N) = 2 (N - 1) latency + 2 (N - 1) / N * bytes / bandwidth
-    efficiency(N) = step / (step + exchange(N))
+    efficiency(N) = step / (step + sum of exchange(N))
 
 For a small model the latency decides, which grows with N: a tree or a larger
 batch a worker is then the remedy. Beside this machine's loopback the rows
@@ -32,11 +34,13 @@ packages alone; `TFDS_DATA_DIR` changes nothing.
 
 import dataclasses
 import json
+import math
 import os
 import socket
 import subprocess
 import sys
 import time
+from unittest import mock
 
 from report import argument_parser, bar, publish
 
@@ -77,13 +81,13 @@ def main():
     families = [name for name in RECIPES if name != "markov"]
     worst = 1.0
     for family in ["vae"] if options.quick else families:
-        step, count = measured_step(
-            packaged(family), 0.1 if options.quick else options.seconds
-        )
+        recipe = packaged(family)
+        step = measured_step(recipe, 0.1 if options.quick else options.seconds)
+        sizes = exchanges(recipe)
         for network, (latency, bandwidth) in networks.items():
             shares = {
                 f"predicted_{workers}": efficiency(
-                    step, 4 * count, workers, latency, bandwidth
+                    step, sizes, workers, latency, bandwidth
                 )
                 for workers in WORKERS
             }
@@ -93,7 +97,8 @@ def main():
                 {
                     "name": f"{family}, {network}",
                     "step_seconds": step,
-                    "gradient_bytes": 4 * count,
+                    "exchanges": len(sizes),
+                    "exchanged_bytes": sum(sizes),
                     **shares,
                 }
             )
@@ -104,11 +109,13 @@ def main():
     )
 
 
-def efficiency(step, size, workers, latency, bandwidth):
+def efficiency(step, sizes, workers, latency, bandwidth):
     """The share of the time that is training, of a ring of workers."""
-    messages = 2 * (workers - 1)
-    passed = messages / workers * size
-    return step / (step + messages * latency + passed / bandwidth)
+    passes = 2 * (workers - 1)
+    exchange = sum(
+        passes * latency + passes / workers * size / bandwidth for size in sizes
+    )
+    return step / (step + exchange)
 
 
 def packaged(family, **model_arguments):
@@ -124,7 +131,7 @@ def packaged(family, **model_arguments):
 
 
 def measured_step(recipe, seconds, xla=False):
-    """Seconds of a training step, and how many numbers learn in it."""
+    """Seconds of a training step."""
     import tensorflow as tf
 
     dataset = recipe.dataset(seed=0)
@@ -138,8 +145,46 @@ def measured_step(recipe, seconds, xla=False):
         outputs = step(batch)
         next(iter(outputs.values())).numpy()  # it is done
         times.append(time.perf_counter() - start)
-    count = sum(int(tf.size(each)) for each in model.trainable_variables)
-    return min(times), count  # what other work disturbs least
+    return min(times)  # what other work disturbs least
+
+
+def exchanges(recipe):
+    """Bytes of each exchange in a training step, as two replicas trace it."""
+    import tensorflow as tf
+
+    from keras_genai import replicas
+    from keras_genai.models.base import GenerativeModel
+
+    dataset = recipe.dataset(seed=0)
+    model = recipe.model(dataset, seed=0)
+    minimize, sizes = GenerativeModel.minimize, []
+
+    def size_of(tensor):
+        return tensor.dtype.size * math.prod(tensor.shape)
+
+    def of_gradients(network):
+        return sum(size_of(each.value) for each in network.trainable_variables)
+
+    def counted(model, loss, tape, network=None, optimizer=None):
+        minimize(model, loss, tape, network, optimizer)
+        sizes.append(of_gradients(network or model))
+
+    class Replica:
+        replica_id_in_sync_group, num_replicas_in_sync = 0, 2
+
+        def all_reduce(self, operation, tensors):
+            # A list has the gradients, added up once more to be clipped.
+            clips = isinstance(tensors, list)
+            sizes.append(of_gradients(model) if clips else size_of(tensors))
+            return tensors
+
+    step = tf.function(model.train_step)
+    with (
+        mock.patch.object(replicas, "_replica", Replica),
+        mock.patch.object(GenerativeModel, "minimize", counted),
+    ):
+        step.get_concrete_function(next(iter(dataset)))
+    return sizes
 
 
 def measured_exchange(sizes, repeats):

@@ -172,12 +172,13 @@ def whole_gradients(gradients, optimizer):
     )
     if clips:
         scale = optimizer.scale_loss(1.0)
-        clipped = inner._clip_gradients([each / scale for each in summed])
-        summed = [each * scale for each in clipped]
+        summed = [ops.divide(each, scale) for each in summed]
+        summed = inner._clip_gradients(summed)
+        summed = [ops.multiply(each, scale) for each in summed]
     whole = list(gradients)
     for index, gradient in zip(there, summed, strict=True):
         # Too short to be clipped again.
-        whole[index] = gradient / replica.num_replicas_in_sync
+        whole[index] = ops.divide(gradient, replica.num_replicas_in_sync)
     return whole
 
 
