@@ -19,7 +19,7 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 )
-SERVED = ("conditional_gan", "vae", "gpt", "music")
+SERVED = ("conditional_gan", "vae", "denoiser", "pixelcnn", "gpt", "music")
 # Everything there runs in a second or so, on a machine that is free.
 PATIENCE = 60_000  # milliseconds
 
@@ -119,8 +119,17 @@ def test_a_slider_changes_the_image(page):
     assert wait_for_other_pictures(page, [moved]) == [before]
 
 
-def test_a_drawing_is_reconstructed(page):
-    open_tab(page, "vae", "Draw")
+def test_the_way_between_two_samples_moves(page):
+    open_tab(page, "conditional_gan", "Between two")
+    before = pictures(page)
+    assert len(before) == 2  # a strip, and what moves
+    page.get_by_label("seed of the last").locator("visible=true").fill("5")
+    button(page, "Interpolate").click()
+    assert len(wait_for_other_pictures(page, before)) == 2
+
+
+def draw(page):
+    """Draws a seven on the sheet."""
     canvas = page.locator("canvas").locator("visible=true").first
     box = canvas.bounding_box()
 
@@ -132,11 +141,32 @@ def test_a_drawing_is_reconstructed(page):
     page.mouse.move(*at(0.6, 0.3), steps=5)
     page.mouse.move(*at(0.5, 0.7), steps=5)
     page.mouse.up()
-    button(page, "Reconstruct").click()
+
+
+@pytest.mark.parametrize(
+    ("model", "action", "latent_dim"),
+    [("vae", "Reconstruct", 5), ("denoiser", "Clean", 5)],
+)
+def test_a_drawing_comes_back(page, model, action, latent_dim):
+    open_tab(page, model, "Draw")
+    draw(page)
+    button(page, action).click()
     code = page.get_by_label("its code").locator("visible=true")
     expect(code).not_to_have_value("")
-    assert len(code.input_value().split()) == 5
+    assert len(code.input_value().split()) == latent_dim
     assert len(pictures(page)) == 3
+
+
+def test_a_drawing_is_completed(page):
+    open_tab(page, "pixelcnn", "Complete")
+    draw(page)
+    button(page, "Complete").click()
+    (strip,) = pictures(page)
+    size = page.locator(f"img[src='{strip}']").locator("visible=true")
+    width, height = size.evaluate(
+        "image => [image.naturalWidth, image.naturalHeight]"
+    )
+    assert width > 6 * height  # six images of 8x12 side by side
 
 
 def test_an_empty_prompt_is_refused_in_a_sentence(page):

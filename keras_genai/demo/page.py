@@ -44,7 +44,8 @@ def build_page(paths):
     models = [load(path) for path in paths]
     if not models:
         raise ValueError("Expected a run or an export. Received: paths=[]")
-    names = _different([model.name for model in models])
+    names = _different([model.name for model in models], "-")
+    slugs = _different([_slug(name) for name in names], "_")
     page = gr.Blocks(
         title="keras_genai",
         fill_width=True,
@@ -57,8 +58,8 @@ def build_page(paths):
         "music": build_music,
     }
     with page, gr.Tabs():
-        for name, model in zip(names, models, strict=True):
-            prefix = f"{_slug(name)}_" if len(models) > 1 else ""
+        for name, slug, model in zip(names, slugs, models, strict=True):
+            prefix = f"{slug}_" if len(models) > 1 else ""
             events = Events(name, prefix)
             with gr.Tab(f"{name} ({model.family})"):
                 openings = builders[model.makes](model, events)
@@ -142,14 +143,16 @@ def _import_gradio():
     return gradio
 
 
-def _different(names):
-    """Names, those that came before with a number behind them."""
-    return [
-        f"{name}-{names[:index].count(name) + 1}"
-        if name in names[:index]
-        else name
-        for index, name in enumerate(names)
-    ]
+def _different(names, link):
+    """Names, those that are there before with a number behind them."""
+    found = []
+    for name in names:
+        other, number = name, 1
+        while other in found:
+            number += 1
+            other = f"{name}{link}{number}"
+        found.append(other)
+    return found
 
 
 def _slug(name):

@@ -329,7 +329,7 @@ class ServedText(ServedModel):
             max_new_tokens: Integer from 0 to 1,000. Defaults to `200`.
             temperature: Float from 0 to 10. Defaults to `1.0`.
             top_k: Integer >= 0; 0 for all. Defaults to `0`.
-            top_p: Float above 0, at most 1. Defaults to `1.0`.
+            top_p: Float from 0.01 to 1. Defaults to `1.0`.
             seed: Integer >= 0. Defaults to `0`.
 
         Yields:
@@ -420,7 +420,7 @@ class ServedMusic(ServedModel):
             num_steps: Integer from 1 to 512, sixteenths at most.
             temperature: Float from 0 to 10. Defaults to `1.0`.
             top_k: Integer >= 0; 0 for all. Defaults to `0`.
-            top_p: Float above 0, at most 1. Defaults to `1.0`.
+            top_p: Float from 0.01 to 1. Defaults to `1.0`.
             seed: Integer >= 0. Defaults to `0`.
 
         Returns:
