@@ -621,14 +621,10 @@ def test_without_what_plays_it_there_is_midi_alone(exports, monkeypatch):
 
 
 def test_models_of_like_names_are_told_apart(exports, tmp_path):
-    paths = [tmp_path / name for name in ("d 1", "d-1", "d-1-2", "x/d-1")]
+    paths = [tmp_path / name for name in ("d 1", "d-1")]
     for path in paths:
-        path.parent.mkdir(exist_ok=True)
-        shutil.copytree(exports["denoiser"], path)
+        shutil.copytree(exports["pixelcnn"], path)
     with loops_left_open():
         endpoints = build_page(paths).get_api_info()["named_endpoints"]
     generate = [name for name in endpoints if name.endswith("_generate")]
-    assert generate == [
-        *("/d_1_generate", "/d_1_2_generate", "/d_1_2_2_generate"),
-        "/d_1_2_3_generate",
-    ]
+    assert generate == ["/d_1_generate", "/d_1_2_generate"]
