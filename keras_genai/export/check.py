@@ -129,12 +129,12 @@ def _functions(model, format):
     else:
         offered = model.signatures()
         _, *others = offered
-        skipped = {name for name in others if _draws(*offered[name])}
+        skipped = {
+            name
+            for name in others
+            if any(spec.name == "seed" for spec in offered[name][1])
+        }
     return {name: offered[name] for name in offered if name not in skipped}
-
-
-def _draws(function, specs):
-    return any(spec.name == "seed" for spec in specs)
 
 
 def _requests(model, specs, count):
