@@ -43,6 +43,11 @@ def write_folder_in_two_moves(folder):
     write_folder(folder)
 
 
+def write_checked_folder(folder):  # as an export that is checked first
+    with complete_or_absent(folder / "artefact") as partial:
+        write_folder(partial.parent)
+
+
 def overwrite_run(folder):
     run = Run.create(folder / "run", get_recipe("gan"), 2, overwrite=True)
     run._forget_replaced()
@@ -123,6 +128,7 @@ def killed_at(count, job, folder):
 for old, job, check in (
     (old_file, write_file, check_file),
     (old_folder, write_folder, check_folder),
+    (old_folder, write_checked_folder, check_folder),
     (old_folder, write_folder_in_two_moves, check_folder_of_two_moves),
     (old_run, overwrite_run, check_run),
 ):
@@ -151,8 +157,8 @@ def test_every_moment(tmp_path):
     assert process.returncode == 0, process.stderr
     lines = [line.split() for line in process.stdout.splitlines()]
     assert [name for name, _, _ in lines] == [
-        *("write_file", "write_folder", "write_folder_in_two_moves"),
-        "overwrite_run",
+        *("write_file", "write_folder", "write_checked_folder"),
+        *("write_folder_in_two_moves", "overwrite_run"),
     ]
     for _, moments, changes in lines:
         assert int(moments) > 8  # that there were some
