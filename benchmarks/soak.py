@@ -1,12 +1,13 @@
 """What survives when things go wrong.
 
-The claim: a run that is killed by SIGKILL, in training, export or evaluation,
-has no half-written artefact, and resumed it ends as an unbroken one, bit for
-bit: weights, optimizers, history and evaluation. On a full disk each writer
-says in one line which file it could not write, and leaves what was there. 200
-epochs and 10,000 calls of `generate` take no more memory than the first.
+The claim: a run that is killed by SIGKILL, in training, in the export at its
+end, in the command `export` that replaces that, or in evaluation, has no
+half-written artefact, and resumed it ends as an unbroken one, bit for bit:
+weights, optimizers, history and evaluation. On a full disk each writer says in
+one line which file it could not write, and leaves what was there. 200 epochs
+and 10,000 calls of `generate` take no more memory than the first.
 
-    python benchmarks/soak.py --kills 50
+    python benchmarks/soak.py --kills 56
 
 Every family of the command line is trained at a tiny size on data made here;
 no data set is read, `TFDS_DATA_DIR` or not. A full disk is a tmpfs of its own,
@@ -39,7 +40,13 @@ from keras_genai.callbacks import Checkpoints
 from keras_genai.recipes import RECIPES
 from keras_genai.runs import Run
 
-PHASES = ("training", "export", "evaluation")
+# Phase -> the mark that ends it.
+PHASES = {
+    "training": "export",
+    "export": "the command export",
+    "the command export": "evaluation",
+    "evaluation": "end",
+}
 _CONVOLUTIONAL = {"width": 4, "latent_dim": 4}
 _DENSE = {"networks": "dense", "latent_dim": 2}
 SMALL = {
@@ -126,8 +133,11 @@ def quick_extractor():
 # --- Killed ------------------------------------------------------------------
 
 
-def live(mark, family, data, folder):
-    """A run from where it stands to its end: trained, exported, evaluated."""
+def live(mark, family, data, folder, again):
+    """A run from where it stands to its end: trained, exported, evaluated.
+
+    It is exported `again` by the command, which replaces the first one.
+    """
     import keras
 
     os.environ["KERAS_GENAI_CACHE"] = str(folder.with_suffix(".cache"))
@@ -141,6 +151,11 @@ def live(mark, family, data, folder):
         model = run.train()
         mark("export")
         run.finish(model)
+    mark("the command export")
+    if again:
+        status, said = do(["export", folder])
+        if status:
+            raise RuntimeError(said)
     mark("evaluation")
     # Samples are measured where there are enough; once is enough here.
     few = "test[:40]" if tiny(family, data).makes == "images" else None
@@ -174,11 +189,13 @@ def check_whole(mark, folder):
     from PIL import Image
 
     count = 0
+    # What is loaded as one below, and streams, of which the end may be torn.
+    apart = {folder / "export", folder / "tensorboard"}
     for path in folder.rglob("*"):
         hidden = any(
             part.startswith(".") for part in path.relative_to(folder).parts
         )
-        if hidden or path.is_dir() or folder / "export" in path.parents:
+        if hidden or path.is_dir() or not apart.isdisjoint(path.parents):
             continue
         count += 1
         if path.name == "model.keras":
@@ -201,17 +218,19 @@ def check_whole(mark, folder):
             path.read_text(encoding="utf-8")
         else:
             raise ValueError(f"What is {path}?")
-    if (folder / "export").exists():
+    # Once there is one, it is never away.
+    status = Run(folder).record()["status"] if count else None
+    if status == "complete" or (folder / "export").exists():
         tf.saved_model.load(str(folder / "export"))
     return count
 
 
 def killed(family, data, folder, choice, phase, unbroken, log):
     """Kills a run somewhere in a phase; `None`, or what was lost."""
-    marks = dict(unbroken.marks)
-    following = {"training": "export", "export": "evaluation"}.get(phase, "end")
+    marks, following = dict(unbroken.marks), PHASES[phase]
     delay = choice.random() * (marks[following] - marks[phase])
-    child = forked.Child(live, family, data, folder, log=log)
+    job = (live, family, data, folder, phase == "the command export")
+    child = forked.Child(*job, log=log)
     if not child.wait(phase):
         raise RuntimeError(log.read_text()[-3000:])
     child.wait(following, delay)
@@ -220,7 +239,7 @@ def killed(family, data, folder, choice, phase, unbroken, log):
     try:
         if folder.exists():
             forked.run(check_whole, folder, log=log)
-        result = forked.run(live, family, data, folder, log=log)
+        result = forked.run(*job, log=log)
     except RuntimeError as error:
         return str(error).strip().splitlines()[-1]
     for name, expected in unbroken.result.items():
@@ -240,15 +259,16 @@ def kill_part(families, kills, seed, folder):
     ]
     for family in families:
         mine = [number for number, name in jobs if name == family]
-        unbroken = forked.Child(live, family, data, folder / family, log=log)
+        unbroken = forked.Child(
+            *(live, family, data, folder / family, True), log=log
+        )
         unbroken.wait()
         if unbroken.kill() or not unbroken.finished:
             raise RuntimeError(log.read_text()[-3000:])
         for number in mine:
-            # Each family meets every phase; training is half of all.
-            phase = ("training", "export", "training", "evaluation")[
-                (number // len(families) + families.index(family)) % 4
-            ]
+            # With four kills or more a family meets every phase.
+            turn = number // len(families) + families.index(family)
+            phase = list(PHASES)[turn % len(PHASES)]
             run = folder / f"{family}-{number}"
             tried[phase] += 1
             loss = killed(family, data, run, choice, phase, unbroken, log)
@@ -355,7 +375,21 @@ WRITERS = {
     "train on music": lambda disk: [
         *("train", "--resume", disk / "music_transformer", "--epochs", 3),
     ],
+    "train for TensorBoard": lambda disk: [
+        *("train", "--resume", disk / "vae", "--epochs", 3, "--tensorboard"),
+    ],
     "export": lambda disk: lambda: export(Run.open(disk / "vae")),
+    "the command export": lambda disk: [
+        *("export", disk / "vae", "--output", disk / "served"),
+    ],
+    "export to LiteRT": lambda disk: [
+        *("export", disk / "vae", "--output", disk / "served.tflite"),
+        *("--format", "litert"),
+    ],
+    "export to ONNX": lambda disk: [
+        *("export", disk / "vae", "--output", disk / "served_onnx"),
+        *("--format", "onnx"),
+    ],
     "evaluate": lambda disk: ["evaluate", disk / "vae", "--k", 2],
     "generate images": lambda disk: [
         *("generate", disk / "vae", "--output", disk / "out.png"),
@@ -520,7 +554,7 @@ def memory_part(families, epochs, calls, folder):
 
 def main():
     parser = argument_parser(__doc__)
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=56)
     parser.add_argument("--families", nargs="+", choices=RECIPES)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", choices=("kill", "disk", "memory"))

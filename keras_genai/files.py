@@ -1,11 +1,13 @@
 """Files that are whole or not there, whatever happens while they are written.
 
 What is to stand at a path is written in a folder beside it, `.NAME-xxxxxxxx`,
-and moved there in one step. A process that is killed leaves that folder
-behind; `remove_leftovers` clears it away.
+and moved there in one step; a folder that stands there changes places with it.
+A process that is killed leaves that folder behind; `remove_leftovers` clears it
+away.
 """
 
 import errno
+import glob
 import os
 import re
 import shutil
@@ -14,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _REPLACED = "replaced"  # beside what replaces it, until that is in place
+# Of Linux, for renameat2.
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 @contextmanager
@@ -60,6 +64,8 @@ def complete_or_absent(path):
 def check_replaceable(path, kind, is_one, overwrite):
     """Refuses to write where something stands that may not be replaced.
 
+    What a killed process had taken away from there comes back first.
+
     Args:
         path: `pathlib.Path` to write to. An empty folder is nothing.
         kind: String, what is to be written: `"a SavedModel"`.
@@ -69,6 +75,7 @@ def check_replaceable(path, kind, is_one, overwrite):
     Raises:
         ValueError: If `path` exists and may not be replaced.
     """
+    _bring_back(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     if not is_one(path):
@@ -91,14 +98,14 @@ def remove_leftovers(folder):
     Args:
         folder: Path of a folder, which is searched through.
     """
-    for aside in list(Path(folder).rglob(".*")):
+    # Those that lie in others first.
+    for aside in sorted(Path(folder).rglob(".*"), reverse=True):
         match = re.fullmatch(r"\.(.+)-[a-z0-9_]{8}", aside.name)
         if match is None or not aside.is_dir():
             continue
-        path, replaced = aside.with_name(match[1]), aside / _REPLACED
+        path = aside.with_name(match[1])
         if {child.name for child in aside.iterdir()} <= {path.name, _REPLACED}:
-            if replaced.exists() and not path.exists():
-                replaced.rename(path)
+            _bring_back(path)
             shutil.rmtree(aside)
 
 
@@ -106,12 +113,36 @@ def _replace(path, partial, replaced):
     if not path.is_dir():
         partial.replace(path)
         return
-    path.rename(replaced)  # a folder takes no other's place
+    # A folder takes no other's place, but Linux lets them change places.
+    # Elsewhere it takes two moves, and a kill between them `_bring_back`.
+    if _exchanged(partial, path):
+        return
+    path.rename(replaced)
     try:
         partial.rename(path)
     except OSError:
         replaced.rename(path)
         raise
+
+
+def _exchanged(one, other):
+    """Lets two paths change places in one step; whether that was possible."""
+    import ctypes
+
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (OSError, TypeError, AttributeError):  # not Linux
+        return False
+    one, other = os.fsencode(one), os.fsencode(other)
+    return not renameat2(_AT_FDCWD, one, _AT_FDCWD, other, _RENAME_EXCHANGE)
+
+
+def _bring_back(path):
+    """What was replaced, if a process was killed before the second move."""
+    asides = f".{glob.escape(path.name)}-????????"
+    for replaced in path.parent.glob(f"{asides}/{_REPLACED}"):
+        if not path.exists():
+            replaced.rename(path)
 
 
 def _number(error):

@@ -7,12 +7,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_genai import GAN, CharacterTokenizer, LSTMLanguageModel
+from keras_genai import (
+    GAN,
+    CharacterTokenizer,
+    LSTMLanguageModel,
+    models,
+)
+from keras_genai.cli import main
 from keras_genai.export import (
     check_saved_model,
     read_about,
 )
 from keras_genai.files import complete_or_absent
+from keras_genai.recipes import get_recipe
+from keras_genai.runs import Run
 
 SHAPE = (4, 6, 1)
 
@@ -132,6 +140,26 @@ def test_the_check_finds_another_models_export(served):
     other = GAN(image_shape=SHAPE, latent_dim=3, seed=1)
     with pytest.raises(ValueError, match="differs from its model"):
         check_saved_model(served, other)
+
+
+def test_a_run_keeps_its_export_where_the_new_one_differs(
+    model, tmp_path, monkeypatch, capsys
+):
+    run = Run.create(tmp_path / "run", get_recipe("gan"), seed=0)
+    run.history_path.write_text("epoch,d_loss\n0,1.0\n")
+    old, new = (GAN(image_shape=SHAPE, latent_dim=3, seed=n) for n in (1, 2))
+    record = {"epoch": 1, "d_loss": 1.0, "export_difference": 0.0}
+    assert run.finish(old) == record
+    monkeypatch.setattr(new, "export", model.export)  # of another model
+    with pytest.raises(ValueError, match="differs from its") as caught:
+        run.finish(new)
+    assert repr(str(run.export_path)) in str(caught.value)
+    monkeypatch.setattr(models, "load_model", lambda path: new)
+    assert main(["export", str(run.folder)]) == 2
+    assert "differs from its model" in capsys.readouterr().err
+    assert check_saved_model(run.export_path, old) == 0.0
+    assert run.record()["final"] == record
+    assert not [path for path in run.folder.rglob(".*")]
 
 
 def test_an_exported_language_model_checks_what_it_is_asked(tmp_path):

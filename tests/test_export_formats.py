@@ -1,6 +1,8 @@
 """LiteRT and ONNX: what they express, what is refused, and that it is right."""
 
+import functools
 import sys
+import tempfile
 
 import keras
 import numpy as np
@@ -9,15 +11,24 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from test_contract import LANGUAGE_MODELS, MODELS, scores
 
-from keras_genai import GAN, GPT, VAE, MusicTransformer
+from keras_genai import (
+    GAN,
+    GPT,
+    VAE,
+    BytePairTokenizer,
+    CharacterTokenizer,
+    MusicTransformer,
+)
 from keras_genai.export import (
     TOLERANCES,
+    check,
     check_export,
     runtimes,
     why_not,
     write_litert,
     write_onnx,
 )
+from keras_genai.export.check import checked_export
 
 DRAWS = "it draws random numbers"
 STRINGS = "it takes or gives strings"
@@ -52,6 +63,11 @@ def names_in(path, format):
     if format == "litert":
         return set(Interpreter(str(path)).get_signature_list())
     return {file.stem for file in path.iterdir()}
+
+
+def contents(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: path.read_bytes() for path in files}
 
 
 def test_every_family_is_here():
@@ -146,10 +162,90 @@ def test_the_check_finds_an_export_that_does_not_run(model, tmp_path):
         check_export(path, model)
 
 
-def test_text_in_a_saved_model_is_compared(tmp_path):
+@pytest.mark.parametrize("name", ["markov", "gpt"])
+def test_text_in_a_saved_model_is_compared(name, tmp_path):
+    model = LANGUAGE_MODELS[name]()
+    path = model.export(tmp_path / "served")
+    assert check_export(path, model, count=3) <= 1e-6
+
+
+def test_the_scores_of_texts_are_compared(tmp_path, monkeypatch):
     model = LANGUAGE_MODELS["lstm"]()
     path = model.export(tmp_path / "served")
-    assert check_export(path, model, count=3) == 0.0
+    signatures = model.signatures()
+    function, specs = signatures["score"]
+
+    def other(text):
+        bits = function(text)["bits_per_character"]
+        return {"bits_per_character": 1.5 * bits}
+
+    signatures["score"] = (other, specs)
+    monkeypatch.setattr(model, "signatures", lambda: signatures)
+    with pytest.raises(ValueError, match=r"differs from its model by 0\.33"):
+        check_export(path, model, count=3)
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [
+        CharacterTokenizer("\0 abc\u00e9\u4e2d"),
+        BytePairTokenizer([[116, 104], [256, 101], [32, 257], [195, 169]]),
+    ],
+)
+def test_prompts_and_texts_are_many(tokenizer):
+    model = GPT(
+        tokenizer=tokenizer,
+        max_sequence_length=6,
+        num_layers=1,
+        num_heads=1,
+        hidden_dim=2,
+        seed=0,
+    )
+    functions = check._functions(model, "saved_model")
+    assert list(functions) == ["generate", "score"]
+    for name, argument, shortest, longest in (
+        ("generate", "prompt", 1, 6),
+        ("score", "text", 2, 12),
+    ):
+        _, specs = functions[name]
+        (inputs,) = check._requests(model, specs, 100)
+        texts = inputs[argument]
+        lengths = [len(tokenizer.encode(text)) for text in texts]
+        assert shortest <= min(lengths) <= max(lengths) <= longest
+        assert len(set(lengths)) > 4
+        assert len(texts) == 100 and len(set(texts)) > 50
+        # A process of its own is given the same.
+        assert tf.constant(texts).numpy()[0].decode() == texts[0]
+        assert not any("\0" in text for text in texts)
+        if name == "generate":
+            assert inputs["max_new_tokens"] == 20
+
+
+def test_an_export_that_differs_leaves_what_was_there(model, tmp_path):
+    other = GAN((4, 6, 1), latent_dim=3, seed=1)
+    compare = functools.partial(check_export, model=model, count=2)
+    for format, file in {**PATHS, "saved_model": "served"}.items():
+        folder = tmp_path / format
+        path = model.export(folder / file, format)
+        before = contents(folder)
+        with pytest.raises(ValueError, match="differs from its") as caught:
+            checked_export(other, path, compare, format)
+        assert repr(str(path)) in str(caught.value)
+        assert contents(folder) == before
+
+
+def test_what_is_something_else_is_not_replaced_by_a_checked_export(
+    model, tmp_path
+):
+    for format, file in {**PATHS, "saved_model": "served"}.items():
+        other = tmp_path / file
+        if format == "litert":
+            other.write_text("years of work")
+        else:
+            other.mkdir(exist_ok=True)
+            (other / "chapter.txt").write_text("years of work")
+        with pytest.raises(ValueError, match="something else"):
+            checked_export(model, other, lambda path: 0.0, format)
 
 
 # --- Operations --------------------------------------------------------------
@@ -224,6 +320,14 @@ def test_export_says_nothing_and_replaces_its_like_alone(
     with pytest.raises(ValueError, match="something else"):
         model.export(other, format=format)
     assert sorted(tmp_path.iterdir()) == sorted([path, other])
+
+
+@pytest.mark.parametrize("format", PATHS)
+def test_a_temporary_folder_is_not_needed(model, format, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    path = model.export(tmp_path / PATHS[format], format=format)
+    assert names_in(path, format) == {"decode"}
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("format", PATHS)

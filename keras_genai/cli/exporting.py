@@ -1,6 +1,7 @@
 """`keras-genai export`: a run's model, for others to run."""
 
 import contextlib
+from pathlib import Path
 
 from keras_genai.startup import prepare_tensorflow
 
@@ -42,18 +43,22 @@ def export(options, _):
     run = Run.open(options.source)
     prepare_tensorflow()
     from keras_genai.export import TOLERANCES, check_export, why_not
+    from keras_genai.export.check import checked_export
     from keras_genai.models import load_model
 
     model = load_model(run.model_path)
-    beside = _beside(run.export_path, options)
+    path = _beside(run.export_path, options)
+    if options.output:
+        path = Path(options.output)
+
+    def check(partial):
+        return check_export(partial, model, TOLERANCES[options.quantization])
+
     # In the run's own folder no other process may be at work.
     with contextlib.nullcontext() if options.output else run.locked():
-        path = model.export(
-            options.output or beside,
-            options.format,
-            quantization=options.quantization,
+        difference = checked_export(
+            model, path, check, options.format, options.quantization
         )
-    difference = check_export(path, model, TOLERANCES[options.quantization])
     print(
         f"{path}: loaded again in a process of its own, differs from the "
         f"model by {difference:.1g}"

@@ -12,7 +12,9 @@ from keras_genai.export import runtimes
 from keras_genai.export.converters import require
 from keras_genai.export.expressible import why_not
 from keras_genai.export.litert import is_litert
+from keras_genai.export.onnx import is_onnx
 from keras_genai.export.saved_model import is_saved_model
+from keras_genai.files import check_replaceable, complete_or_absent
 
 # How far an export may be from its model, by its quantisation: the greatest
 # difference as a share of the greatest value. Three times and more of what
@@ -23,8 +25,44 @@ _RUNTIMES = {
     "litert": ("ai_edge_litert", "litert"),
     "onnx": ("onnxruntime", "onnx"),
 }
+_KINDS = {
+    "saved_model": ("a SavedModel", is_saved_model),
+    "litert": ("a LiteRT file", is_litert),
+    "onnx": ("a folder of .onnx files", is_onnx),
+}
 _LIMITS = {"labels": "num_classes", "token_ids": "vocabulary_size"}
 _LENGTH = 32  # of sequences where the model has no limit
+
+
+def checked_export(
+    model, filepath, check, format="saved_model", quantization=None
+):
+    """Exports a model, and replaces what stood there once that is checked.
+
+    Args:
+        model: `GenerativeModel`.
+        filepath: As in `GenerativeModel.export`.
+        check: Function of the path of an export that returns how far it is
+            from its model, and raises `ValueError` if that is too far.
+        format: As in `GenerativeModel.export`.
+        quantization: As in `GenerativeModel.export`.
+
+    Returns:
+        What `check` returned.
+
+    Raises:
+        ValueError: As `GenerativeModel.export` and `check`.
+    """
+    path = Path(filepath)
+    check_replaceable(path, *_KINDS[format], overwrite=True)
+    with complete_or_absent(path) as partial:
+        try:
+            model.export(partial, format, quantization=quantization)
+            return check(partial)
+        except ValueError as error:
+            # It names the path aside, which is gone when it is read.
+            message = str(error).replace(str(partial), str(path))
+            raise ValueError(message) from error
 
 
 def check_export(filepath, model, tolerance=1e-5, count=100):
@@ -32,9 +70,9 @@ def check_export(filepath, model, tolerance=1e-5, count=100):
 
     The process has the runtime alone, TensorFlow, LiteRT or ONNX Runtime, and
     neither `keras_genai` nor the model. It is given `count` inputs: noise and
-    codes are normal, images uniform, labels and token ids any. Every function
-    of the export is compared, of a SavedModel those that draw by what is
-    served by default.
+    codes are normal, images uniform, labels and token ids any, prompts and
+    texts any tokens joined. Every function of the export is compared, of a
+    SavedModel those that draw by what is served by default.
 
     Args:
         filepath: Path of what `GenerativeModel.export` wrote.
@@ -90,8 +128,12 @@ def _functions(model, format):
         skipped = why_not(offered, format)
     else:
         offered = model.signatures()
-        skipped = why_not(offered, format)
-        skipped.pop(next(iter(offered)), None)
+        _, *others = offered
+        skipped = {
+            name
+            for name in others
+            if any(spec.name == "seed" for spec in offered[name][1])
+        }
     return {name: offered[name] for name in offered if name not in skipped}
 
 
@@ -109,13 +151,15 @@ def _requests(model, specs, count):
 
 
 def _input(model, spec, count, generator):
-    if spec.shape.rank == 0 or spec.dtype == "string":
+    if spec.shape.rank == 0:
         request = {**model.example_request(), "num_samples": count}
-        value = request[spec.name]
-        if isinstance(value, list):  # a batch of prompts
-            return np.array(value * count)
-        return np.array(value, spec.dtype.as_numpy_dtype)
+        return np.array(request[spec.name], spec.dtype.as_numpy_dtype)
     length = getattr(model, "max_sequence_length", None) or _LENGTH
+    if spec.name == "prompt":
+        longest = min(length, _LENGTH)
+        return _texts(model.tokenizer, 1, longest, count, generator)
+    if spec.name == "text":  # of which the first token is given
+        return _texts(model.tokenizer, 2, 2 * length, count, generator)
     shape = (count, *(length if n is None else n for n in spec.shape[1:]))
     if spec.name in _LIMITS:
         limit = getattr(model, _LIMITS[spec.name])
@@ -123,6 +167,20 @@ def _input(model, spec, count, generator):
     if spec.name == "images":
         return generator.random(shape, "float32")
     return generator.standard_normal(shape, "float32")
+
+
+def _texts(tokenizer, shortest, longest, count, generator):
+    """Texts of any tokens, of so many at least and at most."""
+    sizes = generator.integers(shortest, longest, 10 * count, endpoint=True)
+    texts = [
+        tokenizer.decode(generator.integers(tokenizer.vocabulary_size, size=n))
+        for n in sizes
+    ]
+    # NumPy loses a zero at the end.
+    texts = np.array([text.replace("\0", "") for text in texts])
+    # Joined, tokens may be cut anew, into more of them or fewer.
+    sizes = tokenizer.tokenize(texts).row_lengths().numpy()
+    return texts[(sizes >= shortest) & (sizes <= longest)][:count]
 
 
 def _ask(format, path, requests):

@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-import tempfile
 import warnings
 from contextlib import contextmanager
 
@@ -40,10 +39,10 @@ def silence():
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     kept = [os.dup(descriptor) for descriptor in (1, 2)]
-    with tempfile.TemporaryFile() as aside, warnings.catch_warnings():
+    with open(os.devnull, "wb") as nowhere, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for descriptor in (1, 2):
-            os.dup2(aside.fileno(), descriptor)
+            os.dup2(nowhere.fileno(), descriptor)
         try:
             yield
         finally:

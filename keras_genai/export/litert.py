@@ -1,6 +1,6 @@
 """LiteRT: networks in one file, for phones, browsers and small computers."""
 
-import tempfile
+import shutil
 from pathlib import Path
 
 from keras_genai.export.converters import refusal, silence
@@ -46,8 +46,9 @@ def write_litert(functions, filepath, overwrite=True, quantization=None):
             f"Received: quantization={quantization!r}"
         )
     check_replaceable(path, "a LiteRT file", is_litert, overwrite)
-    content = _convert(expressible(functions, "litert"), quantization)
+    functions = expressible(functions, "litert")
     with complete_or_absent(path) as partial:
+        content = _convert(functions, quantization, partial)
         partial.write_bytes(content)
     return path
 
@@ -60,21 +61,22 @@ def is_litert(path):
         return file.read(8)[4:] == b"TFL3"
 
 
-def _convert(functions, quantization):
+def _convert(functions, quantization, aside):
     import tensorflow as tf
 
-    # By way of a SavedModel: several signatures share weights only so.
-    with tempfile.TemporaryDirectory() as folder, silence():
-        saved = write_saved_model(functions, Path(folder) / "saved")
+    # By way of a SavedModel: several signatures share weights only so. It is
+    # beside the file, not in /tmp, which may be small and is nobody's concern.
+    with silence():
+        write_saved_model(functions, aside)
         converter = tf.lite.TFLiteConverter.from_saved_model(
-            str(saved), signature_keys=list(functions)
+            str(aside), signature_keys=list(functions)
         )
         if quantization is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if quantization == "float16":
             converter.target_spec.supported_types = [tf.float16]
         try:
-            return converter.convert()
+            content = converter.convert()
         except Exception as error:
             missing = [
                 each.operator.name for each in getattr(error, "errors", ())
@@ -82,3 +84,5 @@ def _convert(functions, quantization):
             if not missing:
                 raise
             raise refusal("LiteRT", functions, missing) from error
+    shutil.rmtree(aside)
+    return content

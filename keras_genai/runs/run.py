@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from keras_genai.export import check_saved_model
+from keras_genai.export.check import checked_export
 from keras_genai.files import complete_or_absent
 from keras_genai.recipes import recipe_from_record
 from keras_genai.runs.folder import RunFolder
@@ -187,13 +188,16 @@ class Run(RunFolder):
 
         with self.locked():
             try:
-                model.export(self.export_path)
+                difference = checked_export(
+                    model,
+                    self.export_path,
+                    lambda partial: check_saved_model(partial, model),
+                )
             except tf.errors.OpError as error:  # of a full disk, above all
                 raise OSError(
                     f"The export cannot be written: {error.message}. "
                     f"Received: {str(self.export_path)!r}"
                 ) from error
-            difference = check_saved_model(self.export_path, model)
             final = {
                 name: values[-1] for name, values in self.history().items()
             }

@@ -13,11 +13,16 @@ EVERY_MOMENT = """
 import os, shutil, signal, sys
 from pathlib import Path
 
-from keras_genai.files import complete_or_absent, remove_leftovers
+from keras_genai import files
+from keras_genai.files import (
+    check_replaceable,
+    complete_or_absent,
+    remove_leftovers,
+)
 from keras_genai.recipes import get_recipe
 from keras_genai.runs import Run
 
-EVENTS = ("open", "os.", "shutil.", "tempfile.")
+EVENTS = ("open", "os.", "shutil.", "tempfile.", "ctypes.")
 root = Path(sys.argv[1])
 
 
@@ -31,6 +36,16 @@ def write_folder(folder):
         partial.mkdir()
         (partial / "one").write_text("new")
         (partial / "two").write_text("new")
+
+
+def write_folder_in_two_moves(folder):
+    files._exchanged = lambda one, other: False  # as where it cannot be
+    write_folder(folder)
+
+
+def write_checked_folder(folder):  # as an export that is checked first
+    with complete_or_absent(folder / "artefact") as partial:
+        write_folder(partial.parent)
 
 
 def overwrite_run(folder):
@@ -59,10 +74,22 @@ def check_file(folder):
 
 
 def check_folder(folder):
+    found = whole(folder / "artefact")  # before anybody tidies up
     remove_leftovers(folder)
     assert [path.name for path in folder.iterdir()] == ["artefact"]
-    parts = sorted(path.name for path in (folder / "artefact").iterdir())
-    texts = {path.read_text() for path in (folder / "artefact").iterdir()}
+    assert whole(folder / "artefact") == found
+    return found
+
+
+def check_folder_of_two_moves(folder):
+    # It is back as soon as somebody is about to write there again.
+    check_replaceable(folder / "artefact", "a folder", Path.is_dir, True)
+    return check_folder(folder)
+
+
+def whole(artefact):
+    parts = sorted(path.name for path in artefact.iterdir())
+    texts = {path.read_text() for path in artefact.iterdir()}
     assert (parts, texts) in ((["one"], {"old"}), (["one", "two"], {"new"}))
     return texts.pop()
 
@@ -101,6 +128,8 @@ def killed_at(count, job, folder):
 for old, job, check in (
     (old_file, write_file, check_file),
     (old_folder, write_folder, check_folder),
+    (old_folder, write_checked_folder, check_folder),
+    (old_folder, write_folder_in_two_moves, check_folder_of_two_moves),
     (old_run, overwrite_run, check_run),
 ):
     found, count, status = [], 0, -signal.SIGKILL
@@ -128,7 +157,8 @@ def test_every_moment(tmp_path):
     assert process.returncode == 0, process.stderr
     lines = [line.split() for line in process.stdout.splitlines()]
     assert [name for name, _, _ in lines] == [
-        *("write_file", "write_folder", "overwrite_run"),
+        *("write_file", "write_folder", "write_checked_folder"),
+        *("write_folder_in_two_moves", "overwrite_run"),
     ]
     for _, moments, changes in lines:
         assert int(moments) > 8  # that there were some

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from keras_genai.cli import main
 from keras_genai.runs import Run
 
 pytest.importorskip("fcntl")  # Windows has no such locks
@@ -36,7 +37,7 @@ def held(run):
 
 
 def test_the_second_is_refused_until_the_first_is_gone(
-    run, held, recipe, contents
+    run, held, recipe, contents, capsys
 ):
     before = contents(run.folder)
     message = re.escape(f"process {held.pid} on {socket.gethostname()}")
@@ -48,8 +49,15 @@ def test_the_second_is_refused_until_the_first_is_gone(
     ):
         with pytest.raises(ValueError, match=message):
             work()
+    assert main(["export", str(run.folder)]) == 2
+    assert re.search(message, capsys.readouterr().err)
     assert contents(run.folder) == before
     assert [path.name for path in run.folder.parent.iterdir()] == ["run"]
+
+    # Elsewhere nobody is in the way.
+    output = run.folder.parent / "served"
+    assert main(["export", str(run.folder), "--output", str(output)]) == 0
+    assert contents(run.folder) == before
 
     held.kill()  # by SIGKILL, so that it can tidy nothing up
     held.wait()
