@@ -3,6 +3,7 @@ import json
 import shlex
 import shutil
 from pathlib import Path
+from unittest import mock
 
 import keras
 import numpy as np
@@ -239,6 +240,12 @@ def test_deterministic_is_turned_on(data, tmp_path, monkeypatch):
     # A run that was started so goes on so.
     assert main(["train", "--resume", exact, "--epochs", "2"]) == 0
     assert calls == [True, True]
+    # Another may turn to it, and stays so.
+    more = ["train", "--resume", plain, "--deterministic", "--offline"]
+    assert main([*more, "--epochs", "2"]) == 0
+    assert calls == [True] * 3
+    record = Run.open(plain).record()
+    assert (record["deterministic"], record["offline"]) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -251,6 +258,7 @@ def test_deterministic_is_turned_on(data, tmp_path, monkeypatch):
         (["dcgan", "--width"], ["Expected a value", "'--width' alone"]),
         (["dcgan", "--width", "0"], ["width=0"]),
         (["dcgan", "--loss", "hinje"], ["'hinge'", "loss='hinje'"]),
+        (["dcgan", "--dtype", "float15"], ["float15"]),
         (["dcgan", "--label-smoothing", "0.7"], ["label_smoothing=0.7"]),
         (["dcgan", "--dataset", "minst"], ["Nearest: mnist", "'minst'"]),
         (["dcgan", "--split", "dev"], ["Known: train", "split='dev'"]),
@@ -458,6 +466,40 @@ def test_resume_refuses_another_model_and_other_folders(
     assert "broken" in refused(capsys, "train", "--resume", tmp_path)
 
 
+def test_a_refused_resume_leaves_the_record(copied, no_training, capsys):
+    run = Run.open(copied)
+    before = run.record_path.read_bytes()
+    resume = ["train", "--resume", copied, "--deterministic", "--offline"]
+    assert "is complete" in refused(capsys, *resume)
+    resume += ["--epochs", 2]
+    assert "trains DCGAN" in refused(capsys, *resume, "gan")
+    with run.locked():
+        assert "in use" in refused(capsys, *resume)
+    for checkpoint in run.checkpoints.iterdir():
+        checkpoint.write_bytes(b"damaged")
+    assert "no checkpoint is whole" in refused(capsys, *resume)
+    assert run.record_path.read_bytes() == before
+
+
+def test_another_machine_leaves_the_record(copied, monkeypatch):
+    cluster = {"worker": ["127.0.0.1:1", "127.0.0.1:2"]}
+    task = {"type": "worker", "index": 1}
+    config = json.dumps({"cluster": cluster, "task": task})
+    monkeypatch.setenv("TF_CONFIG", config)
+    follow = mock.Mock()
+    monkeypatch.setattr("keras_genai.runs.follow", follow)
+    run = Run.open(copied)
+    before = run.record_path.read_bytes()
+    resume = ["train", "--resume", str(copied), "--epochs", "2"]
+    more = ["--deterministic", "--offline", "--strategy", "multiworker"]
+    assert main([*resume, *more]) == 0
+    ((record, epochs, folder), _) = follow.call_args
+    assert (epochs, folder) == (2, copied)
+    assert (record["deterministic"], record["offline"]) == (True, True)
+    assert record["strategy"] == "multiworker"
+    assert run.record_path.read_bytes() == before
+
+
 def test_resume_refuses_other_data(copied, tmp_path, no_training, capsys):
     run = Run.open(copied)
     record = run.record()
@@ -465,9 +507,12 @@ def test_resume_refuses_other_data(copied, tmp_path, no_training, capsys):
     np.savez(other, images=np.zeros((16, 8, 8), "uint8"))
     record["recipe"]["source"] = str(other)
     run.write_record(record)
-    message = refused(capsys, "train", "--resume", copied, "--epochs", "2")
+    before = run.record_path.read_bytes()
+    resume = ["train", "--resume", copied, "--epochs", "2", "--deterministic"]
+    message = refused(capsys, *resume)
     assert "no longer those" in message
     assert record["data"]["digest"] in message
+    assert run.record_path.read_bytes() == before
     assert (copied / "model.keras").is_file()
 
 
@@ -641,6 +686,23 @@ def test_equals_signs_and_paths_from_elsewhere(data, tmp_path, monkeypatch):
     assert record["recipe"]["model_arguments"] == {"width": 2}
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--resume", "run", "--epochs", "2"]) == 0
+
+
+def test_sixteen_bits(data, tmp_path):
+    folder, dtype = tmp_path / "run", "mixed_float16"
+    arguments = ["train", "dcgan", "--data", data, "--output", str(folder)]
+    assert main([*arguments, *QUICK, "--dtype", dtype]) == 0
+    run = Run.open(folder)
+    assert run.record()["recipe"]["model_arguments"]["dtype"] == dtype
+    assert run.record()["final"]["export_difference"] < 0.02
+    model = load_model(run.model_path)
+    assert model.dtype_policy.name == dtype
+    assert all(each.dtype == "float32" for each in model.trainable_variables)
+    picture = tmp_path / "grid.png"
+    assert main(["generate", str(folder), "--output", str(picture)]) == 0
+    assert picture.is_file()
+    assert main(["train", "--resume", str(folder), "--epochs", "2"]) == 0
+    assert load_model(run.model_path).dtype_policy.name == dtype
 
 
 # --- Autoencoders ------------------------------------------------------------

@@ -7,6 +7,7 @@ from test_cli import refused
 
 from keras_genai import MarkovChain, load_model
 from keras_genai.cli import main
+from keras_genai.runs import Run
 
 TEXT = "the cat sat on the mat; the dog sat on the log.\n" * 30
 SMALL = ["--epochs", "1", "--batch-size", "8", "--seed", "0"]
@@ -45,6 +46,21 @@ def test_a_run_leaves_all_that_came_of_it(finished, text_file):
     assert {"bits_per_character", "val_bits_per_character"} < set(
         record["final"]
     )
+
+
+@pytest.mark.parametrize(
+    "options", [["--prompt", "x = 1"], ["--prompt=x = 1"], ["--prompt", "="]]
+)
+def test_a_prompt_may_have_an_equals_sign(
+    options, text_file, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Run, "train", lambda run, *choices: None)
+    monkeypatch.setattr(Run, "finish", lambda run, model: None)
+    folder = tmp_path / "run"
+    arguments = ["train", "gpt", "--text", text_file, "--output", str(folder)]
+    assert main([*arguments, *options]) == 0
+    prompt = options[-1].removeprefix("--prompt=")
+    assert Run.open(folder).record()["recipe"]["prompt"] == prompt
 
 
 def test_run_and_export_go_on_from_a_prompt_alike(finished, capsys):

@@ -9,6 +9,7 @@ import keras_genai
 
 MODELS = {
     **test_contract.MODELS,
+    "music_transformer": (test_contract.composer, test_contract.scores),
     **{
         name: (make, test_contract.windows)
         for name, make in test_contract.LANGUAGE_MODELS.items()
@@ -51,6 +52,36 @@ def test_mixed_precision_trains_samples_and_reloads(name, tmp_path):
     model.save(tmp_path / "m.keras")
     again = keras_genai.load_model(tmp_path / "m.keras")
     assert again.dtype_policy.name == "mixed_float16"
+
+
+@pytest.mark.parametrize(
+    "name", ["dcgan", "vae", "pixelcnn", "gpt", "music_transformer"]
+)
+def test_bfloat16_trains_like_float32(name):
+    make, make_data = MODELS[name]
+    losses = []
+    for dtype in ("float32", "mixed_bfloat16"):
+        model = in_policy(make, dtype)
+        model.compile(steps_per_execution=1, jit_compile=False)
+        before = [np.array(weight) for weight in model.trainable_variables]
+        history = model.fit(make_data(), epochs=1, verbose=0).history
+        losses.append([history[key] for key in history if "loss" in key])
+        changed = [
+            (np.array(weight) != old).any()
+            for weight, old in zip(
+                model.trainable_variables, before, strict=True
+            )
+        ]
+        assert any(changed)
+    assert all(w.dtype == "float32" for w in model.trainable_variables)
+    # The range is that of float32: nothing is scaled.
+    assert not any(
+        isinstance(value, keras.optimizers.LossScaleOptimizer)
+        for value in vars(model).values()
+    )
+    # Eight bits of mantissa, of which rounding takes half of the last.
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.005)
+    assert losses[1] != losses[0]
 
 
 def test_the_argument_reaches_every_network():

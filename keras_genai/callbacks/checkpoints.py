@@ -37,7 +37,8 @@ class Checkpoints(keras.callbacks.Callback):
         Args:
             model: A model like the one that was saved.
             set_aside: Boolean. Whether damaged ones are renamed: of several
-                machines one does it, the others only pass them over.
+                machines one does it, the others only pass them over, and so
+                they do with one that is renamed in that moment.
 
         Returns:
             Integer, the epochs that it was trained for, 0 without
@@ -50,6 +51,8 @@ class Checkpoints(keras.callbacks.Callback):
         for epoch, path in reversed(self._saved()):
             try:
                 check_keras_archive(path)
+            except FileNotFoundError:  # another machine set it aside
+                continue
             except ValueError as error:
                 damaged.append((path, error))
                 continue

@@ -83,7 +83,11 @@ def train(options, extra):
         strategy = strategy or run.record().get("strategy")
         prepare_tensorflow()
         if not _is_chief(strategy):
-            follow({**run.record(), "strategy": strategy}, epochs, run.folder)
+            record = run.record()
+            record["strategy"] = strategy
+            record["deterministic"] |= options.deterministic
+            record["offline"] |= options.offline
+            follow(record, epochs, run.folder)
             return 0
     else:
         recipe, epochs = _chosen_recipe(options), None
@@ -112,7 +116,13 @@ def train(options, extra):
             options.overwrite,
         )
     try:
-        model = run.train(epochs, options.tensorboard, strategy)
+        model = run.train(
+            epochs,
+            options.tensorboard,
+            strategy,
+            options.deterministic,
+            options.offline,
+        )
     except KeyboardInterrupt:
         print(
             "\nInterrupted. Every finished epoch is kept; go on with\n"
@@ -235,8 +245,12 @@ def _with_own_arguments(recipe, extra):
         for field in dataclasses.fields(recipe)
         if field.name not in _TRAIN_OPTIONS
     ]
-    # `--name=value` is `--name value`.
-    extra = [part for text in extra for part in text.split("=", 1)]
+    # `--name=value` is `--name value`; a value may have a `=` of its own.
+    extra = [
+        part
+        for text in extra
+        for part in text.split("=", text.startswith("--"))
+    ]
     names = [text.removeprefix("--").replace("-", "_") for text in extra[::2]]
     for name, text in zip(names, extra[::2], strict=True):
         if name not in (*own, *of_recipe) or not text.startswith("--"):
@@ -287,10 +301,6 @@ def _resumed(options, extra):
         )
     run = Run.open(options.resume)
     record = run.record()
-    if options.deterministic or options.offline:
-        record["deterministic"] |= options.deterministic
-        record["offline"] |= options.offline
-        run.write_record(record)
     family = record["recipe"]["family"]
     if options.model is not None and family != (
         recipes.get_recipe(options.model).family

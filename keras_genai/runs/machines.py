@@ -53,6 +53,7 @@ def follow(record, epochs=None, folder=None):
 
     Raises:
         ConnectionError: If another machine is gone.
+        ValueError: As `check_same_epochs`.
     """
     from keras_genai.callbacks import Checkpoints, RaiseOnNaN
 
@@ -61,6 +62,7 @@ def follow(record, epochs=None, folder=None):
     if folder is not None:
         checkpoints = Checkpoints(Path(folder) / "checkpoints")
         done = checkpoints.restore(model, set_aside=False)
+    check_same_epochs(model, done, recipe.epochs)
     with lost_machines_told():
         model.fit(
             dataset,
@@ -69,6 +71,44 @@ def follow(record, epochs=None, folder=None):
             initial_epoch=done,
             callbacks=[RaiseOnNaN()],
             verbose=0,
+        )
+
+
+def check_same_epochs(model, done, epochs):
+    """Refuses to train if the machines of a run would train other epochs.
+
+    A machine whose view of the shared folder is old would go on from another
+    checkpoint, with weights that are no longer those of the others.
+
+    Args:
+        model: The model, made in the strategy's scope.
+        done: Integer, the epochs that this machine has done.
+        epochs: Integer, the epochs in all that it was asked for.
+
+    Raises:
+        ValueError: If they differ, on every machine.
+        ConnectionError: If another machine is gone.
+    """
+    import tensorflow as tf
+
+    strategy = model.distribute_strategy
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return
+
+    @tf.function
+    def gathered():
+        replica = tf.distribute.get_replica_context()
+        return replica.all_gather(tf.constant([[done, epochs]]), axis=0)
+
+    with lost_machines_told():
+        found = strategy.run(gathered)
+    rows = strategy.experimental_local_results(found)[0].numpy().tolist()
+    if any(row != rows[0] for row in rows):
+        raise ValueError(
+            "The machines of a run go on from the same epoch to the same "
+            "epoch: give each the same --epochs, and a folder in which it "
+            "sees the same checkpoints. Received, on one after another: "
+            + ", ".join(f"done={d} of epochs={e}" for d, e in rows)
         )
 
 

@@ -12,7 +12,11 @@ from keras_genai.export.check import checked_export
 from keras_genai.files import complete_or_absent
 from keras_genai.recipes import recipe_from_record
 from keras_genai.runs.folder import RunFolder
-from keras_genai.runs.machines import lost_machines_told, opened
+from keras_genai.runs.machines import (
+    check_same_epochs,
+    lost_machines_told,
+    opened,
+)
 from keras_genai.runs.measuring import (
     likelihood_in_bits,
     measured_samples,
@@ -34,7 +38,14 @@ class Run(RunFolder):
         folder: Path of the folder.
     """
 
-    def train(self, epochs=None, tensorboard=False, strategy=None):
+    def train(
+        self,
+        epochs=None,
+        tensorboard=False,
+        strategy=None,
+        deterministic=False,
+        offline=False,
+    ):
         """Trains, from the start or from the last epoch that was finished.
 
         Args:
@@ -44,6 +55,9 @@ class Run(RunFolder):
             strategy: String for `keras_genai.replicas.get_strategy`, now and
                 whenever the run is resumed, or `None` for the run's own. On
                 several machines the others `follow` this one, the chief.
+            deterministic: Boolean. Whether it repeats bit for bit from here
+                on, also where it was not created so.
+            offline: Boolean, likewise, whether the network is left alone.
 
         Returns:
             The trained model.
@@ -55,13 +69,19 @@ class Run(RunFolder):
             FloatingPointError: If it diverged.
             ConnectionError: If another machine of the run is gone.
             ValueError: If the data are no longer the same, if nothing is
-                whole that the run could go on from, or if another process
-                works in the folder.
+                whole that the run could go on from, if several machines
+                would not train the same epochs, or if another process works
+                in the folder. What is refused leaves the record as it was.
         """
         with self.locked():
-            return self._train(epochs, tensorboard, strategy)
+            record = self.record()
+            if strategy is not None:
+                record["strategy"] = strategy
+            record["deterministic"] |= deterministic
+            record["offline"] |= offline
+            return self._train(record, epochs, tensorboard)
 
-    def _train(self, epochs, tensorboard, strategy):
+    def _train(self, record, epochs, tensorboard):
         import keras
 
         from keras_genai.callbacks import (
@@ -70,9 +90,7 @@ class Run(RunFolder):
             TrainingDoctor,
         )
 
-        record = self.record()
-        if strategy is not None:
-            record["strategy"] = strategy
+        checkpoints = Checkpoints(self.checkpoints)
         try:
             recipe, dataset, validation, model = opened(record, epochs)
             callbacks = [self._sampler(recipe)]
@@ -82,14 +100,14 @@ class Run(RunFolder):
                 callbacks.append(
                     self._tensorboard(recipe, model, held_out.examples)
                 )
+            epochs_done = checkpoints.restore(model)
+            check_same_epochs(model, epochs_done, recipe.epochs)
         except Exception:
             if record["status"] == "started":  # there is nothing to resume
                 shutil.rmtree(self.folder)
                 self._bring_back_replaced()
             raise
 
-        checkpoints = Checkpoints(self.checkpoints)
-        epochs_done = checkpoints.restore(model)
         self._forget_unfinished_epochs(epochs_done)
         record |= {
             "status": "training",
