@@ -97,6 +97,12 @@ def _history():
     return b"epoch,loss,val_loss\r\n0,0.5,NA\r\n1,0.25,NA\r\n"
 
 
+def _about():
+    about = {"family": "ConditionalGAN", "makes": "images"}
+    about |= {"image_shape": [28, 28, 1], "latent_dim": 64, "num_classes": 10}
+    return json.dumps(about, indent=2).encode()
+
+
 def _model():
     import keras_genai
 
@@ -150,6 +156,21 @@ def _read_history(path):
     return Run(path.parent).history()
 
 
+def _read_about(path):
+    from keras_genai.export import read_about
+
+    return read_about(path.parents[1])
+
+
+def _read_drawing(path):
+    from keras_genai.demo.drawing import read_picture
+
+    try:
+        return read_picture(path)
+    except ValueError as error:  # of an upload, which has no name
+        raise ValueError(f"{path.name}: {error}") from error
+
+
 def _read_model(path):
     import keras_genai
 
@@ -168,6 +189,10 @@ LOADERS = {
     "midi": ("score.mid", _midi, _read_midi),
     "record": ("run.json", _record, _read_record),
     "history": ("history.csv", _history, _read_history),
+    "about": ("assets.extra/keras_genai.json", _about, _read_about),
+    "drawn_png": ("drawing.png", _picture("PNG"), _read_drawing),
+    "drawn_jpeg": ("drawing.jpg", _picture("JPEG"), _read_drawing),
+    "drawn_webp": ("drawing.webp", _picture("WEBP"), _read_drawing),
     "keras": ("model.keras", _model, _read_model),
 }
 
@@ -186,6 +211,7 @@ class Reader:
     def __init__(self, name, folder):
         file, make, self.load = LOADERS[name]
         self.path, self.good = folder / file, make()
+        self.path.parent.mkdir(exist_ok=True)
 
     def read(self, data):
         """Whether it was read, rather than refused.
@@ -297,6 +323,8 @@ def fuzz(name, seconds):
 
         import keras_genai.data.music
         import keras_genai.data.sources
+        import keras_genai.demo.drawing
+        import keras_genai.export
         import keras_genai.runs  # noqa: F401
 
         Image.init()

@@ -1,10 +1,13 @@
 """Zip archives, looked through before anything is taken out of them.
 
 `.keras` and `.npz` files are zip archives, and such a file may come from
-anywhere: what is declared in it is checked against what is there.
+anywhere: what is declared in it is checked against what is there, and so is
+the HDF5 file in a `.keras`.
 """
 
+import io
 import json
+import math
 import zipfile
 
 # An archive may hold so many bytes, or so many times its own size.
@@ -13,8 +16,19 @@ MAX_EXPANSION = 100
 
 _KERAS_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 # What Keras builds of a config by running code that the config holds, or
-# that a file has which the config names.
-_RUNS_CODE = {"__lambda__", "TFSMLayer"}
+# that a file has which the config names, or a method that it names.
+_RUNS_CODE = {"__lambda__", "FlaxLayer", "TFSMLayer", "TorchModuleWrapper"}
+# Their vocabulary may be the path of a file.
+_READS_FILES = {
+    *("IndexLookup", "IntegerLookup", "StringLookup", "TextVectorization")
+}
+# Where Keras has what models are made of, rather than what reads and writes
+# files or changes settings. Of `src` it makes nothing but layers and the like.
+_PARTS = {
+    *("activations", "constraints", "dtype_policies", "initializers", "layers"),
+    *("losses", "metrics", "models", "ops", "optimizers", "quantizers"),
+    *("random", "regularizers", "src"),
+}
 
 
 def open_archive(path):
@@ -64,10 +78,11 @@ def open_archive(path):
 def check_keras_archive(path, known=()):
     """Refuses a `.keras` file that is not whole, or could do harm.
 
-    It has the three members that `model.save` writes, stored as they are, so
-    that nothing is larger than the file, with checksums that hold. Its config
-    names classes of Keras and of this package, and those that this process
-    has registered itself.
+    It has the three members that `model.save` writes, stored as they are,
+    with checksums that hold. Its weights are as Keras writes them, neither
+    compressed nor elsewhere, so that together they are no larger than the
+    file. Its config names parts of models of Keras and of this package, and
+    those that this process has registered itself.
 
     Args:
         path: Path of the file.
@@ -93,11 +108,82 @@ def check_keras_archive(path, known=()):
             if damaged is not None:
                 raise ValueError(f"the checksum of {damaged} does not hold")
             check_config(json.loads(archive.read("config.json")), known)
+            _check_weights(archive.read("model.weights.h5"))
         except Exception as error:  # of whatever kind a broken file makes
             raise ValueError(
                 f"Expected a whole `.keras` file, as `model.save` writes it: "
                 f"{error}. Received: {str(path)!r}"
             ) from error
+
+
+def _check_weights(content):
+    """Refuses an HDF5 file that Keras did not write, before Keras reads it.
+
+    Keras itself refuses a dataset that declares a thousand times what it
+    stores only above 4 GiB.
+    """
+    import h5py
+
+    declared = 0
+    with h5py.File(io.BytesIO(content)) as file:
+        for name, item in _items(file):
+            _check_attributes(name, item)
+            if isinstance(item, h5py.Dataset):
+                declared += _declared_bytes(name, item)
+    if declared > len(content):
+        raise ValueError(
+            f"its weights would be {declared:,} bytes, of {len(content):,}"
+        )
+
+
+def _items(file):
+    """The groups and datasets of an HDF5 file, each with its name."""
+    import h5py
+
+    items, addresses = [("/", file)], set()
+    while items:
+        name, item = items.pop()
+        # No count of links is believed: a group may hold itself.
+        address = h5py.h5o.get_info(item.id).addr
+        if address in addresses:
+            raise ValueError(f"{name} is a second name in its weights")
+        addresses.add(address)
+        yield name, item
+        if isinstance(item, h5py.Group):
+            for child in item:
+                link = item.get(child, getclass=True, getlink=True)
+                if link is not h5py.HardLink:
+                    raise ValueError(f"{child} is a link in its weights")
+                items.append((child, item[child]))
+
+
+def _check_attributes(name, item):
+    import h5py
+
+    # In a heap of their own they may be compressed.
+    if h5py.h5o.get_info(item.id).meta_size.attr.heap_size:
+        raise ValueError(f"{name} of its weights has many attributes")
+    for key in item.attrs:
+        attribute = item.attrs.get_id(key)
+        is_string = h5py.check_string_dtype(attribute.dtype) is not None
+        if attribute.shape != () or not is_string:
+            raise ValueError(
+                f"{name} of its weights has the attribute {key}, no string"
+            )
+
+
+def _declared_bytes(name, dataset):
+    """Bytes that a dataset is in memory; its layout is looked at first."""
+    import h5py
+
+    created = dataset.id.get_create_plist()
+    if created.get_layout() != h5py.h5d.CONTIGUOUS or created.get_nfilters():
+        raise ValueError(f"{name} of its weights is chunked or virtual")
+    if created.get_external_count():
+        raise ValueError(f"{name} of its weights is in another file")
+    if dataset.dtype.hasobject:
+        raise ValueError(f"{name} of its weights holds no numbers")
+    return math.prod(dataset.shape or ()) * dataset.dtype.itemsize
 
 
 def check_config(config, known=()):
@@ -111,9 +197,10 @@ def check_config(config, known=()):
         known: Iterable of strings, as above.
 
     Raises:
-        ValueError: If it has a lambda, a layer that is a SavedModel, or
-            a class that neither Keras nor this package has, nor this process
-            has registered.
+        ValueError: If it has a lambda, a layer that is a SavedModel or
+            a pickle, a vocabulary in a file, or a class or function that is
+            no part of models of Keras or this package, and that this process
+            has not registered.
 
     Example:
         >>> check_config({"module": "keras.layers", "class_name": "Dense"})
@@ -140,12 +227,22 @@ def _check_class(name, part, known):
 
     if name in _RUNS_CODE:
         raise ValueError(f"its config has a {name}, which may run any code")
+    config = part.get("config")
+    if name in _READS_FILES and isinstance(config.get("vocabulary"), str):
+        raise ValueError(f"its config has a {name}, which reads a file")
     module, registered = part.get("module"), part.get("registered_name")
     if module is None and registered is None:
         return  # no class of its own: a tensor, a slice
-    package = str(module).split(".")[0]
-    if package in ("keras", "keras_genai", "builtins", "None"):
+    if _is_part_of_models(str(module)):
         return
+    name = config if name == "function" else name
     if name in known or keras.saving.get_registered_object(registered):
         return
-    raise ValueError(f"its config names {module}.{name}, a class unknown here")
+    raise ValueError(f"its config names {module}.{name}, unknown here")
+
+
+def _is_part_of_models(module):
+    package, *names = module.split(".")
+    if package == "keras":
+        return not names or names[0] in _PARTS
+    return package in ("keras_genai", "builtins", "None")

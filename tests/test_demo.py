@@ -1,5 +1,7 @@
 """The demo: what exports are asked for, what is refused, the HTTP API."""
 
+import collections
+import concurrent.futures
 import io
 import itertools
 import json
@@ -529,28 +531,72 @@ def test_the_queue_is_the_only_way_in(server):
     assert answer.status_code == 404
 
 
+# What a browser sends of a sheet, with anything in its places.
+FILE = st.fixed_dictionaries(
+    {},
+    optional={
+        "path": JSON | st.sampled_from(["/etc/passwd", "..", ""]),
+        "url": JSON | st.sampled_from(["http://example.com/a.png"]),
+        "meta": JSON | st.just({"_type": "gradio.FileData"}),
+        "size": JSON,
+    },
+)
+DRAWING = st.fixed_dictionaries(
+    {},
+    optional={
+        "background": JSON | FILE,
+        "layers": JSON | st.lists(FILE, max_size=2),
+        "composite": JSON | FILE,
+        "id": JSON,
+    },
+)
+LARGE = st.sampled_from([10**400, -(2**63), 2**31, 1e308])
+STRANGE = JSON | DRAWING | LARGE | st.integers(0, 5)
+
+
+def requests(parameters):
+    """Requests of an endpoint: mostly right, all but two inputs at most."""
+
+    @st.composite
+    def inputs(draw):
+        right = [each.get("parameter_default") for each in parameters]
+        # Few images and few tokens.
+        right = [min(each, 6) if type(each) is int else each for each in right]
+        places = st.integers(0, len(right) - 1)
+        for place in draw(st.lists(places, max_size=2)):
+            right[place] = draw(STRANGE)
+        return right
+
+    any_inputs = st.lists(STRANGE, max_size=len(parameters) + 1)
+    return st.one_of(inputs(), inputs(), any_inputs)
+
+
 def test_any_json_is_answered_and_the_server_lives_on(server):
-    names = {
-        name: len(endpoint["parameters"])
-        for name, endpoint in server.get("/info")
-        .json()["named_endpoints"]
-        .items()
-    }
-    assert "/gpt_generate" in names and len(names) == 11
+    endpoints = server.get("/info").json()["named_endpoints"]
+    assert "/gpt_generate" in endpoints and len(endpoints) == 11
+    asked = st.one_of(
+        st.tuples(st.just(name.strip("/")), requests(endpoint["parameters"]))
+        for name, endpoint in endpoints.items()
+    )
+    answers = collections.Counter()
 
-    @FEW
-    @given(st.data())
-    def ask(data):
-        name = data.draw(st.sampled_from(sorted(names)))
-        count = names[name] + data.draw(st.sampled_from([0, 0, 0, 1, -1]))
-        inputs = data.draw(st.lists(JSON, min_size=count, max_size=count))
-        kind, answer = call(server, name.strip("/"), inputs)
+    def answer(request):
+        kind, said = call(server, *request)
         if kind == "error":
-            assert answer["error"]
-            assert "Traceback" not in answer["error"]
-            assert "log says why" not in answer["error"]
+            assert said["error"], request
+            assert "Traceback" not in said["error"], request
+            assert "log says why" not in said["error"], request
+        answers[kind] += 1
 
-    ask()
+    with concurrent.futures.ThreadPoolExecutor(8) as clients:
+
+        @settings(FEW, max_examples=20)
+        @given(st.lists(asked, min_size=8, max_size=8))
+        def ask(several):
+            list(clients.map(answer, several))
+
+        ask()
+    assert min(answers["complete"], answers["error"]) > 40
     assert call(server, "vae_generate", [1, 0])[0] == "complete"
 
 

@@ -41,7 +41,8 @@ def load(path):
         `ServedImages`, `ServedText` or `ServedMusic`.
 
     Raises:
-        ValueError: If there is no SavedModel, or one that generates nothing.
+        ValueError: If there is no SavedModel, or one that generates nothing,
+            or another thing than it says of itself.
     """
     import tensorflow as tf
 
@@ -53,14 +54,19 @@ def load(path):
             "Expected a run that has ended, or a SavedModel. "
             f"Received: {str(path)!r}"
         )
-    loaded = tf.saved_model.load(str(folder))
     about = read_about(folder)
+    loaded = tf.saved_model.load(str(folder))
     if "generate" not in loaded.signatures:
         raise ValueError(
             "Expected an export with a signature `generate`. "
             f"Received: {str(path)!r} with {sorted(loaded.signatures)}"
         )
-    makes = about.get("makes") or _made_by(loaded.signatures)
+    makes = _made_by(loaded.signatures)
+    if about.get("makes", makes) != makes:
+        raise ValueError(
+            f"Expected an export of {about['makes']}, as it says of itself. "
+            f"Received: {str(path)!r} with {sorted(loaded.signatures)}"
+        )
     path = path.resolve()
     name = path.parent.name if path.name == "export" else path.name
     return _KINDS[makes](loaded, about, name)
@@ -128,15 +134,20 @@ class ServedImages(ServedModel):
     def __init__(self, loaded, about, name):
         super().__init__(loaded, about, name)
         self.num_classes = about.get("num_classes")
-        shape = (
-            about.get("image_shape")
-            or (
-                self.signatures["generate"]
-                .structured_outputs["images"]
-                .shape[1:]
-            )
+        self.image_shape = self._find_image_shape()
+
+    def _find_image_shape(self):
+        outputs = self.signatures["generate"].structured_outputs
+        said = [None, *self.about.get("image_shape", [None] * 3)]
+        made = outputs["images"].shape if "images" in outputs else None
+        if made is not None and made.is_compatible_with(said):
+            shape = made.merge_with(said)[1:]
+            if shape.is_fully_defined():
+                return tuple(shape)
+        raise ValueError(
+            "Expected an export whose `generate` makes images, of the shape "
+            f"that it says. Received: {self.name!r} with {made}, not {said}"
         )
-        self.image_shape = tuple(shape)
 
     def has(self, signature):
         """Whether the export can be asked for something.

@@ -11,6 +11,15 @@ from keras_genai.files import check_replaceable, complete_or_absent
 
 # Where SavedModel has a place for what TensorFlow itself does not read.
 _ABOUT = ("assets.extra", "keras_genai.json")
+# What it may say: the file may come from anywhere.
+_MAX_BYTES = 2**16
+_MAKES = ("images", "text", "music")
+_MAX_SIDE = 2**12
+_MAX_SIZES = {
+    "latent_dim": 2**20,
+    "num_classes": 2**16,
+    "max_sequence_length": 2**20,
+}
 
 
 def write_saved_model(signatures, filepath, overwrite=True, about=None):
@@ -62,10 +71,58 @@ def read_about(filepath):
 
     Returns:
         Dictionary: what `GenerativeModel.about` returned; empty of an export
-        that another program wrote.
+        that another program wrote. It may lack a key, or have others.
+
+    Raises:
+        ValueError: If it is no JSON object, longer than 64 KiB, or says what
+            no model is.
+        OSError: If it cannot be read.
     """
     note = Path(filepath).joinpath(*_ABOUT)
-    return json.loads(note.read_text()) if note.is_file() else {}
+    if not note.is_file():
+        return {}
+    with note.open("rb") as file:
+        content = file.read(_MAX_BYTES + 1)
+    try:
+        if len(content) > _MAX_BYTES:
+            raise ValueError(f"it is longer than {_MAX_BYTES:,} bytes")
+        about = json.loads(content)
+        _check_about(about)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"Expected what an export says of itself: {error}. "
+            f"Received: {str(note)!r}"
+        ) from error
+    return about
+
+
+def _check_about(about):
+    if not isinstance(about, dict):
+        raise ValueError("it is no JSON object")
+    is_right = {
+        "family": _is_name(about.get("family", "GAN")),
+        "makes": about.get("makes", "images") in _MAKES,
+        "image_shape": _is_image_shape(about.get("image_shape", [1, 1, 1])),
+    }
+    for name, most in _MAX_SIZES.items():
+        is_right[name] = _is_size(about.get(name, 1), most)
+    for name, right in is_right.items():
+        if not right:
+            raise ValueError(f"its {name} is {str(about[name])[:60]!r}")
+
+
+def _is_name(value):
+    return isinstance(value, str) and value.isidentifier() and len(value) < 100
+
+
+def _is_image_shape(value):
+    if not isinstance(value, list) or len(value) != 3:
+        return False
+    return all(_is_size(side, _MAX_SIDE) for side in value)
+
+
+def _is_size(value, most):
+    return type(value) is int and 1 <= value <= most
 
 
 def ask(function, **inputs):

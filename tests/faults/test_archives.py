@@ -1,12 +1,15 @@
 """What a file brings along is looked at before it is believed."""
 
+import inspect
 import io
 import json
 import re
 import struct
+import tracemalloc
 import zipfile
 import zlib
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -125,7 +128,28 @@ def test_safe_mode_cannot_be_switched_off(saved):
                 "config": "get_file",
                 "registered_name": "get_file",
             },
-            "cannot be made anew",
+            "keras.utils.get_file, unknown here",
+        ),
+        # Keras takes the name of a function for that of a class, too.
+        (
+            {"module": "keras.utils", "class_name": "plot_model"},
+            "keras.utils.plot_model, unknown here",
+        ),
+        (
+            {"module": "keras.layers", "class_name": "TorchModuleWrapper"},
+            "TorchModuleWrapper.*may run any code",
+        ),
+        (
+            {"module": "keras.layers", "class_name": "FlaxLayer"},
+            "FlaxLayer.*may run any code",
+        ),
+        (
+            {
+                "module": "keras.layers",
+                "class_name": "StringLookup",
+                "config": {"vocabulary": "/etc/passwd"},
+            },
+            "StringLookup, which reads a file",
         ),
     ],
 )
@@ -156,7 +180,19 @@ def test_classes_that_this_process_knows_are_no_strangers(tmp_path):
         model.save(path)
         loaded = keras_genai.load_model(path, custom_objects=known)
         assert type(loaded.generator.layers[0]) is kind
-    refused(path, "Named, a class unknown")
+    refused(path, "Named, unknown here")
+
+
+def test_keras_builds_nothing_else_with_its_guard_off():
+    """All that looks at Keras's safe mode is what is refused here."""
+    guarded = {
+        name
+        for name, kind in vars(keras.layers).items()
+        if isinstance(kind, type)
+        and "safe_mode" in inspect.getsource(inspect.getmodule(kind))
+    }
+    refused = archives._RUNS_CODE | archives._READS_FILES
+    assert guarded - {"Lambda"} <= refused  # of a lambda, its function is
 
 
 def test_a_tokenizer_brings_no_code_along(tmp_path):
@@ -214,7 +250,7 @@ def test_a_weights_member_that_is_a_link_is_only_bytes(saved, tmp_path):
         {"model.weights.h5": None},
         extra=[(link, "/etc/passwd")],
     )
-    refused(path, "cannot be made anew")
+    refused(path, "file signature not found")
 
 
 # --- Sizes -------------------------------------------------------------------
@@ -236,6 +272,144 @@ def test_bombs(saved, tmp_path, monkeypatch):
     np.savez_compressed(images, images=np.zeros((10**5, 32, 32), "uint8"))
     with pytest.raises(ValueError, match=r"bytes unpacked.*images\.npz"):
         keras_genai.load_images(images)
+
+
+def with_weights(saved, path, change, **options):
+    """Copies a model, its HDF5 file changed by a function of it."""
+    with zipfile.ZipFile(saved) as archive:
+        content = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(content, "r+", **options) as file:
+        change(file)
+    return rewritten(saved, path, {"model.weights.h5": content.getvalue()})
+
+
+def a_dataset(file):
+    """The name of the smallest dataset that is an array."""
+    sizes = {}
+
+    def visit(name, item):
+        if isinstance(item, h5py.Dataset) and item.shape:
+            sizes[name] = item.size
+
+    file.visititems(visit)
+    return min(sizes, key=sizes.get)
+
+
+def compressed(file):
+    """The same numbers: Keras reads it."""
+    name = a_dataset(file)
+    numbers = file[name][:]
+    del file[name]
+    file.create_dataset(name, data=numbers, compression="gzip")
+
+
+def bomb(file):
+    file.create_dataset(
+        "bomb", (2**28,), "float32", chunks=(2**26,), compression="gzip"
+    )[: 2**26] = 0
+
+
+def filled(file):
+    """A gibibyte of which nothing is stored."""
+    file.create_dataset("bomb", (2**28,), "float32", fillvalue=1.0)
+
+
+def in_sum(file):
+    """Each dataset is smaller than the file, all of them are not."""
+    size = len(file.id.get_file_image()) // 2
+    for index in range(3):
+        file.create_dataset(f"part{index}", (size,), "uint8")
+
+
+def virtual(file):
+    layout = h5py.VirtualLayout((100,), "float32")
+    layout[:] = h5py.VirtualSource("elsewhere.h5", "numbers", (100,))
+    file.create_virtual_dataset("virtual", layout)
+
+
+def external(file):
+    file.create_dataset(
+        "external", (9,), "uint8", external=[("/etc/passwd", 0, 9)]
+    )
+
+
+def external_link(file):
+    file["link"] = h5py.ExternalLink("elsewhere.h5", "/numbers")
+
+
+def soft_link(file):
+    file["link"] = h5py.SoftLink("/vars")
+
+
+def second_name(file):
+    file["again"] = file[a_dataset(file)]
+
+
+def endless(file):
+    group = file.create_group("group")
+    group["group"] = group
+
+
+def strings(file):
+    file["strings"] = ["a" * 1000] * 3
+
+
+def large_attribute(file):
+    file.attrs["large"] = np.zeros(1000)
+
+
+def many_attributes(file):
+    group = file.create_group("group")
+    for index in range(20):
+        group.attrs[f"attribute{index}"] = "text"
+
+
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (compressed, "is chunked or virtual"),
+        (bomb, "is chunked or virtual"),
+        (filled, r"would be 1,\d{3},\d{3},\d{3} bytes, of \d\d,"),
+        (in_sum, "its weights would be"),
+        (virtual, "is chunked or virtual"),
+        (external, "is in another file"),
+        (external_link, "is a link"),
+        (soft_link, "is a link"),
+        (second_name, "is a second name"),
+        (endless, "is a second name"),
+        (strings, "holds no numbers"),
+        (large_attribute, "attribute large, no string"),
+    ],
+)
+def test_weights_are_as_keras_writes_them(saved, tmp_path, change, reason):
+    path = with_weights(saved, tmp_path / "model.keras", change)
+    tracemalloc.start()
+    refused(path, reason)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**27
+    # Keras has no objection: there was something to guard against.
+    assert keras.saving.load_model(path)
+
+
+def test_attributes_in_a_heap_may_be_compressed(saved, tmp_path):
+    path = with_weights(
+        saved, tmp_path / "model.keras", many_attributes, libver="latest"
+    )
+    refused(path, "many attributes")
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "bfloat16"])
+def test_weights_of_all_precisions_are_let_through(tmp_path, policy):
+    path = tmp_path / "model.keras"
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = keras_genai.VAE((4, 4, 1), 2, networks="dense", seed=0)
+        model.compile()
+        model.save(path)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    archives.check_keras_archive(path)
 
 
 def test_an_archive_that_says_less_than_it_holds(tmp_path):

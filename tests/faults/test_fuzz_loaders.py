@@ -52,6 +52,7 @@ def test_a_good_file_cut_off(reader, data):
 @example(b"[" * 100_000)
 @example(b'{"class_name": "BytePairTokenizer"}')
 @example(b'{"recipe": {"family": []}, "status": 1}')
+@example(b'{"makes": {}, "image_shape": [1e999, NaN, -0]}')
 def test_any_bytes(reader, content):
     reader.read(content)
 
