@@ -8,7 +8,6 @@ import sys
 import time
 
 import numpy as np
-import pytest
 
 TRAIN = """
 import os, signal, sys
@@ -18,7 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-family, folder, killed_in_epoch = sys.argv[1], sys.argv[2], int(sys.argv[3])
+folder, killed_in_epoch = sys.argv[1], int(sys.argv[2])
 tf.config.experimental.enable_op_determinism()
 
 class Kill(keras.callbacks.Callback):
@@ -33,7 +32,8 @@ pixels = np.random.default_rng(0).integers(0, 256, (22, 8, 8, 1), "uint8")
 data = keras_genai.image_dataset(
     pixels, batch_size=4, seed=3, augment={"flip": "horizontal"}
 )
-model = getattr(keras_genai, family)((8, 8, 1), latent_dim=3, seed=0)
+# Dropout, BatchNorm and draws of codes: each has a state of its own.
+model = keras_genai.GAN((8, 8, 1), latent_dim=3, seed=0)
 model.compile(
     d_optimizer=keras.optimizers.Adam(1e-2, beta_1=0.5), steps_per_execution=2
 )
@@ -48,9 +48,9 @@ np.savez(folder + "/state.npz", *[np.array(value) for value in state])
 """
 
 
-def train(family, folder, killed_in_epoch=-1):
+def train(folder, killed_in_epoch=-1):
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", TRAIN, family, folder]
+    command = [sys.executable, "-c", TRAIN, folder]
     return subprocess.run(
         [*command, str(killed_in_epoch)],
         capture_output=True,
@@ -59,15 +59,14 @@ def train(family, folder, killed_in_epoch=-1):
     )
 
 
-@pytest.mark.parametrize("family", ["GAN", "DCGAN"])
-def test_killed_and_resumed_equals_unbroken(family, tmp_path):
+def test_killed_and_resumed_equals_unbroken(tmp_path):
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    process = train(family, unbroken)
+    process = train(unbroken)
     assert process.returncode == 0, process.stderr
-    killed = train(family, broken, killed_in_epoch=2)
+    killed = train(broken, killed_in_epoch=2)
     assert killed.returncode == -signal.SIGKILL
     assert not (broken / "state.npz").exists()
-    process = train(family, broken)
+    process = train(broken)
     assert process.returncode == 0, process.stderr
 
     expected = np.load(unbroken / "state.npz")
