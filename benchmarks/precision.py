@@ -20,10 +20,9 @@ alone; `TFDS_DATA_DIR` changes nothing.
 """
 
 import numpy as np
+from mistakes_shared import Lab
 from report import argument_parser, bar, publish
 from scaling import measured_step, packaged
-
-import keras_genai
 
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 GANS = ("gan", "dcgan", "conditional_gan", "acgan", "wgan_gp")
@@ -42,13 +41,12 @@ def main():
     families = options.families or [n for n in RECIPES if n != "markov"]
     if options.quick:
         steps, seeds, families = 2, [0], ["dcgan", "vae"]
-    distance = DistanceToDigits(options.quick)
+    lab = Lab(seed=0, quick=options.quick)
     rows, changes, above = [], [0.0], [0.0]
     for family in families:
-        measure = distance if family in GANS else None
         results = {
             dtype: [
-                evaluated(packaged(family, dtype=dtype), steps, seed, measure)
+                measured(family, dtype, steps, seed, lab)
                 for seed in (seeds if family in GANS else seeds[:1])
             ]
             for dtype in PRECISIONS
@@ -76,30 +74,14 @@ def main():
     )
 
 
-class DistanceToDigits:
-    """Fréchet distance of a model's samples to the digits held out."""
-
-    def __init__(self, quick):
-        self.extractor = keras_genai.FeatureExtractor.for_data(
-            keras_genai.load_images("mnist_5k", offline=True),
-            epochs=1 if quick else None,
-            verbose=0,
-        )
-        images = keras_genai.load_images("mnist_5k", "test", offline=True)
-        self.real = self.extractor.features(images.images)
-
-    def __call__(self, model):
-        made = self.extractor.features(model.generate(2000, seed=0))
-        return keras_genai.frechet_distance(made, self.real)
-
-
-def evaluated(recipe, steps, seed, distance):
-    """The loss on held-out data after so many steps, or the distance."""
+def measured(family, dtype, steps, seed, lab):
+    """A GAN's distance after so many steps; of others the held-out loss."""
+    recipe = packaged(family, dtype=dtype)
     dataset = recipe.dataset(seed=seed)
     model = recipe.model(dataset, seed=seed)
     model.fit(dataset.repeat(), epochs=1, steps_per_epoch=steps, verbose=0)
-    if distance is not None:
-        return distance(model)
+    if family in GANS:
+        return lab.distance(model.generate(2000, seed=0))
     held_out = recipe.dataset(seed=seed, split="test", like=dataset)
     return model.evaluate(held_out.take(4), verbose=0)["loss"]
 

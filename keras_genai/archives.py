@@ -101,19 +101,28 @@ def check_keras_archive(path, known=()):
                 f"Received: {str(path)!r} with {names}"
             )
         try:
-            for member in archive.infolist():
-                if member.compress_type != zipfile.ZIP_STORED:
-                    raise ValueError(f"{member.filename} is compressed")
-            damaged = archive.testzip()
-            if damaged is not None:
-                raise ValueError(f"the checksum of {damaged} does not hold")
-            check_config(json.loads(archive.read("config.json")), known)
-            _check_weights(archive.read("model.weights.h5"))
+            contents = {
+                member.filename: _stored(archive, member)
+                for member in archive.infolist()
+            }
+            check_config(json.loads(contents["config.json"]), known)
+            _check_weights(contents["model.weights.h5"])
         except Exception as error:  # of whatever kind a broken file makes
             raise ValueError(
                 f"Expected a whole `.keras` file, as `model.save` writes it: "
                 f"{error}. Received: {str(path)!r}"
             ) from error
+
+
+def _stored(archive, member):
+    if member.compress_type != zipfile.ZIP_STORED:
+        raise ValueError(f"{member.filename} is compressed")
+    try:
+        return archive.read(member)
+    except zipfile.BadZipFile as error:
+        raise ValueError(
+            f"the checksum of {member.filename} does not hold"
+        ) from error
 
 
 def _check_weights(content):

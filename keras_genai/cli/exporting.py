@@ -47,9 +47,7 @@ def export(options, _):
     from keras_genai.models import load_model
 
     model = load_model(run.model_path)
-    path = _beside(run.export_path, options)
-    if options.output:
-        path = Path(options.output)
+    path = Path(options.output or _beside(run.export_path, options))
 
     def check(partial):
         return check_export(partial, model, TOLERANCES[options.quantization])
