@@ -8,12 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_genai.export import runtimes
+from keras_genai.export import litert, onnx, runtimes, saved_model
 from keras_genai.export.converters import require
 from keras_genai.export.expressible import why_not
-from keras_genai.export.litert import is_litert
-from keras_genai.export.onnx import is_onnx
-from keras_genai.export.saved_model import is_saved_model
 from keras_genai.files import check_replaceable, complete_or_absent
 
 # How far an export may be from its model, by its quantisation: the greatest
@@ -26,9 +23,9 @@ _RUNTIMES = {
     "onnx": ("onnxruntime", "onnx"),
 }
 _KINDS = {
-    "saved_model": ("a SavedModel", is_saved_model),
-    "litert": ("a LiteRT file", is_litert),
-    "onnx": ("a folder of .onnx files", is_onnx),
+    "saved_model": saved_model.KIND,
+    "litert": litert.KIND,
+    "onnx": onnx.KIND,
 }
 _LIMITS = {"labels": "num_classes", "token_ids": "vocabulary_size"}
 _LENGTH = 32  # of sequences where the model has no limit
@@ -116,9 +113,9 @@ def check_export(filepath, model, tolerance=1e-5, count=100):
 
 
 def _format(path):
-    if is_litert(path):
+    if litert.is_litert(path):
         return "litert"
-    return "saved_model" if is_saved_model(path) else "onnx"
+    return "saved_model" if saved_model.is_saved_model(path) else "onnx"
 
 
 def _functions(model, format):

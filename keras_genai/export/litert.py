@@ -45,7 +45,7 @@ def write_litert(functions, filepath, overwrite=True, quantization=None):
             "Expected `quantization` to be None, 'float16' or 'int8'. "
             f"Received: quantization={quantization!r}"
         )
-    check_replaceable(path, "a LiteRT file", is_litert, overwrite)
+    check_replaceable(path, *KIND, overwrite)
     functions = expressible(functions, "litert")
     with complete_or_absent(path) as partial:
         content = _convert(functions, quantization, partial)
@@ -59,6 +59,10 @@ def is_litert(path):
         return False
     with path.open("rb") as file:
         return file.read(8)[4:] == b"TFL3"
+
+
+# What an export of this format may replace.
+KIND = "a LiteRT file", is_litert
 
 
 def _convert(functions, quantization, aside):

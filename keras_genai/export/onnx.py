@@ -38,7 +38,7 @@ def write_onnx(functions, filepath, overwrite=True):
         )
     for package in ("onnx", "tf2onnx"):
         require(package, "onnx")
-    check_replaceable(path, "a folder of .onnx files", is_onnx, overwrite)
+    check_replaceable(path, *KIND, overwrite)
     models = {
         name: _convert(name, *each)
         for name, each in expressible(functions, "onnx").items()
@@ -56,6 +56,10 @@ def is_onnx(path):
     return path.is_dir() and all(
         each.suffix == ".onnx" for each in path.iterdir()
     )
+
+
+# What an export of this format may replace.
+KIND = "a folder of .onnx files", is_onnx
 
 
 def _convert(name, function, specs):

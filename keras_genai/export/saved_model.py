@@ -46,7 +46,7 @@ def write_saved_model(signatures, filepath, overwrite=True, about=None):
     import keras
 
     path = Path(filepath)
-    check_replaceable(path, "a SavedModel", is_saved_model, overwrite)
+    check_replaceable(path, *KIND, overwrite)
     archive = keras.export.ExportArchive()
     for name, (function, input_signature) in signatures.items():
         archive.add_endpoint(name, function, input_signature)
@@ -61,6 +61,10 @@ def write_saved_model(signatures, filepath, overwrite=True, about=None):
 def is_saved_model(path):
     """Whether a path is a folder with a SavedModel in it."""
     return (path / "saved_model.pb").is_file()
+
+
+# What an export of this format may replace.
+KIND = "a SavedModel", is_saved_model
 
 
 def read_about(filepath):
