@@ -162,20 +162,16 @@ def exchanges(recipe):
     def size_of(tensor):
         return tensor.dtype.size * math.prod(tensor.shape)
 
-    def of_gradients(network):
-        return sum(size_of(each.value) for each in network.trainable_variables)
-
     def counted(model, loss, tape, network=None, optimizer=None):
         minimize(model, loss, tape, network, optimizer)
-        sizes.append(of_gradients(network or model))
+        variables = (network or model).trainable_variables
+        sizes.append(sum(size_of(each.value) for each in variables))
 
     class Replica:
         replica_id_in_sync_group, num_replicas_in_sync = 0, 2
 
         def all_reduce(self, operation, tensors):
-            # A list has the gradients, added up once more to be clipped.
-            clips = isinstance(tensors, list)
-            sizes.append(of_gradients(model) if clips else size_of(tensors))
+            sizes.append(sum(map(size_of, tf.nest.flatten(tensors))))
             return tensors
 
     step = tf.function(model.train_step)

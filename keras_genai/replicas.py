@@ -95,20 +95,31 @@ def batch_mean(values):
     return ops.sum(values, axis=0) / total(count)
 
 
-def total(values):
-    """Adds up a tensor over all replicas, without its gradient.
+def total(*values):
+    """Adds up tensors over all replicas, without their gradients.
+
+    Several are added up in one exchange, which on a network costs less than
+    one for each.
 
     Args:
-        values: Float tensor of any shape.
+        *values: Float tensors of one dtype, of any shapes.
 
     Returns:
-        Float tensor like `values`, the same on every replica.
+        Float tensor like the one in `values`, the same on every replica; or a
+        list of them, if there are several.
+
+    Example:
+        >>> sums, count = total(ops.array([6.0, 9.0]), ops.array(3.0))
+        >>> (sums / count).numpy()
+        array([2., 3.], dtype=float32)
     """
     replica = _replica()
-    if replica is None:
-        return values
-    values = ops.stop_gradient(values)
-    return replica.all_reduce(tf.distribute.ReduceOp.SUM, values)
+    totals = list(values)
+    if replica is not None:
+        totals = replica.all_reduce(
+            tf.distribute.ReduceOp.SUM, [*map(ops.stop_gradient, values)]
+        )
+    return totals if len(totals) > 1 else totals[0]
 
 
 def draw(random, shape, *args, **kwargs):

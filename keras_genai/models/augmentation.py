@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_genai.replicas import batch_mean, draw, total
+from keras_genai.replicas import draw, total
 
 TRANSFORMS = ("color", "translation", "cutout")
 
@@ -122,10 +122,12 @@ class DifferentiableAugmentation(keras.layers.Layer):
         """
         if self.target is None:
             return
-        overfitting = total(batch_mean(ops.sign(real_logits[:, 0])))
-        count = total(ops.cast(ops.shape(real_logits)[0], "float32"))
+        signs, count = total(
+            ops.sum(ops.sign(real_logits[:, 0])),
+            ops.cast(ops.shape(real_logits)[0], "float32"),
+        )
         step = count / self.ramp_images
-        moved = self.probability + step * ops.sign(overfitting - self.target)
+        moved = self.probability + step * ops.sign(signs / count - self.target)
         self.probability.assign(ops.clip(moved, 0.0, 1.0))
 
     def _uniform(self, images, low=0.0, high=1.0):

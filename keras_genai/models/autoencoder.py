@@ -167,14 +167,15 @@ class Autoencoder(GenerativeModel):
         return self.results()
 
     def _update_code_statistics(self, codes, momentum=0.99):
-        count = total(ops.cast(ops.shape(codes)[0], codes.dtype))
-        mean = total(ops.sum(codes, axis=0)) / count
         centred = codes - self.code_mean
-        products = ops.matmul(ops.transpose(centred), centred)
-        covariance = total(products) / count
+        count, sums, products = total(
+            ops.cast(ops.shape(codes)[0], codes.dtype),
+            ops.sum(codes, axis=0),
+            ops.matmul(ops.transpose(centred), centred),
+        )
         for average, value in (
-            (self.code_mean, mean),
-            (self.code_covariance, covariance),
+            (self.code_mean, sums / count),
+            (self.code_covariance, products / count),
         ):
             average.assign(value + momentum * (average - value))
 
