@@ -225,18 +225,16 @@ def test_page_and_readme_say_what_to_expect(path):
         if line.startswith("| [") and f"](tutorials/{path.stem}.ipynb)" in line
     )
     minutes, numbers = row.strip("| ").split(" | ")[-2:]
-    assert numbers.removesuffix(" (one run)") == expected.sentence(entry)
-    assert numbers.endswith(" (one run)") == (len(entry["seeds"]) == 1)
-    number, *on_one = minutes.split(" ", 1)
-    cores = "on one CPU core" if on_one else "on two CPU cores"
-    assert f"takes about {number} minute" in text
-    assert f"{cores} and downloads nothing" in text
+    assert numbers == expected.sentence(entry)
+    unit = "minute" if minutes == "1" else "minutes"
+    takes = f"takes about {minutes} {unit} on two CPU cores"
+    assert f"The page {takes} and downloads nothing" in text
 
 
 @each_tutorial
-def test_notebook_is_the_run_of_the_first_seed(path):
+def test_notebook_is_the_first_run(path):
     entry = ENTRIES[path.stem]
-    assert entry["seeds"][0] == 0
+    assert entry["runs"][0] == {"cores": 2, "seed": 0}
     notebook = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
     for name, value in expected.read_numbers(notebook, entry).items():
         assert value == entry["numbers"][name]["values"][0], name
@@ -246,9 +244,19 @@ def test_notebook_is_the_run_of_the_first_seed(path):
 def test_bands_are_those_of_the_values(path):
     entry = ENTRIES[path.stem]
     for number in entry["numbers"].values():
-        assert len(number["values"]) == len(entry["seeds"])
-        low, high = expected.band(number["values"], number["decimals"])
-        assert (number["low"], number["high"]) == (low, high)
+        assert len(number["values"]) == len(entry["runs"])
+        again = dict(number)
+        expected.state_band(again)
+        assert again == number
+
+
+def test_what_the_bands_are_over_is_said():
+    runs = [{"cores": 2, "seed": seed} for seed in range(3)]
+    assert expected.spread({"runs": runs}) == "over 3 seeds"
+    runs += [{**run, "cores": 1} for run in runs]
+    assert expected.spread({"runs": runs}) == (
+        "over 3 seeds, on one core and on two"
+    )
 
 
 def test_a_band_is_the_range_and_half_of_it_on_each_side():
@@ -256,6 +264,7 @@ def test_a_band_is_the_range_and_half_of_it_on_each_side():
     assert expected.band([-2.0, -1.0], 1) == (-2.5, -0.5)
     assert expected.band([0.1, 0.2], 1) == (0.0, 0.3)  # rounded outwards
     assert expected.band([2.476] * 3, 3) == (2.476, 2.476)
+    assert expected.band([0.9, 1.0], 2, most=1.0) == (0.85, 1.0)
 
 
 def notebook_that_prints(text, tags=("expected",)):

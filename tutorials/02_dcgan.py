@@ -13,9 +13,9 @@
 #
 # [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/02_dcgan.ipynb
 #
-# **What you will make.** A convolutional GAN that writes digits which a person
-# reads at once, a number for how good they are, and a SavedModel that runs
-# wherever TensorFlow does:
+# **What you will make.** A convolutional GAN that writes digits, most of which
+# a person reads at once, a number for how good they are, and a SavedModel that
+# runs wherever TensorFlow does:
 #
 # ![Digits from the generator of this page](images/02_dcgan.png)
 #
@@ -25,10 +25,10 @@
 #
 # **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
 # from it, as in Colab, the first cell installs what is missing. The page takes
-# about 5 minutes on two CPU cores and downloads nothing.
+# about 2 minutes on two CPU cores and downloads nothing.
 #
-# **What to expect**, over 3 seeds. Fréchet distance: 4.8 to 8.7; floor: 2.1 to
-# 3.2.
+# **What to expect**, over 3 seeds. Fréchet distance: 2.5 to 6.9; floor: 2.0 to
+# 3.5.
 
 # %%
 from importlib.util import find_spec
@@ -129,8 +129,8 @@ kg.plotting.plot_images(model.generate(40, seed=1), columns=10)
 #
 # As on the first page: the Fréchet distance in the features of a small
 # classifier, beside the floor, which is the distance between two sets of real
-# digits. Precision is the share of samples that fall among real digits,
-# recall the share of real digits that fall among samples.
+# digits. Precision is the share of samples that fall among real digits in
+# these features, recall the share of real digits that fall among samples.
 
 # %% tags=["expected"]
 test = kg.load_images(recipe.source, split="test")
@@ -261,8 +261,8 @@ kg.plotting.plot_images(np.array(pictures), titles, columns=8)
 #   that sees the whole digit beats big layers near the pixels.
 # - The average of the generator's weights costs milliseconds; what it is worth
 #   at the end of a run, the table above says.
-# - A mistake in the use of BatchNorm raises no error. It costs quality, and
-#   only a measurement shows it.
+# - A mistake in the use of BatchNorm raises no error. It costs quality: the
+#   samples show it, and the distance and recall do; precision alone does not.
 #
 # ## Exercises
 #

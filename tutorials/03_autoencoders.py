@@ -24,9 +24,9 @@
 #
 # **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
 # from it, as in Colab, the first cell installs what is missing. The page takes
-# about 5 minutes on two CPU cores and downloads nothing.
+# about 3 minutes on two CPU cores and downloads nothing.
 #
-# **What to expect**, over 3 seeds. PSNR through twenty numbers: 19.92 to 20.07
+# **What to expect**, over 3 seeds. PSNR through twenty numbers: 19.91 to 20.07
 # dB; PSNR, cleaned: 21.35 to 21.47 dB; PSNR, corrupted: 13.31 dB.
 
 # %%
@@ -132,13 +132,13 @@ kg.plotting.plot_rows(
 kg.plotting.plot_images(model.generate(20, seed=0), columns=10)
 
 # %% [markdown]
-# Strokes, but few digits. A code of a *variational* autoencoder is made to be
-# drawn: [the next page](04_vae.ipynb).
+# Strokes, but few clear digits. A code of a *variational* autoencoder is made
+# to be drawn: [the next page](04_vae.ipynb).
 #
 # ## A denoising autoencoder
 #
 # Corrupt the input, ask for the clean image. The corruption is drawn afresh in
-# every step, inside the model, so that nothing can be learned by heart, and
+# every step, inside the model, so that no pair can be learned by heart, and
 # the network has to know what digits look like. This one is convolutional and
 # has 128 numbers to pass on, since a whole image must come back.
 
@@ -181,9 +181,9 @@ print("corrupted      ", quality(images, corrupted))
 print("cleaned        ", quality(images, cleaned))
 
 # %% [markdown]
-# Noise is one way to spoil an image. The others take away more than they add,
-# and the block takes away what often cannot be told from the rest: the best
-# guess is then an average of digits, a blur.
+# Noise is one way to spoil an image. The others put black or white in the place
+# of pixels, and the block takes away what often cannot be told from the rest:
+# the best guess is then an average of digits, a blur.
 
 # %%
 rows, shown = {"held out": images[:10]}, 10

@@ -24,10 +24,10 @@
 #
 # **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
 # from it, as in Colab, the first cell installs what is missing. The page takes
-# about 8 minutes on two CPU cores and downloads nothing.
+# about 4 minutes on two CPU cores and downloads nothing.
 #
-# **What to expect**, over 3 seeds. Bound with k = 500: -94.98 to -93.87 nats;
-# ELBO: -102.81 to -101.34 nats.
+# **What to expect**, over 3 seeds. Bound with k = 500: -95.14 to -93.82 nats;
+# ELBO: -103.66 to -101.06 nats.
 
 # %%
 from importlib.util import find_spec

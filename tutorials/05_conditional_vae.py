@@ -23,11 +23,11 @@
 #
 # **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
 # from it, as in Colab, the first cell installs what is missing. The page takes
-# about 6 minutes on two CPU cores and downloads nothing.
+# about 4 minutes on two CPU cores and downloads nothing.
 #
-# **What to expect**, over 3 seeds. Bound given the label: -91.90 to -91.26
-# nats; bound without it: -95.12 to -93.56 nats; digits as asked: 0.875 to
-# 0.951; Fréchet distance: 7.3 to 9.7.
+# **What to expect**, over 3 seeds. Bound given the label: -91.66 to -91.34
+# nats; bound without it: -94.97 to -93.61 nats; digits as asked: 0.880 to
+# 0.944; Fréchet distance: 5.6 to 10.3.
 
 # %%
 from importlib.util import find_spec
@@ -210,8 +210,8 @@ print("difference", float(np.abs(answer - expected).max()))
 # 2. **Labels given to the encoder alone.** Then the decoder must learn the
 #    digit from the code, and asking for one changes nothing at all.
 #
-# The loss of neither looks wrong. What tells is the judge, who does ten
-# classes by guessing at 0.1.
+# The loss of neither looks wrong by itself. What tells is the judge, who does
+# ten classes by guessing at 0.1.
 
 
 # %%

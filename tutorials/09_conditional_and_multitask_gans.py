@@ -23,11 +23,12 @@
 #
 # **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
 # from it, as in Colab, the first cell installs what is missing. The page takes
-# about 8 minutes on one CPU core and downloads nothing.
+# about 4 minutes on two CPU cores and downloads nothing.
 #
-# **What to expect**, over 3 seeds. Fréchet distance, conditional GAN: 2.64 to
-# 5.40; Fréchet distance, AC-GAN: 2.75 to 4.11; floor: 4.25; digits as asked,
-# conditional GAN: 0.988 to 0.996; digits as asked, AC-GAN: 0.995 to 0.999.
+# **What to expect**, over 3 seeds, on one core and on two. Fréchet distance,
+# conditional GAN: 2.32 to 5.51; Fréchet distance, AC-GAN: 2.58 to 4.61; floor:
+# 4.22 to 4.26; digits as asked, conditional GAN: 0.984 to 1.000; digits as
+# asked, AC-GAN: 0.994 to 1.000.
 
 # %%
 from importlib.util import find_spec

@@ -24,10 +24,11 @@
 #
 # **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
 # from it, as in Colab, the first cell installs what is missing. The page takes
-# about 8 minutes on one CPU core and downloads nothing.
+# about 5 minutes on two CPU cores and downloads nothing.
 #
-# **What to expect**, over 3 seeds. Fréchet distance, WGAN-GP: 19.13 to 35.37;
-# Fréchet distance, hinge and spectral: 23.01 to 107.56; floor: 4.15.
+# **What to expect**, over 3 seeds, on one core and on two. Fréchet distance,
+# WGAN-GP: 15.29 to 41.29; Fréchet distance, hinge and spectral: 23.01 to
+# 107.56; floor: 3.82 to 4.26.
 
 # %%
 from importlib.util import find_spec
@@ -242,8 +243,8 @@ for augmentation in (None, "adaptive"):
 kg.plotting.plot_rows(pictures)
 
 # %% [markdown]
-# Without augmentation the discriminator was soon sure of every image, and the
-# doctor said so; with it, it was not. What that is worth depends on how long
+# Without augmentation the discriminator came to be sure of every image, and the
+# doctor said so; with it, it did not. What that is worth depends on how long
 # one trains and on how many images there are. One run of each, as here, does
 # not settle it, and the distance of this table may fall out either way. Three
 # seeds of each did (`benchmarks/few_images.py`, full MNIST as the judge): from

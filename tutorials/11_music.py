@@ -26,13 +26,13 @@
 # a switch.
 #
 # **Set-up.** `pip install -e ".[tutorials]"` in the repository; away from it,
-# as in Colab, the first cell installs what is missing. The page takes about
-# 4 minutes on one CPU core and downloads nothing: Bach's chorales are inside
+# as in Colab, the first cell installs what is missing. The page takes about 2
+# minutes on two CPU cores and downloads nothing: Bach's chorales are inside
 # `music21`. They are parsed once, which takes half a minute, and kept in
 # `~/.cache/keras_genai`.
 #
-# **What to expect**, over 3 seeds. Markov chain of order 8: 2.476 nats; Music
-# Transformer: 2.014 to 2.058 nats.
+# **What to expect**, over 3 seeds, on one core and on two. Markov chain of
+# order 8: 2.476 nats; Music Transformer: 2.014 to 2.058 nats.
 
 # %%
 from importlib.util import find_spec

@@ -26,10 +26,11 @@
 #
 # **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
 # from it, as in Colab, the first cell installs what is missing. The page takes
-# about 6 minutes on one CPU core and downloads nothing.
+# about 4 minutes on two CPU cores and downloads nothing.
 #
-# **What to expect**, over 3 seeds. Each pixel alone: 212.8 to 213.5 nats;
-# PixelCNN: 86.1 to 86.5 nats; PixelCNN, given the digit: 83.1 to 83.9 nats.
+# **What to expect**, over 3 seeds, on one core and on two. Each pixel alone:
+# 212.8 to 213.5 nats; PixelCNN: 85.8 to 86.9 nats; PixelCNN, given the digit:
+# 82.9 to 84.0 nats.
 
 # %%
 from importlib.util import find_spec

@@ -1,8 +1,9 @@
 """The numbers that the pages print, and the bands in which to expect them.
 
-`expected.json` has an entry for each page: the seeds that were run, and for
-each number the row and the column where the cells tagged "expected" print it,
-its value for each seed, and its band.
+`expected.json` has an entry for each page: the runs, each with its seed and the
+cores that it had, and for each number the row and the column where the cells
+tagged "expected" print it, its value in each run, its band, and what it cannot
+exceed, if there is such a value. The first run is the executed notebook.
 """
 
 import json
@@ -64,16 +65,17 @@ def read_numbers(notebook, entry):
     }
 
 
-def band(values, decimals):
-    """Widens the range of a few seeds by half of itself on each side.
+def band(values, decimals, most=math.inf):
+    """Widens the range of a few runs by half of itself on each side.
 
     Three values are few: a fourth lies outside of their range half of the
     time. Where all are equal, the seed plays no part, and the band is a point.
 
     Args:
-        values: List of floats, one for each seed.
+        values: List of floats, one for each run.
         decimals: Integer: places that the page prints. Ends are rounded
             outwards to them.
+        most: Float: what the number cannot exceed, 1 for a share.
 
     Returns:
         Tuple of two floats, low and high.
@@ -83,7 +85,14 @@ def band(values, decimals):
     scale = 10**decimals
     return (
         math.floor(round((low - room) * scale, 6)) / scale,
-        math.ceil(round((high + room) * scale, 6)) / scale,
+        min(math.ceil(round((high + room) * scale, 6)) / scale, most),
+    )
+
+
+def state_band(number):
+    """Puts the band of its values into a number of an entry."""
+    number["low"], number["high"] = band(
+        number["values"], number["decimals"], number.get("most", math.inf)
     )
 
 
@@ -97,9 +106,16 @@ def sentence(entry):
 
 def paragraph(entry):
     """Gives what a page has to say of its numbers, before its first cell."""
-    count = len(entry["seeds"])
-    runs = f"over {count} seeds" if count > 1 else "from one run"
-    return f"**What to expect**, {runs}. {sentence(entry)}."
+    return f"**What to expect**, {spread(entry)}. {sentence(entry)}."
+
+
+def spread(entry):
+    """Says what the bands are over: "over 3 seeds, on one core and on two"."""
+    cores, seeds = (
+        {run[key] for run in entry["runs"]} for key in ("cores", "seed")
+    )
+    text = f"over {len(seeds)} seeds"
+    return text + (", on one core and on two" if cores == {1, 2} else "")
 
 
 def _phrase(name, number):
