@@ -157,21 +157,22 @@ def exchanges(recipe):
 
     dataset = recipe.dataset(seed=0)
     model = recipe.model(dataset, seed=0)
-    minimize, sizes = GenerativeModel.minimize, []
-
-    def size_of(tensor):
-        return tensor.dtype.size * math.prod(tensor.shape)
+    minimize, exchanged = GenerativeModel.minimize, []
 
     def counted(model, loss, tape, network=None, optimizer=None):
+        before = len(exchanged)
         minimize(model, loss, tape, network, optimizer)
         variables = (network or model).trainable_variables
-        sizes.append(sum(size_of(each.value) for each in variables))
+        gradients = [variable.value for variable in variables]
+        # What was exchanged meanwhile are gradients too, to be clipped.
+        times = len(exchanged) - before + 1
+        exchanged[before:] = [gradients] * times
 
     class Replica:
         replica_id_in_sync_group, num_replicas_in_sync = 0, 2
 
         def all_reduce(self, operation, tensors):
-            sizes.append(sum(map(size_of, tf.nest.flatten(tensors))))
+            exchanged.append(tf.nest.flatten(tensors))
             return tensors
 
     step = tf.function(model.train_step)
@@ -180,7 +181,10 @@ def exchanges(recipe):
         mock.patch.object(GenerativeModel, "minimize", counted),
     ):
         step.get_concrete_function(next(iter(dataset)))
-    return sizes
+    return [
+        sum(each.dtype.size * math.prod(each.shape) for each in tensors)
+        for tensors in exchanged
+    ]
 
 
 def measured_exchange(sizes, repeats):
