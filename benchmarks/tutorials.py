@@ -40,7 +40,11 @@ import expected  # noqa: E402
 import nbformat  # noqa: E402
 
 QUICK = {"STEPS": 3, "VAE_EPOCHS": 3}
-CORES = len(os.sched_getaffinity(0))
+CORES = (
+    len(os.sched_getaffinity(0))  # Linux alone knows of `taskset`
+    if hasattr(os, "sched_getaffinity")
+    else os.cpu_count()
+)
 
 
 def run(path, entry, parameters, until_numbers):

@@ -20,8 +20,8 @@
 #
 # The number is the bits that a character of unseen text costs. You will see
 # what it is for a model that knows nothing, how far counting brings it down
-# within seconds, and what a network does with minutes. At the end two mistakes
-# of well-known listings come back by a switch.
+# within seconds, and what a network does with a minute or more. At the end two
+# mistakes of well-known listings come back by a switch.
 #
 # **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
 # from it, as in Colab, the first cell installs what is missing. The page takes
@@ -323,10 +323,10 @@ kg.plotting.plot_curves(
 
 # %% [markdown]
 # Nearly a draw: the best chain and the LSTM are less than a tenth of a bit
-# apart. The chain had it within seconds, the LSTM took minutes. Counting wastes
-# no computing: every sequence it meets is used at once and in full, where the
-# network takes a small step downhill. In so small a text, full of phrases that
-# come again to the letter, that goes far.
+# apart. The chain had it within seconds, the LSTM took some thirty times as
+# long. Counting wastes no computing: every sequence it meets is used at once
+# and in full, where the network takes a small step downhill. In so small a
+# text, full of phrases that come again to the letter, that goes far.
 #
 # What has the LSTM that counting has not? Its numbers do not grow with what it
 # looks back on, while the chain keeps more with every order and gains less.

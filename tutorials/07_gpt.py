@@ -242,8 +242,8 @@ for name in ("greedy", "temperature 1", "top-p 0.9"):
 # %% [markdown]
 # The likeliest text is not a likely one: greedy search and beam search fall
 # into circles, at far fewer bits a character than any human text has. At
-# temperature 1 the text costs about what real text costs the model; cutting
-# off the tail (top-p, min-p) removes the rare slips that spoil a word.
+# temperature 1 its cost is nearest to that of real text; cutting off the tail
+# (top-p, min-p) removes the rare slips that spoil a word.
 #
 # Where does it look? One map a head: row by row, the characters that the one
 # on the left takes from.
@@ -389,7 +389,7 @@ for keep_oldest in (KEEP_OLDEST, False):
 #    1e-3))`) for the same seconds. How many bits does it lose?
 # 2. Train on byte pairs (`kg.BytePairTokenizer.train(...)`, extra `bpe`).
 #    Bits a *token* rise; do bits a *character* fall?
-# 3. Find a head that looks one character back in every row. What happens to
+# 3. Find a head that looks one character back in most rows. What happens to
 #    the bits when its part of `merge.kernel` is set to 0? And another head's?
 #
 # ## References

@@ -231,10 +231,11 @@ kg.plotting.plot_images(
 # from the batch, and real and generated images come in batches of their own.
 # In inference it has one set of moving statistics for both, and two of the
 # three batches of each step that it has seen were generated. So the classifier
-# is worse when it is used than when it was trained. Where the classifier is
-# what you are after, `normalization="layer"` has no such statistics: after 25
-# epochs on these digits it classified 95.6 % of those held out, BatchNorm
-# 93.6 % (one run each, at the same distance to the test set).
+# is worse when it is used than when it was trained, and `d_real_accuracy`
+# shows it most. Where the classifier is what you are after,
+# `normalization="layer"` has no such statistics: after 25 epochs on these
+# digits it classified 95.6 % of those held out, BatchNorm 93.6 % (one run
+# each, at the same distance to the test set).
 
 # %%
 probabilities = two_tasks.classify(test.images / np.float32(255))
@@ -253,8 +254,9 @@ for name in accuracies:
 # opinion, `g_class_accuracy`, is what the generator was trained to please.
 # *Is it good?* The Fréchet distance and the precision. *Is it varied?* The
 # recall: a model that wrote one fine 3 whenever it is asked for a 3 would have
-# full marks for obedience, and a recall of almost 0. The first line is what
-# real training images get in place of samples; no model needs to be better.
+# full marks for obedience, and a recall of almost 0. The last line is what
+# real training images get in place of samples, its first number what the judge
+# makes of held-out ones; no model needs to be better.
 #
 # (`cache=False` because this page leaves nothing behind. Without it, the judge
 # is trained once and then read from a file.)
@@ -467,8 +469,9 @@ kg.plotting.plot_rows(rows)
 #   "of this label".
 # - Fakes take the labels of the real images beside them. What the labels alone
 #   give away is no lesson about images.
-# - Obedience, quality and variety are three numbers. The mistakes of this page
-#   each hit another one, and none of them raises an error.
+# - Obedience, quality and variety are three numbers. Of the mistakes of this
+#   page one hits obedience, one variety and one hardly any of them, and none
+#   raises an error.
 # - A shape says how many numbers there are, and not which is which. Look at
 #   planes before you train on them.
 #

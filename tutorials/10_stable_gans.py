@@ -156,7 +156,8 @@ print("as the layer has it:   ", layer.spectral_norm().numpy().round(4))
 # `WGANGP` is `DCGAN` with a critic: no BatchNorm in it, three of its steps for
 # one of the generator, Adam without momentum. Its reported
 # `wasserstein_distance` is the gap of scores. Once the critic has learned, it
-# falls as the samples get better, which no other GAN's loss does.
+# falls as the samples get better, which no other GAN's loss does; near 0 it
+# creeps up again.
 
 # %%
 model = recipe.model(train, seed=SEED)

@@ -408,9 +408,9 @@ measure("Bach's sopranos", pieces)
 # %% [markdown]
 # It knows more than the chain, by some 0.4 nats a step, and it writes in keys,
 # with about as many notes as Bach. It does not keep the rules: parallel fifths
-# and octaves are some ten times as frequent as in Bach, octaves even more, and
-# a cut tail does not mend them. A longer training costs less a step, and the
-# parallels stay (`benchmarks/chorales.py`).
+# are some ten times as frequent as in Bach, octaves some fifty times or more,
+# and a cut tail does not mend them. A longer training costs less a step, and
+# the parallels stay (`benchmarks/chorales.py`).
 #
 # ## Export and reload
 #

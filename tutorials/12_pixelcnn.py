@@ -234,8 +234,8 @@ kg.plotting.plot_history({key: history[key] for key in ("loss", "val_loss")})
 # Draw a pixel, read it, draw the next: it is the loop that writes text and
 # music, with two tokens. And as with text, what was computed for earlier
 # pixels is kept. A finished row goes through the vertical stack once, a pixel
-# through the horizontal one once, so that an image costs about as much as one
-# pass over it.
+# through the horizontal one once, so that an image costs a few passes over it,
+# and not 784.
 
 # %%
 samples = model.generate(40, seed=1)
@@ -249,7 +249,8 @@ kg.plotting.plot_images(samples, columns=10)
 # **The usual form** predicts the whole image for every pixel, and throws away
 # all but one of the answers. Here it is, for a few pixels, with their time
 # multiplied; that each costs the same is plain from the loop. (Seconds depend
-# on what else the machine does. The ratio does not.)
+# on the machine and on what else it does; that the loop is more than a hundred
+# times as fast does not.)
 
 
 # %%
@@ -334,8 +335,8 @@ kg.plotting.plot_images(
 )
 
 # %% [markdown]
-# Most are what was asked for, and some are not: a handful of 2s and 4s turn
-# into something else on the way. Five epochs are short for ten classes.
+# Most are what was asked for, and some are not: they turn into something else
+# on the way, 2s and 4s above all. Five epochs are short for ten classes.
 #
 # ## Evaluate
 #
