@@ -6,18 +6,20 @@ returns images, or what else is counted, a second; the batch size; and the
 name of the data. Each timing
 is a fresh process of the same script with `--worker NAME`, so that settings do
 not leak; those of `workers` alternate for some rounds, those of `variants`
-have one. Ratios are the medians of the ratios of rounds, because absolute
-times do not repeat.
+have one. With `--quick`, where nothing is timed, all of them run in the process
+of the script, settings are left out, and those that differ in nothing else run
+once. Ratios are the medians of the ratios of rounds, because absolute times do
+not repeat.
 """
 
 import argparse
+import functools
 import json
 import os
 import statistics
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 from report import argument_parser, peak_mib
 
@@ -59,7 +61,7 @@ def digits(quick):
     """MNIST's training set where it is on disk, else `mnist_5k`'s."""
     from keras_genai import load_images
 
-    split = "train[:256]" if quick else "train"
+    split = "train[:32]" if quick else "train"
     images = load_images("mnist", split=split, offline=True)
     print(images, file=sys.stderr)
     return images
@@ -143,21 +145,25 @@ def measure(script, name, settings, quick, python=sys.executable):
 def work(contestants, options):
     """What the process of a worker does: time, and print the result."""
     function, _ = contestants[options.worker]
-    rate, batch_size, data = function(options.quick)
+    print(f"\n{json.dumps(timed(function, options.quick))}")
+
+
+def timed(function, quick):
+    """Times a contestant in this process; returns what `measure` does."""
+    rate, batch_size, data = function(quick)
     onednn = None  # the contestant may do without TensorFlow
     if "tensorflow" in sys.modules:
         # As tensorflow.python.framework.test_util has it.
         from tensorflow.python.util._pywrap_util_port import IsMklEnabled
 
         onednn = IsMklEnabled()
-    result = {
+    return {
         "rate": rate,
         "batch_size": batch_size,
         "onednn": onednn,
         "peak_mib": peak_mib(),
         "data": data,
     }
-    print(f"\n{json.dumps(result)}")
 
 
 def contest(script, workers, variants, options, pythons=(), unit="images"):
@@ -180,19 +186,17 @@ def contest(script, workers, variants, options, pythons=(), unit="images"):
     contestants = {**workers, **variants}
     pythons = dict(pythons)
 
-    def time_one(name):
-        _, settings = contestants[name]
-        python = pythons.get(name, sys.executable)
-        return measure(script, name, settings, options.quick, python)
-
     results = {name: [] for name in schedule}
-    # Where nothing is timed, two at once are only quicker.
-    with ThreadPoolExecutor(2 if options.quick else 1) as pool:
-        measurements = pool.map(time_one, schedule)
-        for name, result in zip(schedule, measurements, strict=True):
-            results[name].append(result)
-            rate = result["rate"]
-            print(f"{name}: {rate:,.0f} {unit}/s", flush=True)
+    here = functools.cache(timed)
+    for name in schedule:
+        function, settings = contestants[name]
+        if options.quick and name not in pythons:
+            result = here(function, quick=True)
+        else:
+            python = pythons.get(name, sys.executable)
+            result = measure(script, name, settings, options.quick, python)
+        results[name].append(result)
+        print(f"{name}: {result['rate']:,.0f} {unit}/s", flush=True)
     return results
 
 

@@ -13,7 +13,7 @@ Corrupted pixels stay in [0, 1], which alone takes away some of the noise.
 `--quick` runs.
 """
 
-from report import argument_parser, bar, publish
+from report import argument_parser, bar, publish, trace_nothing
 
 import keras_genai
 
@@ -30,7 +30,8 @@ def main():
     options = parser.parse_args()
     source, part, seconds = "mnist", "", options.seconds
     if options.quick:
-        source, part, seconds = "mnist_5k", "[:256]", 0.5
+        source, part, seconds = "mnist_5k", "[:128]", 0.1
+        trace_nothing()
 
     recipe = keras_genai.get_recipe("denoising_autoencoder")
     train = keras_genai.image_dataset(

@@ -30,13 +30,12 @@ from keras_genai.evaluation import measure_features  # noqa: E402
 def main():
     parser = argument_parser(__doc__)
     options = parser.parse_args()
-    source, count, settings = "mnist", 10_000, {}
+    source, splits, count, settings = "mnist", ("train", "test"), 10_000, {}
     if options.quick:
-        source, count = "mnist_5k", 200
+        source, splits, count = "mnist_5k", ("train[:256]", "test[:100]"), 100
         settings = {"epochs": 1, "cache": False, "verbose": 0}
     train, test = (
-        keras_genai.load_images(source, split, offline=True)
-        for split in ("train", "test")
+        keras_genai.load_images(source, split, offline=True) for split in splits
     )
     if len(test.images) < count:
         parser.error("needs the full MNIST in TFDS_DATA_DIR, or --quick")

@@ -23,6 +23,7 @@ is what either is more than with the SavedModel. Its size is that of the same
 functions as in the other formats, of which ONNX has a file each.
 """
 
+import dataclasses
 import os
 import statistics
 import tempfile
@@ -31,7 +32,13 @@ from pathlib import Path
 
 import gan_quality
 import text_yardstick
-from report import argument_parser, bar, publish
+from report import (
+    argument_parser,
+    bar,
+    check_exports_here,
+    publish,
+    trace_nothing,
+)
 
 import keras_genai
 
@@ -65,7 +72,9 @@ def main():
     parser.add_argument("--repeats", type=int, default=30)
     options = parser.parse_args()
     if options.quick:
-        options.seconds, options.repeats = 1.0, 2
+        options.seconds, options.repeats = 0.1, 1
+        trace_nothing()
+        check_exports_here()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for name, *contestant in contestants(options):
@@ -84,13 +93,7 @@ def main():
 
 def contestants(options):
     """Title, model, function, inputs for a count, metric and its function."""
-    source, count = ("mnist_5k", 400) if options.quick else ("mnist", 10_000)
-    train, test = (
-        keras_genai.load_images(source, split, offline=True)
-        for split in ("train", "test")
-    )
-    if len(test.images) < count:
-        raise SystemExit("needs the full MNIST in TFDS_DATA_DIR, or --quick")
+    train, test, count = gan_quality.judged_images(options.quick)
     extractor = keras_genai.FeatureExtractor.for_data(
         train, epochs=1 if options.quick else None, verbose=0
     )
@@ -124,9 +127,12 @@ def normal_inputs(argument, latent_dim):
 def trained_gpt(options):
     """A GPT after some seconds, and the text that it has not seen."""
     train, test = text_yardstick.texts(options.quick)
-    recipe = keras_genai.get_recipe(
-        "gpt", "quick" if options.quick else "default"
-    )
+    recipe = keras_genai.get_recipe("gpt")
+    if options.quick:
+        small = {"num_layers": 1, "num_heads": 2, "hidden_dim": 32}
+        recipe = dataclasses.replace(
+            recipe, model_arguments=small, sequence_length=16, batch_size=4
+        )
     data = keras_genai.text_dataset(
         train,
         tokenizer=keras_genai.CharacterTokenizer.from_text(train.texts[0]),

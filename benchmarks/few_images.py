@@ -18,7 +18,7 @@ import dataclasses
 import time
 
 import gan_quality
-from report import argument_parser, bar, publish
+from report import argument_parser, bar, publish, trace_nothing
 
 import keras_genai
 
@@ -67,8 +67,9 @@ def main():
     augmentations = AUGMENTATIONS
     if options.quick:
         augmentations = AUGMENTATIONS[:2]
+        trace_nothing()
         options.images, options.seeds = (64,), 1
-        options.images_seen = 128
+        options.images_seen = 64
 
     judge = gan_quality.Judge(options.quick)
     rows, bars = [judge.floor], []

@@ -169,7 +169,6 @@ def scaled_images(examples):
     return (examples.images.astype("float32") - 127.5) / 127.5
 
 
-@functools.cache
 # --- keras.io's style --------------------------------------------------------
 
 

@@ -42,7 +42,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from report import argument_parser, bar, peak_mib, publish
+from report import argument_parser, bar, leave_out_xla, peak_mib, publish
 
 BLOCK = 64
 RECIPE = {  # README.md of nanoGPT, "I only have a macbook"
@@ -59,11 +59,30 @@ RECIPE = {  # README.md of nanoGPT, "I only have a macbook"
     "lr_decay_iters": 2000,
     "dropout": 0.0,
 }
+QUICK = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8}
 NEW_TOKENS = 500
 PROMPTS = (1, 16)
 
 
 def main():
+    parser = parser_of_all()
+    options = parser.parse_args()
+    if options.worker:
+        result = work(options)
+        print(f"\n{json.dumps(result)}")
+        return
+    if bool(options.nanogpt) != bool(options.torch):
+        parser.error("--nanogpt and --torch go together")
+    if options.quick:
+        leave_out_xla()
+    with tempfile.TemporaryDirectory() as folder:
+        options.folder = Path(folder)
+        rows, bars = contest(options)
+    publish(rows, bars, options.json)
+
+
+def parser_of_all():
+    """The parser of the arguments of the script and of its workers."""
     parser = argument_parser(__doc__)
     parser.add_argument("--nanogpt", metavar="DIR", type=Path)
     parser.add_argument("--torch", metavar="PYTHON")
@@ -74,23 +93,16 @@ def main():
     )
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.worker:
-        result = WORKERS[options.worker](options)
-        print(f"\n{json.dumps({**result, 'peak_mib': peak_mib()})}")
-        return
-    if bool(options.nanogpt) != bool(options.torch):
-        parser.error("--nanogpt and --torch go together")
-    with tempfile.TemporaryDirectory() as folder:
-        options.folder = Path(folder)
-        rows, bars = contest(options)
-    publish(rows, bars, options.json)
+    return parser
+
+
+def work(options):
+    """What the process of a worker does."""
+    return {**WORKERS[options.worker](options), "peak_mib": peak_mib()}
 
 
 def contest(options):
-    subprocess.run(
-        worker(options, "prepare"), check=True, stdout=subprocess.DEVNULL
-    )
+    run(options, "prepare")
     rows, bars = [], []
     rounds = 1 if options.quick else options.rounds
     seconds, nanogpt = 215.0, None
@@ -132,12 +144,12 @@ def contest(options):
             )
         )
     if options.quick:
-        seconds = 2.0
+        seconds = 0.1
     for name, budget, bound, *more in (
         ("ours, equal seconds", seconds, 1.70),
         ("ours, ten minutes", options.seconds, 1.55, "--dropout", "0.1"),
     ):
-        budget = 2.0 if options.quick else budget
+        budget = seconds if options.quick else budget
         measured = run(options, "train", "--seconds", str(budget), *more)
         rows.append({"name": name, **measured})
         bars.append(bar(f"nats, {name}", measured["nats"], "<=", bound))
@@ -188,18 +200,21 @@ def worker(options, name, *more, python=sys.executable):
 
 
 def run(options, name, *more, **where):
-    """Runs a worker in a process of its own, and returns what it prints."""
-    process = subprocess.run(
-        worker(
-            options, name, *more, python=where.pop("python", sys.executable)
-        ),
-        capture_output=True,
-        text=True,
-        **where,
-    )
-    if process.returncode:
-        sys.exit(f"{name} failed:\n{process.stderr}")
-    result = json.loads(process.stdout.splitlines()[-1])
+    """Runs a worker in a process of its own, and returns what it prints.
+
+    With `--quick`, where nothing is timed, it runs in this process.
+    """
+    python = where.pop("python", sys.executable)
+    command = worker(options, name, *more, python=python)
+    if options.quick and python == sys.executable:
+        result = work(parser_of_all().parse_args(command[2:]))
+    else:
+        process = subprocess.run(
+            command, capture_output=True, text=True, **where
+        )
+        if process.returncode:
+            sys.exit(f"{name} failed:\n{process.stderr}")
+        result = json.loads(process.stdout.splitlines()[-1])
     print(f"{name}: {result}", flush=True)
     return result
 
@@ -366,7 +381,7 @@ def datasets(options, **arguments):
         for name in ("train", "held_out")
     }
     if options.quick:
-        texts = {name: text[:20_000] for name, text in texts.items()}
+        texts = {name: text[:2_000] for name, text in texts.items()}
     train, held_out = (
         Corpus((text,), name, str(len(text))) for name, text in texts.items()
     )
@@ -395,12 +410,11 @@ def speed(options):
 
     import keras_genai
 
+    size = {"num_layers": 4, "num_heads": 4, "hidden_dim": 128}
     model = keras_genai.GPT(
         tokenizer=train.tokenizer,
         max_sequence_length=BLOCK,
-        num_layers=4,
-        num_heads=4,
-        hidden_dim=128,
+        **(QUICK if options.quick else size),
         style="gpt2",
         use_bias=False,
         seed=0,
@@ -442,7 +456,7 @@ def train(options):
         max_sequence_length=recipe.sequence_length,
         seed=0,
         dropout=options.dropout,
-        **recipe.model_arguments,
+        **(QUICK if options.quick else recipe.model_arguments),
     )
     model.compile(optimizer=model.make_optimizer(recipe.learning_rate))
     anneal = AnnealOverTime(options.seconds, warm_up=50, with_compiling=True)
@@ -453,7 +467,7 @@ def train(options):
     results = model.evaluate(held_out, verbose=0)
     model.save(options.folder / "gpt.keras")
     held_out = (options.folder / "held_out.txt").read_text()
-    scored = held_out[: 2_000 if options.quick else None]
+    scored = held_out[: 500 if options.quick else None]
     return {
         "seconds": seconds,
         "tokens_per_s": anneal.steps * tokens / seconds,
@@ -471,7 +485,7 @@ def generate(options):
 
     keras_genai.prepare_tensorflow()
     model = keras_genai.load_model(options.folder / "gpt.keras")
-    count = 20 if options.quick else NEW_TOKENS
+    count = 2 if options.quick else NEW_TOKENS
     # As sample.py, whose top-k of 200 leaves all characters.
     arguments = {"temperature": 0.8}
     result = {}

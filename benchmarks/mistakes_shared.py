@@ -76,7 +76,7 @@ class Lab:
 
     def images(self, split="train", **arguments):
         """Digits in batches of 128, in [-1, 1] unless asked otherwise."""
-        size = {"train": 160, "test": 150}[split] if self.quick else None
+        size = {"train": 32, "test": 150}[split] if self.quick else None
         if size:
             split = f"{split}[:{size}]"
         return keras_genai.image_dataset(
@@ -104,9 +104,10 @@ class Lab:
 
     @functools.cached_property
     def extractor(self):
-        everything = keras_genai.load_images("mnist_5k", offline=True)
+        split, epochs = ("train[:128]", 1) if self.quick else ("train", None)
+        labelled = keras_genai.load_images("mnist_5k", split, offline=True)
         return keras_genai.FeatureExtractor.for_data(
-            everything, epochs=1 if self.quick else None, verbose=0
+            labelled, epochs=epochs, verbose=0
         )
 
     @functools.cached_property
@@ -131,7 +132,7 @@ class Lab:
             for split in ("train", "validation")
         )
         return (
-            (train[:20_000], validation[:2000])
+            (train[:5000], validation[:500])
             if self.quick
             else (
                 train,

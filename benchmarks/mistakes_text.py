@@ -110,7 +110,7 @@ def temperature_multiplied(lab):
 def oldest_tokens_kept(lab):
     _, validation = lab.texts
     chain, limit = lab.chain, 64
-    count = 20 if lab.quick else 300
+    count = 3 if lab.quick else 300
     prompt = chain.tokenizer.encode(validation[:limit])
 
     def cost(cut):
@@ -147,7 +147,7 @@ def oldest_tokens_kept(lab):
 def two_encoders(lab):
     pieces = {
         split: keras_genai.load_scores(
-            "bach_chorales", split + ("[:8%]" if lab.quick else "")
+            "bach_chorales", split + ("[:4%]" if lab.quick else "")
         ).scores
         for split in ("train", "validation", "test")
     }

@@ -20,7 +20,7 @@ which only `--quick` runs.
 
 import time
 
-from report import argument_parser, bar, publish
+from report import argument_parser, bar, leave_out_xla, publish
 from timed import AnnealOverTime
 
 import keras_genai
@@ -75,15 +75,20 @@ def main():
     parser.add_argument("--train", default="train", help="what is learned")
     parser.add_argument("--samples", help="picture of 100 samples")
     options = parser.parse_args()
-    count, timed_pixels = 1000, 14
+    count, timed_pixels, size = 1000, 14, {}
     if options.quick:
-        options.seconds, count, timed_pixels = 1.0, 10, 2
-        options.split = f"{options.split}[:100]"
+        leave_out_xla()
+        options.seconds, count, timed_pixels = 0.1, 10, 2
+        options.train = f"{options.train}[:256]"
+        options.split = f"{options.split}[:10]"
+        size = {"width": 8, "dilations": (1, 2), "head_width": 8}
 
     batch_size = keras_genai.get_recipe("pixelcnn").batch_size
     train = images_of(options.train, batch_size, options)
     test = images_of(options.split, 100, options)
-    model = keras_genai.PixelCNN(train.examples.image_shape, seed=options.seed)
+    model = keras_genai.PixelCNN(
+        train.examples.image_shape, seed=options.seed, **size
+    )
     model.compile()
     clock = AnnealOverTime(options.seconds, warm_up=100)
     model.fit(train, epochs=10_000, verbose=0, callbacks=[clock])

@@ -6,7 +6,10 @@ import json
 import operator
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
+from unittest import mock
 
 _PACKAGES = ("keras-genai", "keras", "tensorflow", "numpy")
 _COMPARE = {">=": operator.ge, "<=": operator.le}
@@ -27,6 +30,38 @@ def argument_parser(docstring):
         help="only prove that it runs; the numbers mean nothing",
     )
     return parser
+
+
+def leave_out_xla():
+    """Has XLA compile nothing, which takes seconds: for `--quick`."""
+    from keras_genai import GPT, LSTMLanguageModel, PixelCNN
+
+    for family in (GPT, LSTMLanguageModel, PixelCNN):
+        family.xla = family.compiled_loop = False
+
+
+def trace_nothing():
+    """Has steps run eagerly: to trace a few takes longer. For `--quick`."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+
+
+def check_exports_here():
+    """Has exports asked in this process, not in fresh ones: for `--quick`."""
+    from keras_genai.export import check, runtimes
+
+    def run(*arguments):
+        package = sys.modules["keras_genai"]
+        argv = [runtimes.__file__, *map(str, arguments)]
+        try:
+            with mock.patch.object(sys, "argv", argv):
+                runtimes.main()
+        finally:
+            sys.modules["keras_genai"] = package  # which `main` has hidden
+        return subprocess.CompletedProcess(argv, 0)
+
+    check._run_apart = run
 
 
 def bar(name, value, comparison, bound):

@@ -32,7 +32,7 @@ from pathlib import Path
 
 import forked
 import numpy as np
-from report import argument_parser, bar, publish
+from report import argument_parser, bar, check_exports_here, publish
 
 import keras_genai
 from keras_genai.archives import check_keras_archive
@@ -566,7 +566,8 @@ def main():
     of_memory = options.families or ["dcgan", "gpt"]
     if options.quick:
         families = of_memory = options.families or ["autoencoder"]
-        kills, epochs, calls = min(kills, 2), 8, 16
+        kills, epochs, calls = min(kills, 1), 8, 16
+        check_exports_here()
         writers, rooms = ["train"], rooms[1:2]
         if not options.only:  # it is the slowest to prepare
             parts.remove("disk")

@@ -20,25 +20,42 @@ TFDS's own folder) has it, and otherwise Python's own help; nothing is
 downloaded. The output says which.
 """
 
+import dataclasses
 import math
 import time
 from collections import Counter
 
-from report import argument_parser, bar, publish
+from report import argument_parser, bar, leave_out_xla, publish
 
 ORDERS = range(1, 7)
 NEW_TOKENS = 500
+QUICK = {  # what is small enough with `--quick`
+    "lstm": {
+        "sequence_length": 16,
+        "model_arguments": {"hidden_dim": 8, "num_layers": 1},
+    },
+    "gpt": {
+        "sequence_length": 16,
+        "model_arguments": {
+            "num_layers": 1,
+            "num_heads": 2,
+            "hidden_dim": 8,
+        },
+    },
+}
 
 
 def main():
     parser = argument_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=120.0)
     options = parser.parse_args()
-    seconds = 2.0 if options.quick else options.seconds
+    seconds = 0.1 if options.quick else options.seconds
 
     import keras_genai
 
     keras_genai.prepare_tensorflow()
+    if options.quick:
+        leave_out_xla()
     train, test = texts(options.quick)
     tokenizer = keras_genai.CharacterTokenizer.from_text(train.texts[0])
     rows = list(floors(train.texts[0], test.texts[0], tokenizer))
@@ -81,7 +98,7 @@ def main():
 def texts(quick):
     import keras_genai
 
-    splits = ("train[:20000]", "test[:2000]") if quick else ("train", "test")
+    splits = ("train[:20000]", "test[:500]") if quick else ("train", "test")
     try:
         found = [
             keras_genai.load_text("tiny_shakespeare", split, offline=True)
@@ -116,6 +133,8 @@ def neural(name, train, test, tokenizer, seconds, quick):
     import keras_genai
 
     recipe = keras_genai.get_recipe(name)
+    if quick:
+        recipe = dataclasses.replace(recipe, **QUICK[name])
     data = keras_genai.text_dataset(
         train,
         tokenizer=tokenizer,
@@ -141,7 +160,7 @@ def measure(name, model, data, test, quick, **fit_arguments):
     start = time.perf_counter()
     model.fit(data, verbose=0, **fit_arguments)
     seconds = time.perf_counter() - start
-    count = 20 if quick else NEW_TOKENS
+    count = 2 if quick else NEW_TOKENS
     model.generate("\n", count, seed=0)
     start = time.perf_counter()
     made = model.generate("\n", count, seed=1)

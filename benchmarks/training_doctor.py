@@ -22,7 +22,7 @@ The offline sets are all it needs; `TFDS_DATA_DIR` is of no use to it.
 import dataclasses
 import time
 
-from report import argument_parser, bar, publish
+from report import argument_parser, bar, publish, trace_nothing
 
 import keras_genai
 
@@ -157,6 +157,7 @@ def main():
     rows, false_alarms, found = [], 0, 0
     healthy = HEALTHY
     if options.quick:
+        trace_nothing()
         healthy = {"dcgan": 1}
         options.only = ("dcgan", "few images", "targets not shifted")
     for name, epochs in chosen(healthy).items():

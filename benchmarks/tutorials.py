@@ -39,7 +39,7 @@ import build  # noqa: E402
 import expected  # noqa: E402
 import nbformat  # noqa: E402
 
-QUICK = {"STEPS": 3, "VAE_EPOCHS": 3}
+QUICK = {"STEPS": 1, "VAE_EPOCHS": 1}
 CORES = (
     len(os.sched_getaffinity(0))  # Linux alone knows of `taskset`
     if hasattr(os, "sched_getaffinity")

@@ -1,9 +1,8 @@
 """The contract that every model keeps, checked in one place."""
 
 import json
-import subprocess
-import sys
 
+import fresh
 import keras
 import numpy as np
 import pytest
@@ -40,8 +39,7 @@ def check_contract(make_model, make_data, tmp_path, generate=generate_images):
         generate: Function of the model, a count and a seed, or `None`; array
             of so many samples.
     """
-    model = make_model()
-    model.compile()
+    model = check_seeded(make_model, make_data)
     history = model.fit(
         make_data(), validation_data=make_data(), epochs=2, verbose=0
     ).history
@@ -54,7 +52,6 @@ def check_contract(make_model, make_data, tmp_path, generate=generate_images):
     assert set(results) == names
 
     check_generate(model, generate)
-    check_seeded(make_model, make_data)
     check_saving(model, make_data, tmp_path, generate)
     check_export(model, tmp_path / "served")
     if generate is generate_images:  # a language model's own test does this
@@ -71,7 +68,7 @@ def check_generate(model, generate):
 
 
 def check_seeded(make_model, make_data):
-    """Two models of one seed are one model, before and after training."""
+    """Two models of one seed are one model; returns one, trained a little."""
     keras.utils.set_random_seed(1)
     one = make_model()
     keras.utils.set_random_seed(2)  # the package's seed is its own
@@ -80,6 +77,7 @@ def check_seeded(make_model, make_data):
         model.compile()
         model.fit(make_data(), epochs=1, verbose=0)
     assert_same_weights(one, other, tolerance=1e-5)
+    return one
 
 
 def check_saving(model, make_data, tmp_path, generate):
@@ -120,6 +118,7 @@ def check_export(model, path):
     np.savez(given, **inputs)
     script = f"""
 import sys
+assert "keras_genai" not in sys.modules
 sys.modules["keras_genai"] = None  # importing it is an error
 import numpy as np, tensorflow as tf
 served = tf.saved_model.load({str(path)!r}).signatures
@@ -136,7 +135,8 @@ for name in {list(signatures)}:
             answers[f"serving_default/{{key}}"] = value.numpy()
 np.savez({str(answers)!r}, **answers)
 """
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+    process = fresh.run(script, timeout=120)
+    assert process.returncode == 0, process.stderr
     with np.load(answers, allow_pickle=True) as file:
         answers = dict(file)
     first = next(iter(signatures))

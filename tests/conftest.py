@@ -1,19 +1,9 @@
-"""TensorFlow, imported once and quietly, before any test module does."""
+"""What tests share: folders and networks that are not there, processes."""
 
+import fresh
 import pytest
 
-from keras_genai import prepare_tensorflow
-
-prepare_tensorflow()
-
-
-@pytest.fixture(autouse=True, scope="session")
-def own_cache(tmp_path_factory):
-    """Keeps what is trained and cached away from the user's folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        folder = tmp_path_factory.mktemp("cache")
-        patch.setenv("KERAS_GENAI_CACHE", str(folder))
-        yield folder
+from keras_genai.export import check, runtimes
 
 
 @pytest.fixture
@@ -36,3 +26,26 @@ def no_network(monkeypatch):
         raise socket.gaierror("no network in this test")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+_run_apart = check._run_apart
+
+
+@pytest.fixture(autouse=True, scope="session")
+def exports_in_forks():
+    """Exports are asked in forks: some tests ask for `new_interpreter`."""
+    script = (
+        "import runpy;"
+        f"runpy.run_path({runtimes.__file__!r}, run_name='__main__')"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            check, "_run_apart", lambda *given: fresh.run(script, *given)
+        )
+        yield
+
+
+@pytest.fixture
+def new_interpreter(monkeypatch):
+    """Exports are asked by a new interpreter, as for users."""
+    monkeypatch.setattr(check, "_run_apart", _run_apart)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_genai import GAN, GPT, VAE, LSTMLanguageModel, load_model
 
+pytestmark = pytest.mark.usefixtures("as_graphs")
 SHAPE = (4, 4, 1)
 IMAGES = np.random.default_rng(0).random((44, *SHAPE)).astype("float32")
 
@@ -87,7 +88,7 @@ def test_a_saved_model_keeps_what_was_chosen_not_what_it_came_to(
         assert loaded.steps_per_execution == (given or 8)
 
 
-def test_xla_compiles_on_a_cpu_what_gains_by_it(tmp_path):
+def test_xla_compiles_on_a_cpu_what_gains_by_it(with_xla, tmp_path):
     def gpt(**arguments):
         model = GPT(7, None, 4, num_layers=1, num_heads=1, hidden_dim=2)
         model.compile(**arguments)

@@ -1,10 +1,9 @@
 """Every benchmark runs, and reports in one form."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
+import fresh
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -25,15 +24,13 @@ def report(monkeypatch):
     return report
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_runs_and_reports(script, tmp_path):
     path = tmp_path / "report.json"
-    process = subprocess.run(
-        [sys.executable, script, "--quick", "--json", path],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=600,
+    process = fresh.run(
+        script, "--quick", "--json", path, cwd=tmp_path, timeout=600
     )
     assert process.returncode == 0, process.stderr
     assert list(tmp_path.iterdir()) == [path]  # and nothing half-written
@@ -51,6 +48,21 @@ def test_runs_and_reports(script, tmp_path):
         assert isinstance(bar["value"], float)
         assert isinstance(bar["holds"], bool)
         assert bar["name"] in process.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_a_contestant_has_a_process_and_settings_of_its_own(monkeypatch):
+    monkeypatch.syspath_prepend(FOLDER)
+    import contest
+    import gan_speed
+
+    name = gan_speed.ONEDNN_OFF
+    _, settings = gan_speed.WORKERS[name]
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    measured = contest.measure(gan_speed.__file__, name, settings, quick=True)
+    assert measured["onednn"] is False
+    assert measured["rate"] > 0 and measured["batch_size"] == 16
 
 
 def test_every_script_says_what_it_measures():

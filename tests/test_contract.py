@@ -30,6 +30,11 @@ from keras_genai import (
 )
 from keras_genai.data.music import Score
 
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.alone,
+    pytest.mark.usefixtures("as_graphs"),
+]
 SHAPE = (8, 12, 1)
 
 
@@ -181,7 +186,36 @@ def composer():
     )
 
 
-def test_music_transformer_keeps_the_contract(tmp_path, monkeypatch):
-    # XLA takes seconds a shape; its example in the docstring is compiled.
-    monkeypatch.setattr(MusicTransformer, "compiled_loop", False)
+def test_music_transformer_keeps_the_contract(tmp_path):
     check_contract(composer, scores, tmp_path, generate_scores)
+
+
+TOKEN_BY_TOKEN = {
+    "lstm": (LANGUAGE_MODELS["lstm"], windows, generate_text),
+    "gpt": (LANGUAGE_MODELS["gpt"], windows, generate_text),
+    "music_transformer": (composer, scores, generate_scores),
+    "pixelcnn": (*MODELS["pixelcnn"], generate_images),
+}
+
+
+@pytest.mark.parametrize("name", TOKEN_BY_TOKEN)
+def test_what_xla_compiles_trains_and_generates_the_same(name, with_xla):
+    make_model, make_data, generate = TOKEN_BY_TOKEN[name]
+    compiled, plain = make_model(), make_model()
+    plain.compiled_loop = False
+    assert compiled.compiled_loop
+    np.testing.assert_array_equal(
+        generate(compiled, 2, seed=1), generate(plain, 2, seed=1)
+    )
+    # In float32, a step is the same to rounding.
+    one_step = make_data().take(1)
+    compiled.compile(steps_per_execution=1)
+    plain.compile(steps_per_execution=1, jit_compile=False)
+    assert compiled.jit_compile == type(compiled).xla
+    losses = [
+        model.fit(one_step, verbose=0).history["loss"][0]
+        for model in (compiled, plain)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    for weight, twin in zip(compiled.weights, plain.weights, strict=True):
+        np.testing.assert_allclose(weight, twin, atol=1e-4, err_msg=weight.path)

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import fresh
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -342,11 +343,7 @@ print(model.generate("the", 20, seed=0), end="")
 def test_it_is_loaded_where_nothing_was_imported_before(tmp_path):
     model = text_gpt()
     model.save(tmp_path / "gpt.keras")
-    process = subprocess.run(
-        [sys.executable, "-c", LOAD, tmp_path / "gpt.keras"],
-        capture_output=True,
-        text=True,
-    )
+    process = fresh.run(LOAD, tmp_path / "gpt.keras")
     assert process.stdout == model.generate("the", 20, seed=0), process.stderr
 
 

@@ -5,11 +5,10 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from unittest import mock
 
+import fresh
 import keras
 import numpy as np
 import pytest
@@ -62,12 +61,8 @@ def free_ports(count):
 
 
 def started(script, arguments, **environment):
-    return subprocess.Popen(
-        [sys.executable, "-c", script, "train", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **environment},
+    return fresh.start(
+        script, "train", *arguments, env={**os.environ, **environment}
     )
 
 
@@ -88,7 +83,7 @@ def start_machines(*arguments):
 
 
 def finish(*processes, status=0):
-    outputs = [process.communicate(timeout=400)[0] for process in processes]
+    outputs = ["".join(process.communicate(400)) for process in processes]
     for process, output in zip(processes, outputs, strict=True):
         assert process.returncode == status, output
     return outputs
@@ -132,7 +127,7 @@ def check_killed(folder, machines, killed, epoch):
     end = time.monotonic() + 300
     while not (folder / f"checkpoints/epoch_{epoch:03d}.keras").exists():
         for process in machines:
-            assert process.poll() is None, process.communicate()[0]
+            assert process.poll() is None, process.printed()
         assert time.monotonic() < end, "nothing to kill in time"
         time.sleep(0.01)
     machines[killed].kill()

@@ -1,12 +1,10 @@
 """Steps of two devices are the steps of one, on the same whole batches."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import fresh
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -28,43 +26,46 @@ OTHERS = (
 
 
 def differences(*arguments):
-    process = subprocess.run(
-        [sys.executable, "two_replicas.py", *arguments],
-        cwd=FOLDER,
-        env={
-            **os.environ,
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-            "PYTHONPATH": os.pathsep.join(
-                [str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]
-            ),
-        },
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
+    process = fresh.run(FOLDER / "two_replicas.py", *arguments, timeout=900)
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout.splitlines()[-1])
 
 
+def is_rounding(difference, of_one_rounding):
+    """Whether a difference comes of rounding in another order alone.
+
+    A step rounds in some hundred places, where `of_one_rounding` is what one
+    in each weight, at the beginning, grows to.
+    """
+    return difference <= 100 * max(of_one_rounding, 2.0**-23)
+
+
+@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("families", [GANS, OTHERS], ids=["gans", "others"])
 def test_two_replicas_are_one(families):
     # Weights, slots and states; what `fit` reports; what `evaluate` does. The
     # last batch is short, and of some it does not split evenly.
     far = {
-        (family, part): difference
+        (family, part): found
         for family, parts in differences(*families).items()
-        for part, difference in parts.items()
-        if not difference < 1e-5
+        for part, found in parts.items()
+        if not is_rounding(*found)
     }
     assert far == {}
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_local_statistics_are_another_step():
     # So the comparison above can fail, and BatchNorm is why to synchronise.
     found = differences("dcgan", "--local-statistics")
-    assert found["dcgan"]["state"] > 1e-3
+    assert found["dcgan"]["state"][0] > 1e-3
+    assert not is_rounding(*found["dcgan"]["state"])
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_scaled_losses_are_clipped_and_overflow_as_a_whole():
     # Gradients (3, 4), of which each replica has a part, are clipped to
     # length 1; where one replica's are not finite no replica steps.

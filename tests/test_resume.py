@@ -1,14 +1,14 @@
 """A run that was killed ends as one that was not, bit for bit."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 
+import fresh
 import numpy as np
+import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 TRAIN = """
 import os, signal, sys
 import keras_genai
@@ -50,13 +50,7 @@ np.savez(folder + "/state.npz", *[np.array(value) for value in state])
 
 def train(folder, killed_in_epoch=-1):
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", TRAIN, folder]
-    return subprocess.run(
-        [*command, str(killed_in_epoch)],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return fresh.run(TRAIN, folder, killed_in_epoch)
 
 
 def test_killed_and_resumed_equals_unbroken(tmp_path):
@@ -78,19 +72,13 @@ def test_killed_and_resumed_equals_unbroken(tmp_path):
 
 def start(*arguments):
     script = "import sys; from keras_genai.cli import main; sys.exit(main())"
-    return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
+    return fresh.start(script, *arguments)
 
 
 def wait_for(condition, process, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None, process.stdout.read()
+        assert process.poll() is None, process.printed()
         assert time.monotonic() < end, "nothing to kill in time"
         time.sleep(0.01)
 
@@ -105,8 +93,8 @@ def test_a_killed_command_is_resumed(tmp_path):
     ]
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     whole = start(*arguments, "--output", unbroken)
-    output, _ = whole.communicate(timeout=300)
-    assert whole.returncode == 0, output
+    _, error = whole.communicate(300)
+    assert whole.returncode == 0, error
 
     process = start(*arguments, "--output", broken)
     wait_for((broken / "samples" / "epoch_003.png").exists, process)
@@ -115,8 +103,8 @@ def test_a_killed_command_is_resumed(tmp_path):
     assert json.loads((broken / "run.json").read_text())["status"] == "training"
 
     resumed = start("train", "--resume", broken, "--deterministic")
-    output, _ = resumed.communicate(timeout=300)
-    assert resumed.returncode == 0, output
+    output, error = resumed.communicate(300)
+    assert resumed.returncode == 0, error
     assert "Epoch 1/12" not in output
 
     histories = [

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fresh
 import nbformat
 import pytest
 from packaging.requirements import Requirement
@@ -91,6 +92,16 @@ SMALL = {
         "SAMPLES": 20,
     },
 }
+PRELUDE = f"""
+import sys
+import warnings
+
+warnings.simplefilter("error", UserWarning)
+sys.path.append({str(Path(__file__).parent)!r})
+import small_pages
+
+small_pages.make_small()
+"""
 TUTORIALS = build.tutorials()
 PACKAGE = configparser.ConfigParser()
 PACKAGE.read(ROOT / "setup.cfg")
@@ -104,17 +115,13 @@ def test_every_tutorial_is_run_small():
     assert [path.stem for path in TUTORIALS] == sorted(SMALL)
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 @each_tutorial
 def test_runs_without_a_warning(path, tmp_path):
     code = tmp_path / path.name
-    code.write_text(build.script(path, SMALL[path.stem]))
-    process = subprocess.run(
-        [sys.executable, "-W", "error::UserWarning", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    code.write_text(PRELUDE + build.script(path, SMALL[path.stem]))
+    process = fresh.run(code, cwd=tmp_path, timeout=600)
     assert process.returncode == 0, process.stderr
     assert process.stderr == ""
     assert "difference" in process.stdout  # to the end of the export

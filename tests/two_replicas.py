@@ -1,5 +1,10 @@
 """Trains families on one device and on two, and prints the differences.
 
+Sums are rounded in another order on two devices, and training multiplies what
+that changes, by more on one processor than on another. So a second number
+stands beside each difference: that of two trainings on one device, the second
+of which begins with every weight moved by one rounding.
+
     python tests/two_replicas.py gan dcgan ...
     python tests/two_replicas.py --scaled-steps
 
@@ -21,6 +26,9 @@ from keras_genai.replicas import (
     synchronize_batch_normalization,
     whole_gradients,
 )
+
+PARTS = "state", "history", "results"
+ROUNDING = 2.0**-23  # of a number near 1 in 32 bits
 
 
 def families():
@@ -47,8 +55,8 @@ def families():
     }
 
 
-def train(make_model, data, synchronized):
-    """The model's state, what `fit` reported, and what `evaluate` does."""
+def compiled(make_model, synchronized):
+    """A model and all that it changes: weights, slots and states."""
     model = make_model()
     if synchronized:
         synchronize_batch_normalization(model)
@@ -60,19 +68,29 @@ def train(make_model, data, synchronized):
         for player in "dg":
             arguments[f"{player}_optimizer"] = keras.optimizers.SGD(0.01, 0.9)
     model.compile(**arguments)
-    history = model.fit(data, epochs=2, verbose=0).history
     optimizers = [
         value
         for value in vars(model).values()
         if isinstance(value, keras.optimizers.Optimizer)
     ]
-    state = [
-        variable.numpy()
-        for owner in (model, *optimizers)
-        for variable in owner.variables
-    ]
+    owners = model, *optimizers
+    return model, [each for owner in owners for each in owner.variables]
+
+
+def train(model, variables, data):
+    """Values after training, what `fit` reported, and what `evaluate` does."""
+    history = model.fit(data, epochs=2, verbose=0).history
+    state = [variable.numpy() for variable in variables]
     results = model.evaluate(data, verbose=0)
     return state, list(history.values()), list(results.values())
+
+
+def round_otherwise(weights):
+    """Moves each weight up or down by one rounding of 32 bits."""
+    random = np.random.default_rng(0)
+    for weight in weights:
+        up_or_down = random.choice([-1.0, 1.0], weight.shape)
+        weight.assign(weight * (1.0 + ROUNDING * up_or_down))
 
 
 def difference(one, other):
@@ -107,6 +125,10 @@ def scaled_steps(strategy):
 
 
 def main(names, synchronized=True):
+    # Which takes longer than it saves here.
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": True}
+    )
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
@@ -119,13 +141,22 @@ def main(names, synchronized=True):
     found, known = {}, families()
     for name in names:
         make_model, make_data = known[name]
-        on_one = train(make_model, make_data(), synchronized)
+        model, variables = compiled(make_model, synchronized)
+        before = [variable.numpy() for variable in variables]
+        on_one = train(model, variables, make_data())
+        # Again, from weights that are rounded otherwise.
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        round_otherwise(model.trainable_variables)
+        rounded = train(model, variables, make_data())
         with strategy.scope():
-            on_two = train(make_model, make_data(), synchronized)
-        parts = zip(
-            ("state", "history", "results"), on_one, on_two, strict=True
-        )
-        found[name] = {part: difference(a, b) for part, a, b in parts}
+            model, variables = compiled(make_model, synchronized)
+            on_two = train(model, variables, make_data())
+        parts = zip(PARTS, on_one, on_two, rounded, strict=True)
+        found[name] = {
+            part: (difference(one, two), difference(one, other))
+            for part, one, two, other in parts
+        }
     print(json.dumps(found))
 
 

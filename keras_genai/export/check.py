@@ -97,7 +97,7 @@ def check_export(filepath, model, tolerance=1e-5, count=100):
     requests, expected = [], []
     for name, (function, specs) in _functions(model, format).items():
         # Traced once: TensorFlow would warn of many that are traced again.
-        traced = tf.function(function, input_signature=specs)
+        traced = tf.function(function, input_signature=specs, autograph=False)
         concrete = traced.get_concrete_function()
         for inputs in _requests(model, specs, count):
             requests.append((name, inputs))
@@ -191,16 +191,7 @@ def _ask(format, path, requests):
             for argument, value in arguments.items()
         }
         np.savez(given, **inputs)
-        process = subprocess.run(
-            # -P: beside the script lies `onnx.py`, which is not onnx.
-            [
-                *(sys.executable, "-P", runtimes.__file__),
-                *(format, path.absolute(), given, answered),
-            ],
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-            capture_output=True,
-            text=True,
-        )
+        process = _run_apart(format, path.absolute(), given, answered)
         if process.returncode:
             raise ValueError(
                 "The export does not run in a process of its own. Received: "
@@ -212,6 +203,17 @@ def _ask(format, path, requests):
                 number, _, name = key.split("/")
                 answers[int(number)][name] = value
     return answers
+
+
+def _run_apart(*arguments):
+    """Runs `runtimes.py` in a fresh process."""
+    return subprocess.run(
+        # -P: beside the script lies `onnx.py`, which is not onnx.
+        [sys.executable, "-P", runtimes.__file__, *arguments],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+    )
 
 
 def _difference(answers, expected):

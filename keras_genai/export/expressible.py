@@ -79,7 +79,7 @@ def _reason(function, specs, format):
         return _REASONS["Random"]
     if any(spec.dtype == tf.string for spec in specs):
         return _REASONS["String"]
-    traced = tf.function(function, input_signature=specs)
+    traced = tf.function(function, input_signature=specs, autograph=False)
     graph = traced.get_concrete_function().graph
     if any(output.dtype == tf.string for output in graph.outputs):
         return _REASONS["String"]

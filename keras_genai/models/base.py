@@ -16,6 +16,8 @@ from keras_genai import export, replicas
 # Arguments that the signatures of more than one family take.
 NUM_SAMPLES = tf.TensorSpec((), "int32", "num_samples")
 SEED = tf.TensorSpec((), "int32", "seed")
+# Where `compile` may choose: batches between two returns to Python.
+STEPS_PER_EXECUTION = 8
 _SIZES = ("image_shape", "latent_dim", "num_classes", "max_sequence_length")
 
 
@@ -41,6 +43,9 @@ class GenerativeModel(keras.Model):
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
             cls.__init__ = _with_dtype(cls.__init__)
+        for name in ("signatures", "network_signatures", "_functions"):
+            if name in vars(cls):
+                setattr(cls, name, _traced_once(vars(cls)[name]))
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -97,7 +102,7 @@ class GenerativeModel(keras.Model):
         }
         single = not (kwargs.get("run_eagerly") or tf.distribute.has_strategy())
         if steps_per_execution is None:
-            steps_per_execution = 8 if single else 1
+            steps_per_execution = STEPS_PER_EXECUTION if single else 1
         super().compile(
             optimizer=optimizer,
             steps_per_execution=steps_per_execution,
@@ -278,7 +283,8 @@ class GenerativeModel(keras.Model):
         Returns:
             Dictionary: name -> (function of tensors that returns a dictionary
             of tensors, list of `tf.TensorSpec`). The first one is what is
-            served by default.
+            served by default. Whoever calls the method gets a `tf.function`
+            for each function, which is traced once for all.
         """
         raise NotImplementedError(
             f"{type(self).__name__} gives no `signatures` to export."
@@ -403,16 +409,18 @@ class GenerativeModel(keras.Model):
 
     def _compiled_function(self, signature):
         if signature not in self._compiled:
-            # Traced once, whatever the number of examples: TensorFlow counts
-            # the traces of later calls over all models, and would warn.
-            function, specs = self._functions()[signature]
-            self._compiled[signature] = tf.function(
-                function, input_signature=specs
-            ).get_concrete_function()
+            # Not called as a `tf.function`: TensorFlow counts the traces of
+            # such calls over all models, and would warn.
+            function, _ = self._functions()[signature]
+            self._compiled[signature] = function.get_concrete_function()
         return self._compiled[signature]
 
     @functools.cached_property
     def _compiled(self):
+        return {}
+
+    @functools.cached_property
+    def _traced(self):
         return {}
 
     def _functions(self):
@@ -469,6 +477,40 @@ def _with_dtype(make):
         own.append(inspect.Parameter("dtype", last.KEYWORD_ONLY, default=None))
     __init__.__signature__ = signature.replace(parameters=[*own, last])
     return __init__
+
+
+def graph(function, specs):
+    """A function as a `tf.function`, which is traced once, when it is asked.
+
+    Args:
+        function: Function of tensors, or what this has returned of one.
+        specs: List of `tf.TensorSpec`, its arguments.
+
+    Returns:
+        `tf.function`.
+    """
+    if hasattr(function, "get_concrete_function"):
+        return function
+    return tf.function(function, input_signature=specs, autograph=False)
+
+
+def _traced_once(make):
+    """Makes what a method gives `tf.function`s, the same ones every time.
+
+    Tracing takes seconds where a loop generates token by token, and what is
+    generated, exported and checked is one graph.
+    """
+
+    @functools.wraps(make)
+    def method(self):
+        if make not in self._traced:
+            self._traced[make] = {
+                name: (graph(function, specs), specs)
+                for name, (function, specs) in make(self).items()
+            }
+        return dict(self._traced[make])
+
+    return method
 
 
 class _ProgressBar(keras.callbacks.ProgbarLogger):

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genai import sampling
-from keras_genai.models.base import NUM_SAMPLES, SEED
+from keras_genai.models.base import NUM_SAMPLES, SEED, graph
 from keras_genai.models.checks import check_num_samples
 from keras_genai.models.gpt import GPT
 
@@ -350,20 +350,19 @@ class MusicTransformer(GPT):
     # What is exported.
 
     def signatures(self):
-        def generate(num_samples, num_steps, temperature, top_k, top_p, seed):
+        def generate(num_samples, num_steps, *choice):
             shape = (num_samples, num_steps, self.tokenizer.num_voices)
-            choice = sampling.asked_choice(temperature, top_k, top_p)
-            return {"token_ids": compose(tf.fill(shape, -1), choice, seed)}
+            return {"token_ids": compose(tf.fill(shape, -1), *choice)}
 
         def generate_midi(*arguments):
             return {"midi": midi(generate(*arguments)["token_ids"])}
 
-        def complete(events, temperature, top_k, top_p, seed):
-            choice = sampling.asked_choice(temperature, top_k, top_p)
-            token_ids = compose(self._event_ids(events), choice, seed)
+        def complete(events, *choice):
+            token_ids = compose(self._event_ids(events), *choice)
             return {"token_ids": token_ids, "midi": midi(token_ids)}
 
-        def compose(wanted, choice, seed):
+        def compose(wanted, temperature, top_k, top_p, seed):
+            choice = sampling.asked_choice(temperature, top_k, top_p)
             batch_size, num_steps, _ = tf.unstack(tf.shape(wanted))
             wanted = tf.pad(
                 wanted, [(0, 0), (0, 1), (0, 0)], constant_values=-1
@@ -402,6 +401,8 @@ class MusicTransformer(GPT):
             (None, None, self.tokenizer.num_voices), "int32", "events"
         )
         token_ids = tf.TensorSpec((None, None), "int32", "token_ids")
+        # One graph for the three that call it: its loop is the most of them.
+        compose = graph(compose, [events, *choice])
         return {
             "generate": (generate, [*size, *choice]),
             "generate_midi": (generate_midi, [*size, *choice]),

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genai import sampling
-from keras_genai.models.base import NUM_SAMPLES, SEED
+from keras_genai.models.base import NUM_SAMPLES, SEED, graph
 from keras_genai.models.checks import (
     check_image_array,
     check_images,
@@ -215,6 +215,9 @@ class PixelsInOut(TokenByToken):
         images = tf.TensorSpec(shape, "float32", "images")
         known = tf.TensorSpec(shape, "bool", "known")
         labels = [tf.TensorSpec((None,), "int32", "labels")] * conditional
+        # One graph, which what generates calls too: its loop is the most of
+        # an export.
+        complete = graph(complete, [images, known, *labels, SEED])
         signatures = {
             "generate": (generate, [NUM_SAMPLES, SEED]),
             "complete": (complete, [images, known, *labels, SEED]),

@@ -1,9 +1,8 @@
 """Killed by SIGKILL, at every moment or at any."""
 
 import json
-import subprocess
-import sys
 
+import fresh
 import pytest
 from conftest import BENCHMARKS
 
@@ -147,13 +146,10 @@ for old, job, check in (
 """
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 def test_every_moment(tmp_path):
-    process = subprocess.run(
-        [sys.executable, "-c", EVERY_MOMENT, tmp_path],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    process = fresh.run(EVERY_MOMENT, tmp_path)
     assert process.returncode == 0, process.stderr
     lines = [line.split() for line in process.stdout.splitlines()]
     assert [name for name, _, _ in lines] == [
@@ -165,14 +161,14 @@ def test_every_moment(tmp_path):
         assert int(changes) == 1  # from old to new, and not back
 
 
+@pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.parametrize("family", ["autoencoder"])
 def test_any_moment_of_a_run(family, tmp_path):
     report = tmp_path / "report.json"
-    command = [BENCHMARKS / "soak.py", "--only", "kill", "--kills", "2"]
-    process = subprocess.run(
-        [sys.executable, *command, "--families", family, "--json", report],
-        capture_output=True,
-        text=True,
+    process = fresh.run(
+        *(BENCHMARKS / "soak.py", "--only", "kill", "--kills", "2"),
+        *("--families", family, "--json", report),
         timeout=600,
     )
     assert process.returncode == 0, process.stderr

@@ -2,9 +2,9 @@
 
 import re
 import socket
-import subprocess
-import sys
+import time
 
+import fresh
 import pytest
 
 from keras_genai.cli import main
@@ -25,15 +25,13 @@ with RunFolder(sys.argv[1]).locked():
 @pytest.fixture
 def held(run):
     """Another process that works in the folder of the run."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, run.folder],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        assert process.stdout.readline() == "locked\n"
-        yield process
-        process.kill()
+    process = fresh.start(HOLD, run.folder)
+    while process.printed() != ("locked\n", ""):
+        assert process.poll() is None
+        time.sleep(0.01)
+    yield process
+    process.kill()
+    process.communicate()
 
 
 def test_the_second_is_refused_until_the_first_is_gone(
@@ -60,7 +58,7 @@ def test_the_second_is_refused_until_the_first_is_gone(
     assert contents(run.folder) == before
 
     held.kill()  # by SIGKILL, so that it can tidy nothing up
-    held.wait()
+    held.communicate()
     run.train(epochs=3)
     assert run.history()["epoch"] == [0, 1, 2]
     assert not (run.folder / ".lock").exists()

@@ -1,0 +1,140 @@
+"""What all tests and doctests share: TensorFlow, and the order of tests."""
+
+import functools
+import gc
+import os
+
+import pytest
+
+from keras_genai import prepare_tensorflow
+
+# Where each core has a worker, more threads would only wait for one another.
+if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) >= os.cpu_count():
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Imported once and quietly, before any test module does.
+prepare_tensorflow()
+
+import tensorflow as tf  # noqa: E402
+from tensorflow.python.framework import ops  # noqa: E402
+
+from keras_genai.models.base import GenerativeModel  # noqa: E402
+
+METHODS = {name: getattr(GenerativeModel, name) for name in ("fit", "evaluate")}
+
+# It makes graphs faster that run many times, and takes longer than a test's.
+# Processes of their own have it, and so do tutorials and benchmarks.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+# Tracing makes objects by the million, and little of it is garbage.
+gc.freeze()
+gc.set_threshold(50_000, 10, 10)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What is slow comes first, so that no worker is left with it at the end.
+
+    A file is for one worker, which makes its fixtures once; slow tests that
+    share nothing are for any.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    for item in items:
+        if not item.get_closest_marker("alone"):
+            item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
+def pytest_runtest_teardown():
+    """Lets go of the graphs of models that are gone.
+
+    TensorFlow registers how optimizers add up gradients over devices, under a
+    new name for each graph, and holds the graph, its kernels and its variables
+    by that: 30 MB a training, and gigabytes in all of the tests.
+    """
+    registered = ops.gradient_registry._registry
+    for name in list(registered):
+        if name.startswith("CustomGradient-"):
+            del registered[name]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Keeps what is trained and cached away from the user's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("KERAS_GENAI_CACHE", str(folder))
+        yield folder
+
+
+def eager_where_short(method):
+    """Runs `fit` or `evaluate` without graphs where it is a few steps.
+
+    Tracing a step takes as long as half a dozen of them without a graph.
+    """
+
+    @functools.wraps(method)
+    def wrapper(model, x=None, *args, **kwargs):
+        steps = tf.data.experimental.cardinality(x) if is_data(x) else -1
+        fixed = model.run_eagerly or tf.distribute.has_strategy()
+        if fixed or not 0 <= steps * kwargs.get("epochs", 1) <= 4:
+            return method(model, x, *args, **kwargs)
+        model.run_eagerly = True
+        model.train_function = model.test_function = None
+        try:
+            return method(model, x, *args, **kwargs)
+        finally:
+            model.run_eagerly = False
+            model.train_function = model.test_function = None
+
+    return wrapper
+
+
+def is_data(x):
+    return isinstance(x, tf.data.Dataset)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_training():
+    """One step an execution, and no graph for a few: see `as_graphs`."""
+    from keras_genai.models import base
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(base, "STEPS_PER_EXECUTION", 1)
+        for name in METHODS:
+            short = eager_where_short(METHODS[name])
+            patch.setattr(GenerativeModel, name, short)
+        yield
+
+
+@pytest.fixture
+def as_graphs(monkeypatch):
+    """Steps are traced, and several are one execution, as users have it."""
+    from keras_genai.models import base
+
+    monkeypatch.setattr(base, "STEPS_PER_EXECUTION", 8)
+    for name, method in METHODS.items():
+        monkeypatch.setattr(GenerativeModel, name, method)
+
+
+def set_xla(patch, is_on):
+    """Sets whether XLA compiles what it compiles for users."""
+    from keras_genai import GPT, LSTMLanguageModel, PixelCNN
+
+    for family in (GPT, LSTMLanguageModel, PixelCNN):
+        patch.setattr(family, "compiled_loop", is_on)
+    for family in (GPT, LSTMLanguageModel):
+        patch.setattr(family, "xla", is_on)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def without_xla():
+    """XLA takes seconds for what a test runs once: some ask for `with_xla`."""
+    with pytest.MonkeyPatch.context() as patch:
+        set_xla(patch, False)
+        yield
+
+
+@pytest.fixture
+def with_xla(monkeypatch):
+    """XLA as users have it."""
+    set_xla(monkeypatch, True)

@@ -1,0 +1,139 @@
+"""A small world for the pages of `tutorials/`: few data, narrow networks.
+
+A page's parameters say for how long it trains, and not on what. A test runs
+this before the page, in a process of the page's own. Every cell still runs as
+it is written; most of what it costs then is tracing, and not training.
+"""
+
+import dataclasses
+import inspect
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+import keras_genai as kg
+from keras_genai import layers as networks
+from keras_genai.data import corpora, sources
+from keras_genai.evaluation import features
+from keras_genai.models import dcgan
+from keras_genai.models.base import GenerativeModel
+from keras_genai.recipes import RECIPES, ImageRecipe
+
+TRAINING, HELD_OUT = 256, 60  # digits
+CHARACTERS = 30_000
+FEATURES = 8  # of an extractor; a quarter of the held-out digits must be more
+
+
+def make_small():
+    """Makes all that a page looks up small, for the rest of the process."""
+    take_few_digits()
+    take_little_text()
+    narrow_the_networks()
+    compile_little()
+    trace_each_class_once()
+
+
+def take_few_digits():
+    """Cuts the packaged digits, and has quick recipes train on all of them."""
+    whole, counts = sources._offline_set, {"train": TRAINING, "test": HELD_OUT}
+
+    def few(name):
+        return {
+            split: tuple(each[: counts[split]] for each in examples)
+            for split, examples in whole(name).items()
+        }
+
+    sources._offline_set = few
+    for presets in RECIPES.values():
+        if isinstance(presets["quick"], ImageRecipe):
+            presets["quick"] = dataclasses.replace(
+                presets["quick"], split="train", epochs=1, batch_size=128
+            )
+
+
+def take_little_text():
+    """Cuts the packaged text: quick recipes train on most of what is left."""
+    whole = corpora._python_topics
+    corpora._python_topics = lambda: whole()[:CHARACTERS]
+
+
+def narrow_the_networks():
+    """Gives networks that a page does not describe itself fewer numbers."""
+    for function in (
+        kg.DCGAN.__init__,
+        kg.ConditionalGAN.__init__,
+        dcgan.dcgan_generator,
+        dcgan.dcgan_features,
+    ):
+        change_defaults(function, width=4)
+    change_defaults(networks.convolutional_encoder, width=4)
+    change_defaults(networks.convolutional_decoder, width=8)
+    change_defaults(
+        kg.PixelCNN.__init__, width=4, dilations=(1, 2), head_width=8
+    )
+    for transformer in (kg.GPT, kg.MusicTransformer):
+        change_defaults(
+            transformer.__init__, num_layers=1, num_heads=2, hidden_dim=16
+        )
+    change_defaults(kg.FeatureExtractor.__init__, feature_dim=FEATURES)
+    features._classifier = perceptron
+
+
+def perceptron(image_shape, num_classes, feature_dim, seed):
+    """A feature extractor's network, without its convolutions."""
+    images = layers.Input(image_shape)
+    hidden = layers.Dense(feature_dim, activation="relu")
+    values = hidden(layers.Flatten()(images))
+    return keras.Model(images, (values, layers.Dense(num_classes)(values)))
+
+
+def change_defaults(function, **values):
+    """Gives arguments of a function other defaults."""
+    function = inspect.unwrap(function)
+    parameters = inspect.signature(function).parameters.values()
+    function.__defaults__ = tuple(
+        values.get(each.name, each.default)
+        for each in parameters
+        if each.default is not each.empty
+    )
+
+
+def compile_little():
+    """Leaves out what takes seconds for graphs that run a few times.
+
+    That is XLA, and what TensorFlow makes of a graph before its first run.
+    """
+    for family in (kg.GPT, kg.LSTMLanguageModel, kg.PixelCNN):
+        family.compiled_loop = False
+    for family in (kg.GPT, kg.LSTMLanguageModel):
+        family.xla = False
+    tf.config.optimizer.set_experimental_options({"min_graph_nodes": 10**9})
+
+
+def trace_each_class_once():
+    """Runs the steps of a class's first model as graphs, of others eagerly.
+
+    Pages compare models of one class, and for two steps a graph takes longer
+    to trace than the steps take without one. A class that a page writes
+    itself is still traced.
+    """
+    for name in ("fit", "evaluate"):
+        method = getattr(GenerativeModel, name)
+        setattr(GenerativeModel, name, first_as_graphs(method))
+
+
+def first_as_graphs(method):
+    traced = {}
+
+    def small(model, *args, **kwargs):
+        first = traced.setdefault(type(model), model)
+        settings = model.run_eagerly, model.steps_per_execution
+        if model is not first:
+            model.run_eagerly, model.steps_per_execution = True, 1
+        try:
+            return method(model, *args, **kwargs)
+        finally:
+            model.run_eagerly, model.steps_per_execution = settings
+
+    return small
