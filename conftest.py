@@ -75,8 +75,9 @@ def eager_where_short(method):
     @functools.wraps(method)
     def wrapper(model, x=None, *args, **kwargs):
         steps = tf.data.experimental.cardinality(x) if is_data(x) else -1
+        epochs = kwargs.get("epochs", 1) - kwargs.get("initial_epoch", 0)
         fixed = model.run_eagerly or tf.distribute.has_strategy()
-        if fixed or not 0 <= steps * kwargs.get("epochs", 1) <= 4:
+        if fixed or not 0 <= steps * epochs <= 6:
             return method(model, x, *args, **kwargs)
         model.run_eagerly = True
         model.train_function = model.test_function = None

@@ -33,14 +33,13 @@ packages alone; `TFDS_DATA_DIR` changes nothing.
 """
 
 import dataclasses
-import functools
 import json
 import math
-import multiprocessing
 import os
 import socket
+import subprocess
+import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
 from unittest import mock
 
 from report import argument_parser, bar, publish
@@ -56,7 +55,11 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000, 4_000_000)  # floats
 def main():
     parser = argument_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--exchange", help="for the processes it starts")
     options = parser.parse_args()
+    if options.exchange:
+        exchange(json.loads(options.exchange))
+        return
     sizes = SIZES[:3] if options.quick else SIZES
     exchanged = measured_exchange(sizes, 3 if options.quick else 20)
     latency, bandwidth = fitted(exchanged)
@@ -187,23 +190,34 @@ def exchanges(recipe):
 def measured_exchange(sizes, repeats):
     """Number of floats -> seconds in which two processes add them up."""
     workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
-    # TensorFlow has run nothing yet, which a fork could tear.
-    context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(len(workers), context) as pool:
-        seconds, _ = pool.map(
-            functools.partial(exchange, sizes, repeats, workers), range(2)
+    processes = [
+        subprocess.Popen(
+            [
+                *(sys.executable, __file__, "--exchange"),
+                json.dumps({"sizes": sizes, "repeats": repeats}),
+            ],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={
+                **os.environ,
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+                "TF_CONFIG": json.dumps(
+                    {
+                        "cluster": {"worker": workers},
+                        "task": {"type": "worker", "index": index},
+                    }
+                ),
+            },
         )
+        for index in range(2)
+    ]
+    output, _ = (process.communicate()[0] for process in processes)
+    seconds = json.loads(output.splitlines()[-1])
     return dict(zip(sizes, seconds, strict=True))
 
 
-def exchange(sizes, repeats, workers, index):
-    """What each of the two does; the least seconds of each size."""
-    cluster = {
-        "cluster": {"worker": workers},
-        "task": {"type": "worker", "index": index},
-    }
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    os.environ["TF_CONFIG"] = json.dumps(cluster)
+def exchange(task):
+    """What each of the two does: prints the least seconds of each size."""
     import tensorflow as tf
 
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -219,17 +233,17 @@ def exchange(sizes, repeats, workers, index):
         return strategy.run(on_replica, args=(values,))
 
     least = []
-    for size in sizes:
+    for size in task["sizes"]:
         values = tf.ones(size)
         add_up(values)
         times = []
-        for _ in range(repeats):
+        for _ in range(task["repeats"]):
             start = time.perf_counter()
             (mine,) = strategy.experimental_local_results(add_up(values))
             mine[0].numpy()
             times.append(time.perf_counter() - start)
         least.append(min(times))
-    return least
+    print(json.dumps(least))
 
 
 def fitted(exchanged):

@@ -566,7 +566,7 @@ def main():
     of_memory = options.families or ["dcgan", "gpt"]
     if options.quick:
         families = of_memory = options.families or ["autoencoder"]
-        kills, epochs, calls = min(kills, 1), 8, 16
+        kills, epochs, calls = min(kills, 2), 8, 16
         check_exports_here()
         writers, rooms = ["train"], rooms[1:2]
         if not options.only:  # it is the slowest to prepare

@@ -49,7 +49,11 @@ class Fresh:
     """A process, with the methods of `subprocess.Popen` that tests use."""
 
     def __init__(self, code, arguments, cwd, env):
-        self._files = [tempfile.NamedTemporaryFile() for _ in range(2)]
+        # They are there for as long as this is.
+        self._files = [
+            tempfile.NamedTemporaryFile()  # noqa: SIM115
+            for _ in range(2)
+        ]
         names = [file.name for file in self._files]
         self._process = _server().Process(
             target=_be,

@@ -48,6 +48,10 @@ def test_runs_and_reports(script, tmp_path):
         assert isinstance(bar["value"], float)
         assert isinstance(bar["holds"], bool)
         assert bar["name"] in process.stdout
+    if script.stem == "soak":  # of which two runs were killed at any moment
+        kills = [row for row in written["rows"] if "survived" in row]
+        assert sum(row["survived"] for row in kills) == 2, process.stdout
+        assert sum(row["lost"] for row in kills) == 0, process.stdout
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ SMALL = {
         "PRESET": "quick",
         "EPOCHS": 1,
         "NEW_TOKENS": 40,
-        "MISTAKE_STEPS": 8,
+        "MISTAKE_STEPS": 4,
     },
     "08_evaluating_samples": {
         "PRESET": "quick",
@@ -80,7 +80,7 @@ SMALL = {
     "11_music": {
         "SHARE": 6,
         "EPOCHS": 1,
-        "STEPS_PER_EPOCH": 8,
+        "STEPS_PER_EPOCH": 4,
         "ORDERS": (1,),
         "LENGTH": 40,
         "COMPOSED": 2,

@@ -26,11 +26,11 @@ def pixels(tmp_path_factory):
 @pytest.fixture(scope="session")
 def recipe(pixels):
     return GANRecipe(
-        "GAN",
+        "DCGAN",
         source=str(pixels),
         batch_size=8,
         epochs=2,
-        model_arguments={"latent_dim": 2},
+        model_arguments={"latent_dim": 2, "width": 2},
     )
 
 

@@ -1,10 +1,7 @@
-"""Killed by SIGKILL, at every moment or at any."""
-
-import json
+"""Killed by SIGKILL, at every moment; a whole run is in the soak."""
 
 import fresh
 import pytest
-from conftest import BENCHMARKS
 
 # Each job is killed before its first file operation, before its second, and
 # so on until it is through; what it left is looked at by those who come next.
@@ -159,19 +156,3 @@ def test_every_moment(tmp_path):
     for _, moments, changes in lines:
         assert int(moments) > 8  # that there were some
         assert int(changes) == 1  # from old to new, and not back
-
-
-@pytest.mark.slow
-@pytest.mark.alone
-@pytest.mark.parametrize("family", ["autoencoder"])
-def test_any_moment_of_a_run(family, tmp_path):
-    report = tmp_path / "report.json"
-    process = fresh.run(
-        *(BENCHMARKS / "soak.py", "--only", "kill", "--kills", "2"),
-        *("--families", family, "--json", report),
-        timeout=600,
-    )
-    assert process.returncode == 0, process.stderr
-    rows = json.loads(report.read_text())["rows"]
-    assert sum(row["survived"] for row in rows) == 2, process.stdout
-    assert sum(row["lost"] for row in rows) == 0, process.stdout
