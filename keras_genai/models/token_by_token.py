@@ -38,13 +38,19 @@ class TokenByToken(GenerativeModel):
             tf.constant(until),
             _values(choice.tensors()),
         )
-        # One graph a shape: of prompts, rounded up, and of texts at once.
-        key = (*loop.tokens.shape, num_beams)
+        # One graph a length of prompts, rounded up. XLA has one for each number
+        # of texts, too; without it, one graph takes any number.
+        count, room = loop.tokens.shape
+        key = (room, num_beams, count if self.compiled_loop else None)
         if key not in self._loops:
+            specs = inputs
+            if not self.compiled_loop:
+                specs = (*_values(_of_any_number(loop)), *inputs[-2:])
             self._loops[key] = tf.function(
                 functools.partial(self._loop, num_beams),
                 jit_compile=self.compiled_loop,
-            ).get_concrete_function(*inputs)
+                autograph=False,
+            ).get_concrete_function(*specs)
         return sampling.Loop(*self._loops[key](*inputs))
 
     @functools.cached_property
@@ -62,6 +68,19 @@ class TokenByToken(GenerativeModel):
             num_beams,
         )
         return _values(loop)
+
+
+def _of_any_number(loop):
+    """The form of a loop, whatever the number of its texts."""
+
+    def spec(tensor, batch_axis=0):
+        shape = tensor.shape.as_list()
+        if shape:
+            shape[batch_axis] = None
+        return tf.TensorSpec(shape, tensor.dtype)
+
+    specs = tf.nest.map_structure(spec, vars(loop))
+    return sampling.Loop(**{**specs, "uniform": spec(loop.uniform, 1)})
 
 
 def _values(record):
