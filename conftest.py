@@ -20,7 +20,9 @@ from tensorflow.python.framework import ops  # noqa: E402
 
 from keras_genai.models.base import GenerativeModel  # noqa: E402
 
-METHODS = {name: getattr(GenerativeModel, name) for name in ("fit", "evaluate")}
+# Where Keras keeps what it has traced for each.
+FUNCTIONS = {"fit": "train_function", "evaluate": "test_function"}
+METHODS = {name: getattr(GenerativeModel, name) for name in FUNCTIONS}
 
 # It makes graphs faster that run many times, and takes longer than a test's.
 # Processes of their own have it, and so do tutorials and benchmarks.
@@ -79,13 +81,14 @@ def eager_where_short(method):
         fixed = model.run_eagerly or tf.distribute.has_strategy()
         if fixed or not 0 <= steps * epochs <= 6:
             return method(model, x, *args, **kwargs)
+        function = FUNCTIONS[method.__name__]
         model.run_eagerly = True
-        model.train_function = model.test_function = None
+        setattr(model, function, None)
         try:
             return method(model, x, *args, **kwargs)
         finally:
             model.run_eagerly = False
-            model.train_function = model.test_function = None
+            setattr(model, function, None)
 
     return wrapper
 

@@ -138,7 +138,7 @@ LANGUAGE_MODELS = {
     "gpt": lambda: GPT(
         tokenizer=TOKENIZER,
         max_sequence_length=16,
-        num_layers=2,
+        num_layers=1,
         num_heads=3,
         hidden_dim=12,
         seed=0,
@@ -179,7 +179,7 @@ def composer():
     return MusicTransformer(
         scores().tokenizer,
         max_sequence_length=24,
-        num_layers=2,
+        num_layers=1,
         num_heads=3,
         hidden_dim=12,
         seed=0,

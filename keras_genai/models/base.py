@@ -547,8 +547,16 @@ def _refusals_as_value_errors():
     try:
         yield
     except tf.errors.InvalidArgumentError as error:
-        refusal = re.search(r"assertion failed: (.*Received: .*)", str(error))
-        if refusal is None:
+        # In a graph the parts of a message are in brackets; eagerly they are
+        # lines, and strings are bytes.
+        message = str(error)
+        graph = re.search(r"assertion failed: (.*Received: .*)", message)
+        eager = re.search(r"Summarized data: (b'.*Received: .*)", message, re.S)
+        if graph:
+            message = graph[1].replace("] [", " ").strip("[]")
+        elif eager:
+            lines = eager[1].splitlines()
+            message = " ".join(re.sub(r"^b'(.*)'$", r"\1", x) for x in lines)
+        else:
             raise
-        message = refusal[1].replace("] [", " ").strip("[]")
         raise ValueError(message) from None
