@@ -33,17 +33,18 @@ gc.freeze()
 gc.set_threshold(50_000, 10, 10)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """What is slow comes first, so that no worker is left with it at the end.
+def pytest_itemcollected(item):
+    """A file is for one worker, which makes its fixtures once.
 
-    A file is for one worker, which makes its fixtures once; slow tests that
-    share nothing are for any.
+    Slow tests that share nothing are for any.
     """
+    if not item.get_closest_marker("alone"):
+        item.add_marker(pytest.mark.xdist_group(item.path.name))
+
+
+def pytest_collection_modifyitems(items):
+    """Slow ones come first, so that no worker is left with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    for item in items:
-        if not item.get_closest_marker("alone"):
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 
 def pytest_runtest_teardown():

@@ -7,6 +7,8 @@ from keras import ops
 from keras_genai import Autoencoder, DenoisingAutoencoder
 from keras_genai.models.autoencoder import CORRUPTIONS
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (8, 12, 1)
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.random((10, *SHAPE)).astype("float32")

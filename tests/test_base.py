@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from keras_genai import GAN, GPT, VAE, LSTMLanguageModel, load_model
 
-pytestmark = pytest.mark.usefixtures("as_graphs")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("as_graphs")]
 SHAPE = (4, 4, 1)
 IMAGES = np.random.default_rng(0).random((44, *SHAPE)).astype("float32")
 

@@ -16,6 +16,8 @@ from keras_genai import SampleImages, load_model
 from keras_genai.cli import main
 from keras_genai.runs import Run, next_folder
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["--width", "4", "--epochs", "1", "--batch-size", "8", "--seed", "0"]
 
 

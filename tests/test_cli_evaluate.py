@@ -11,6 +11,8 @@ from keras_genai.cli import main
 from keras_genai.evaluation import FeatureExtractor
 from keras_genai.runs import Run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):

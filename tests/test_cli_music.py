@@ -19,6 +19,8 @@ from keras_genai.cli import main
 from keras_genai.evaluation import music_measures
 from keras_genai.runs import Run
 
+pytestmark = pytest.mark.slow
+
 LOWEST, HIGHEST = np.array([60, 48]), np.array([67, 55])
 SMALL = ["--epochs", "1", "--steps-per-epoch", "2", "--batch-size", "2"]
 SMALL += ["--num-layers", "1", "--num-heads", "2", "--hidden-dim", "8"]

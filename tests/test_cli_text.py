@@ -9,6 +9,8 @@ from keras_genai import MarkovChain, load_model
 from keras_genai.cli import main
 from keras_genai.runs import Run
 
+pytestmark = pytest.mark.slow
+
 TEXT = "the cat sat on the mat; the dog sat on the log.\n" * 30
 SMALL = ["--epochs", "1", "--batch-size", "8", "--seed", "0"]
 SMALL += ["--sequence-length", "12", "--prompt", "the"]

@@ -7,6 +7,8 @@ from keras import layers, models
 from keras_genai import AuxiliaryClassifierGAN, ConditionalGAN
 from keras_genai.models.conditional_gan import conditional_discriminator
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (8, 8, 1)
 SMALL = {"image_shape": SHAPE, "num_classes": 3, "latent_dim": 4, "width": 2}
 

@@ -10,6 +10,7 @@ from keras_genai.demo.served import load
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
+    pytest.mark.slow,
     GRADIO_WARNS,
     pytest.mark.skipif(
         BROWSER is None, reason="no Chromium: apt-get install chromium"

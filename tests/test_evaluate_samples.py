@@ -11,6 +11,8 @@ from keras_genai import evaluation
 from keras_genai.data.sources import Images
 from keras_genai.evaluation import FeatureExtractor, PretrainedFeatures
 
+pytestmark = pytest.mark.slow
+
 WIDTH = 6
 
 

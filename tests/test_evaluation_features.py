@@ -8,6 +8,8 @@ from keras import layers
 import keras_genai
 from keras_genai.evaluation import FeatureExtractor, PretrainedFeatures
 
+pytestmark = pytest.mark.slow
+
 
 def stripes(count, seed):
     """Images of horizontal or of vertical stripes, and which they are."""

@@ -22,6 +22,8 @@ from keras_genai.files import complete_or_absent
 from keras_genai.recipes import get_recipe
 from keras_genai.runs import Run
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (4, 6, 1)
 
 

@@ -30,6 +30,8 @@ from keras_genai.export import (
 )
 from keras_genai.export.check import checked_export
 
+pytestmark = pytest.mark.slow
+
 DRAWS = "it draws random numbers"
 STRINGS = "it takes or gives strings"
 RAGGED = "it has rows of unequal length"

@@ -16,6 +16,8 @@ from keras_genai.models.gan import (
     mlp_generator,
 )
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (8, 12, 1)
 
 
@@ -488,6 +490,7 @@ def test_one_optimizer_for_both_is_refused():
     ids=["bytes", "nan", "size", "channels", "rank", "dtype"],
 )
 @pytest.mark.parametrize("method", ["fit", "evaluate"])
+@pytest.mark.usefixtures("as_graphs")
 def test_images_that_do_not_fit_are_refused(method, change, message):
     with pytest.raises(ValueError, match=message):
         getattr(compiled(), method)(random_images().map(change), verbose=0)

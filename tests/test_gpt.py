@@ -10,6 +10,8 @@ from keras import ops
 from keras_genai import GPT, CharacterTokenizer, load_model, text_dataset
 from keras_genai.losses import next_token_losses
 
+pytestmark = pytest.mark.slow
+
 TEXT = "the cat sat on the mat; the dog sat on the log.\n" * 30
 TOKENIZER = CharacterTokenizer.from_text(TEXT)
 SMALL = {"num_layers": 2, "num_heads": 3, "hidden_dim": 12, "seed": 0}

@@ -19,6 +19,8 @@ from keras_genai.archives import check_keras_archive
 from keras_genai.callbacks import Checkpoints
 from keras_genai.runs.machines import check_same_epochs
 
+pytestmark = pytest.mark.slow
+
 MAIN = "import sys; from keras_genai.cli import main; sys.exit(main())"
 # The same, with two CPUs, and a word on how many replicas trained.
 TWO_CPUS = """

@@ -14,6 +14,8 @@ from keras_genai import (
 from keras_genai.data.music import HOLD, REST, Score
 from keras_genai.models.gpt import relative_scores
 
+pytestmark = pytest.mark.slow
+
 TOKENIZER = MusicTokenizer(lowest=[60, 48], highest=[72, 60])
 
 

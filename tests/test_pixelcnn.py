@@ -7,6 +7,8 @@ from checks import random_images
 from keras_genai import PixelCNN, image_dataset
 from keras_genai.models.gated_convolutions import MaskedConv2D
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (5, 6, 1)
 
 

@@ -7,6 +7,8 @@ import test_contract
 
 import keras_genai
 
+pytestmark = pytest.mark.slow
+
 MODELS = {
     **test_contract.MODELS,
     "music_transformer": (test_contract.composer, test_contract.scores),

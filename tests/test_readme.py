@@ -11,6 +11,8 @@ import pytest
 
 import keras_genai
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text()
 

@@ -24,6 +24,8 @@ from keras_genai import (
 from keras_genai.cli import main
 from keras_genai.plotting import image_grid
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(0)
 IMAGES = RNG.uniform(0, 1, (10, 4, 6, 1)).astype("float32")
 LABELS = np.arange(10) % 3

@@ -7,6 +7,8 @@ from checks import random_images
 from keras_genai import DCGAN, GAN, WGANGP, losses
 from keras_genai.layers import SpectralNormalization
 
+pytestmark = pytest.mark.slow
+
 SHAPE = (8, 8, 1)
 
 

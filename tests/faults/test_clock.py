@@ -7,6 +7,8 @@ import pytest
 
 from keras_genai.runs import Run, next_folder
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def backwards(monkeypatch):

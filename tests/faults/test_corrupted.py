@@ -11,6 +11,8 @@ import keras_genai
 from keras_genai.callbacks import Checkpoints
 from keras_genai.runs import Run
 
+pytestmark = pytest.mark.slow
+
 
 def flip(path, place=0.5, count=8):
     """Turns a few bytes over."""

@@ -16,6 +16,8 @@ from keras_genai.callbacks import Checkpoints, SampleImages
 from keras_genai.cli import main
 from keras_genai.runs import Run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def disk(tmp_path):

@@ -14,6 +14,8 @@ from keras_genai.callbacks import SampleImages
 from keras_genai.cli import main
 from keras_genai.runs import Run
 
+pytestmark = pytest.mark.slow
+
 
 @contextlib.contextmanager
 def read_only(folder):

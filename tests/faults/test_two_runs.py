@@ -10,6 +10,8 @@ import pytest
 from keras_genai.cli import main
 from keras_genai.runs import Run
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("fcntl")  # Windows has no such locks
 
 HOLD = """
