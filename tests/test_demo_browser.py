@@ -183,6 +183,10 @@ def test_an_empty_prompt_is_refused_in_a_sentence(page):
 def test_text_streams(page):
     open_tab(page, "gpt")
     made = page.locator("textarea").locator("visible=true").nth(1)
+    # The page may still be filling in its own prompt.
+    prompt = page.get_by_label("prompt").locator("visible=true")
+    prompt.fill("the ")
+    expect(prompt).to_have_value("the ")
     seed = page.get_by_label("seed").locator("visible=true")
     seed.fill(str(page.seed_of_a_text))
     seen = page.evaluate_handle("() => []")

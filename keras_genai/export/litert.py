@@ -70,8 +70,14 @@ def _convert(functions, quantization, aside):
 
     # By way of a SavedModel: several signatures share weights only so. It is
     # beside the file, not in /tmp, which may be small and is nobody's concern.
+    # Functions are traced again: of a graph that calls another one the
+    # converter does not know the shapes of tensor lists.
+    plain = {
+        name: (getattr(function, "python_function", function), specs)
+        for name, (function, specs) in functions.items()
+    }
     with silence():
-        write_saved_model(functions, aside)
+        write_saved_model(plain, aside)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             str(aside), signature_keys=list(functions)
         )
