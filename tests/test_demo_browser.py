@@ -155,6 +155,7 @@ def test_a_drawing_comes_back(page, model, action, latent_dim):
     code = page.get_by_label("its code").locator("visible=true")
     expect(code).not_to_have_value("")
     assert len(code.input_value().split()) == latent_dim
+    expect(page.locator(".pixels img").locator("visible=true")).to_have_count(3)
     assert len(pictures(page)) == 3
 
 
