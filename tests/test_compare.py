@@ -241,6 +241,7 @@ def test_compare_refuses(pair, tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "compare.png").exists()
 
 
+@pytest.mark.slow
 def test_compare_of_trained_runs(tmp_path, capsys):
     data = tmp_path / "tiny.npz"
     images = np.random.default_rng(0).integers(0, 256, (16, 8, 8), "uint8")

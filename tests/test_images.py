@@ -69,6 +69,7 @@ def test_without_a_seed_one_is_drawn():
     assert first != second
 
 
+@pytest.mark.slow
 def test_orders_of_many_epochs_are_all_different():
     dataset = image_dataset(numbered(20), batch_size=20, seed=0)
     orders = {tuple(order(dataset)) for _ in range(400)}

@@ -89,6 +89,7 @@ def test_the_layer_is_that_of_keras():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_learns_a_text_and_goes_on_with_it(tmp_path):
     data = text_dataset(
         TEXT, sequence_length=20, batch_size=16, steps_per_epoch=80, seed=0

@@ -181,6 +181,7 @@ def test_generation_is_the_chain_itself():
     assert unseen.startswith("bbbb") and len(unseen) == 9
 
 
+@pytest.mark.slow
 def test_it_is_exported_with_its_tables(tmp_path):
     model, _ = counted(3)
     model.export(tmp_path / "served")

@@ -138,6 +138,7 @@ def test_tfds_set_with_slices_and_sizes(no_tfds_sets, no_network):
         load_images("tiny_animals", split="validation", image_size=(4, 6))
 
 
+@pytest.mark.slow
 def test_tfds_data_dir_is_honoured(tmp_path):
     prepare_tfds_set(tmp_path, "tiny_animals", [(4, 4)] * 3)
     code = (

@@ -291,6 +291,7 @@ def test_bounds_are_tight_where_the_posterior_is_exact():
         )
 
 
+@pytest.mark.slow
 def test_bounds_approach_the_likelihood_from_below_as_k_grows():
     model, images, exact = linear_gaussian(spread=1.7)
     data = batches(images, 16)
@@ -365,6 +366,7 @@ def test_labels_given_and_drawn():
     assert model.traverse(IMAGES[0], 0, label=1).shape == (7, *SHAPE)
 
 
+@pytest.mark.slow
 def test_conditional_model_learns_what_the_label_tells():
     # The image is the label: the code has nothing to add.
     images = np.repeat(RANDOM.integers(2, size=(3, *SHAPE)), 20, axis=0)
