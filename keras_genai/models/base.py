@@ -283,8 +283,8 @@ class GenerativeModel(keras.Model):
         Returns:
             Dictionary: name -> (function of tensors that returns a dictionary
             of tensors, list of `tf.TensorSpec`). The first one is what is
-            served by default. Whoever calls the method gets a `tf.function`
-            for each function, which is traced once for all.
+            served by default. Callers get each function as a `tf.function`,
+            which is traced once and kept.
         """
         raise NotImplementedError(
             f"{type(self).__name__} gives no `signatures` to export."
@@ -550,10 +550,10 @@ def _refusals_as_value_errors():
         # In a graph the parts of a message are in brackets; eagerly they are
         # lines, and strings are bytes.
         message = str(error)
-        graph = re.search(r"assertion failed: (.*Received: .*)", message)
+        traced = re.search(r"assertion failed: (.*Received: .*)", message)
         eager = re.search(r"Summarized data: (b'.*Received: .*)", message, re.S)
-        if graph:
-            message = graph[1].replace("] [", " ").strip("[]")
+        if traced:
+            message = traced[1].replace("] [", " ").strip("[]")
         elif eager:
             lines = eager[1].splitlines()
             message = " ".join(re.sub(r"^b'(.*)'$", r"\1", x) for x in lines)
