@@ -16,7 +16,7 @@ if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) >= os.cpu_count():
 prepare_tensorflow()
 
 import tensorflow as tf  # noqa: E402
-from tensorflow.python.framework import ops  # noqa: E402
+from tensorflow.python.framework import config, ops  # noqa: E402
 
 from keras_genai.models.base import GenerativeModel  # noqa: E402
 
@@ -48,12 +48,14 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_runtest_teardown():
-    """Lets go of the graphs of models that are gone.
+    """Leaves the next test a process as it was.
 
+    Determinism, which a command turned on, is for all of the process.
     TensorFlow registers how optimizers add up gradients over devices, under a
     new name for each graph, and holds the graph, its kernels and its variables
     by that: 30 MB a training, and gigabytes in all of the tests.
     """
+    config.disable_op_determinism()
     registered = ops.gradient_registry._registry
     for name in list(registered):
         if name.startswith("CustomGradient-"):
