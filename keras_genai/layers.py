@@ -264,14 +264,14 @@ def dense_encoder(
         Kingma and Welling, 2014, section 5.
     """
     seeds = layer_seeds(seed, "encoder")
-    network = keras.Sequential([layers.Input(image_shape)], name="encoder")
-    network.add(layers.Flatten())
+    network = [layers.Input(image_shape)]
+    network.append(layers.Flatten())
     for width in units:
-        network.add(
+        network.append(
             layers.Dense(width, activation, kernel_initializer=glorot(seeds))
         )
-    network.add(layers.Dense(code_dim, kernel_initializer=glorot(seeds)))
-    return network
+    network.append(layers.Dense(code_dim, kernel_initializer=glorot(seeds)))
+    return keras.Sequential(network, name="encoder")
 
 
 def dense_decoder(
@@ -296,16 +296,16 @@ def dense_decoder(
         TensorShape([2, 8, 8, 1])
     """
     seeds = layer_seeds(seed, "decoder")
-    network = keras.Sequential([layers.Input((code_dim,))], name="decoder")
+    network = [layers.Input((code_dim,))]
     for width in units:
-        network.add(
+        network.append(
             layers.Dense(width, activation, kernel_initializer=glorot(seeds))
         )
-    network.add(
+    network.append(
         layers.Dense(math.prod(output_shape), kernel_initializer=glorot(seeds))
     )
-    network.add(layers.Reshape(output_shape))
-    return network
+    network.append(layers.Reshape(output_shape))
+    return keras.Sequential(network, name="decoder")
 
 
 def convolutional_encoder(image_shape, code_dim, width=16, seed=None):
@@ -335,9 +335,9 @@ def convolutional_encoder(image_shape, code_dim, width=16, seed=None):
     """
     check_sides(image_shape)
     seeds = layer_seeds(seed, "encoder")
-    network = keras.Sequential([layers.Input(image_shape)], name="encoder")
+    network = [layers.Input(image_shape)]
     for channels in (width, 2 * width):
-        network.add(
+        network.append(
             layers.Conv2D(
                 channels,
                 kernel_size=4,
@@ -347,14 +347,14 @@ def convolutional_encoder(image_shape, code_dim, width=16, seed=None):
                 kernel_initializer=he(seeds),
             )
         )
-    network.add(layers.Flatten())
-    network.add(
+    network.append(layers.Flatten())
+    network.append(
         layers.Dense(
             16 * width, activation="silu", kernel_initializer=he(seeds)
         )
     )
-    network.add(layers.Dense(code_dim, kernel_initializer=glorot(seeds)))
-    return network
+    network.append(layers.Dense(code_dim, kernel_initializer=glorot(seeds)))
+    return keras.Sequential(network, name="encoder")
 
 
 def convolutional_decoder(code_dim, output_shape, width=32, seed=None):
@@ -382,11 +382,13 @@ def convolutional_decoder(code_dim, output_shape, width=32, seed=None):
     check_sides(output_shape)
     seeds = layer_seeds(seed, "decoder")
     height, breadth, channels = output_shape
-    network = keras.Sequential([layers.Input((code_dim,))], name="decoder")
+    network = [layers.Input((code_dim,))]
     for units in (8 * width, height // 4 * (breadth // 4) * 2 * width):
-        network.add(layers.Dense(units, "silu", kernel_initializer=he(seeds)))
-    network.add(layers.Reshape((height // 4, breadth // 4, 2 * width)))
-    network.add(
+        network.append(
+            layers.Dense(units, "silu", kernel_initializer=he(seeds))
+        )
+    network.append(layers.Reshape((height // 4, breadth // 4, 2 * width)))
+    network.append(
         layers.Conv2DTranspose(
             width,
             kernel_size=4,
@@ -396,7 +398,7 @@ def convolutional_decoder(code_dim, output_shape, width=32, seed=None):
             kernel_initializer=he(seeds),
         )
     )
-    network.add(
+    network.append(
         layers.Conv2DTranspose(
             channels,
             kernel_size=4,
@@ -405,7 +407,7 @@ def convolutional_decoder(code_dim, output_shape, width=32, seed=None):
             kernel_initializer=glorot(seeds),
         )
     )
-    return network
+    return keras.Sequential(network, name="decoder")
 
 
 def check_sides(image_shape):

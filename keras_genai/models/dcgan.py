@@ -120,21 +120,21 @@ def dcgan_generator(image_shape, latent_dim, width=16, seed=None):
     seeds = layer_seeds(seed, "generator")
     doublings = count_doublings(image_shape)
     height, breadth = (side // 2**doublings for side in image_shape[:2])
-    network = keras.Sequential([layers.Input((latent_dim,))], name="generator")
+    network = [layers.Input((latent_dim,))]
 
     def add(layer, *arguments, **options):
         options["kernel_initializer"] = _normal(seeds)
-        network.add(layer(*arguments, **options))
+        network.append(layer(*arguments, **options))
 
     def normalise():
-        network.add(layers.BatchNormalization(momentum=0.9))
-        network.add(layers.ReLU())
+        network.append(layers.BatchNormalization(momentum=0.9))
+        network.append(layers.ReLU())
 
     # Biases would only be taken off again by BatchNorm.
     inner = {"padding": "same", "use_bias": False}
     channels = width * 2 ** (doublings - 1)
     add(layers.Dense, height * breadth * channels, use_bias=False)
-    network.add(layers.Reshape((height, breadth, channels)))
+    network.append(layers.Reshape((height, breadth, channels)))
     normalise()
     while channels > width:
         channels //= 2
@@ -150,7 +150,7 @@ def dcgan_generator(image_shape, latent_dim, width=16, seed=None):
         padding="same",
         activation="tanh",
     )
-    return network
+    return keras.Sequential(network, name="generator")
 
 
 def dcgan_discriminator(
@@ -209,7 +209,7 @@ def dcgan_features(
             f"Received: normalization={normalization!r}"
         )
     seeds = layer_seeds(seed, "discriminator")
-    network = keras.Sequential([layers.Input(image_shape)], name=name)
+    network = [layers.Input(image_shape)]
     halvings = max(2, math.ceil(math.log2(min(image_shape[:2]))) - 1)
     for level in range(halvings):
         normalised = normalization in ("batch", "layer") and level > 0
@@ -224,12 +224,12 @@ def dcgan_features(
         )
         if normalization == "spectral":
             convolution = SpectralNormalization(convolution, seed=next(seeds))
-        network.add(convolution)
+        network.append(convolution)
         if normalised:  # not on pixels
-            network.add(NORMALIZATIONS[normalization]())
-        network.add(layers.LeakyReLU(0.2))
-    network.add(layers.Flatten())
-    return network
+            network.append(NORMALIZATIONS[normalization]())
+        network.append(layers.LeakyReLU(0.2))
+    network.append(layers.Flatten())
+    return keras.Sequential(network, name=name)
 
 
 NORMALIZATIONS = {

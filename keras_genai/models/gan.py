@@ -538,21 +538,20 @@ def mlp_generator(image_shape, latent_dim, seed=None):
         width, channels)` in [-1, 1].
     """
     seeds = layer_seeds(seed, "generator")
-    network = keras.Sequential(name="generator")
-    network.add(layers.Input((latent_dim,)))
+    network = [layers.Input((latent_dim,))]
     for units in (256, 512, 1024):
-        network.add(layers.Dense(units, kernel_initializer=glorot(seeds)))
-        network.add(layers.LeakyReLU(0.2))
-        network.add(layers.BatchNormalization(momentum=0.8))
-    network.add(
+        network.append(layers.Dense(units, kernel_initializer=glorot(seeds)))
+        network.append(layers.LeakyReLU(0.2))
+        network.append(layers.BatchNormalization(momentum=0.8))
+    network.append(
         layers.Dense(
             math.prod(image_shape),
             activation="tanh",
             kernel_initializer=glorot(seeds),
         )
     )
-    network.add(layers.Reshape(image_shape))
-    return network
+    network.append(layers.Reshape(image_shape))
+    return keras.Sequential(network, name="generator")
 
 
 def mlp_discriminator(image_shape, seed=None):
@@ -567,15 +566,14 @@ def mlp_discriminator(image_shape, seed=None):
         `(batch, 1)`, unbounded.
     """
     seeds = layer_seeds(seed, "discriminator")
-    network = keras.Sequential(name="discriminator")
-    network.add(layers.Input(image_shape))
-    network.add(layers.Flatten())
+    network = [layers.Input(image_shape)]
+    network.append(layers.Flatten())
     for units in (1024, 512, 256):
-        network.add(layers.Dense(units, kernel_initializer=glorot(seeds)))
-        network.add(layers.LeakyReLU(0.2))
-        network.add(Dropout(0.3, seed=next(seeds)))
-    network.add(layers.Dense(1, kernel_initializer=glorot(seeds)))
-    return network
+        network.append(layers.Dense(units, kernel_initializer=glorot(seeds)))
+        network.append(layers.LeakyReLU(0.2))
+        network.append(Dropout(0.3, seed=next(seeds)))
+    network.append(layers.Dense(1, kernel_initializer=glorot(seeds)))
+    return keras.Sequential(network, name="discriminator")
 
 
 def to_unit_range(images):
