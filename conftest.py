@@ -15,18 +15,23 @@ if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) >= os.cpu_count():
 # Imported once and quietly, before any test module does.
 prepare_tensorflow()
 
+import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from tensorflow.python.framework import config, ops  # noqa: E402
-
-from keras_genai.models.base import GenerativeModel  # noqa: E402
+from tensorflow.python.util import tf_stack  # noqa: E402
 
 # Where Keras keeps what it has traced for each.
 FUNCTIONS = {"fit": "train_function", "evaluate": "test_function"}
-METHODS = {name: getattr(GenerativeModel, name) for name in FUNCTIONS}
+METHODS = {name: getattr(keras.Model, name) for name in FUNCTIONS}
 
 # It makes graphs faster that run many times, and takes longer than a test's.
 # Processes of their own have it, and so do tutorials and benchmarks.
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+# Where each operation of a graph was made, for messages that no test reads: to
+# find it anew takes a tenth of tracing.
+HERE = tf_stack.extract_stack()
+tf_stack.extract_stack = lambda stacklevel=1: HERE
 
 # Tracing makes objects by the million, and little of it is garbage.
 gc.freeze()
@@ -74,7 +79,7 @@ def own_cache(tmp_path_factory):
 def eager_where_short(method):
     """Runs `fit` or `evaluate` without graphs where it is a few steps.
 
-    Tracing a step takes as long as half a dozen of them without a graph.
+    Tracing a step takes as long as nine of them without a graph.
     """
 
     @functools.wraps(method)
@@ -82,15 +87,17 @@ def eager_where_short(method):
         steps = tf.data.experimental.cardinality(x) if is_data(x) else -1
         epochs = kwargs.get("epochs", 1) - kwargs.get("initial_epoch", 0)
         fixed = model.run_eagerly or tf.distribute.has_strategy()
-        if fixed or not 0 <= steps * epochs <= 6:
+        if fixed or not 0 <= steps * epochs <= 8:
             return method(model, x, *args, **kwargs)
         function = FUNCTIONS[method.__name__]
-        model.run_eagerly = True
+        steps_per_execution = model.steps_per_execution
+        model.run_eagerly, model.steps_per_execution = True, 1
         setattr(model, function, None)
         try:
             return method(model, x, *args, **kwargs)
         finally:
             model.run_eagerly = False
+            model.steps_per_execution = steps_per_execution
             setattr(model, function, None)
 
     return wrapper
@@ -109,7 +116,7 @@ def quick_training():
         patch.setattr(base, "STEPS_PER_EXECUTION", 1)
         for name in METHODS:
             short = eager_where_short(METHODS[name])
-            patch.setattr(GenerativeModel, name, short)
+            patch.setattr(keras.Model, name, short)
         yield
 
 
@@ -120,7 +127,7 @@ def as_graphs(monkeypatch):
 
     monkeypatch.setattr(base, "STEPS_PER_EXECUTION", 8)
     for name, method in METHODS.items():
-        monkeypatch.setattr(GenerativeModel, name, method)
+        monkeypatch.setattr(keras.Model, name, method)
 
 
 def set_xla(patch, is_on):

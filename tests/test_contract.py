@@ -30,11 +30,7 @@ from keras_genai import (
 )
 from keras_genai.data.music import Score
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.alone,
-    pytest.mark.usefixtures("as_graphs"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 SHAPE = (8, 12, 1)
 
 
@@ -199,7 +195,9 @@ TOKEN_BY_TOKEN = {
 
 
 @pytest.mark.parametrize("name", TOKEN_BY_TOKEN)
-def test_what_xla_compiles_trains_and_generates_the_same(name, with_xla):
+def test_what_xla_compiles_trains_and_generates_the_same(
+    name, with_xla, as_graphs
+):
     make_model, make_data, generate = TOKEN_BY_TOKEN[name]
     compiled, plain = make_model(), make_model()
     plain.compiled_loop = False
