@@ -4,6 +4,7 @@ import fresh
 import pytest
 
 from keras_genai.export import check, runtimes
+from keras_genai.runs import run
 
 
 @pytest.fixture
@@ -26,6 +27,12 @@ def no_network(monkeypatch):
         raise socket.gaierror("no network in this test")
 
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+@pytest.fixture
+def without_export(monkeypatch):
+    """Runs end without an export, which takes longer than they do."""
+    monkeypatch.setattr(run, "checked_export", lambda *given: 0.0)
 
 
 _run_apart = check._run_apart

@@ -154,7 +154,9 @@ def test_a_run_leaves_all_that_came_of_it(finished, data):
     assert {"serving_default", "generate", "decode"} <= set(served)
 
 
-def test_train_says_where_it_went_and_what_to_try_next(data, tmp_path, capsys):
+def test_train_says_where_it_went_and_what_to_try_next(
+    data, tmp_path, capsys, without_export
+):
     folder = tmp_path / "new" / "run"
     arguments = ["train", "gan", "--data", data, "--output", str(folder)]
     arguments += ["--epochs", "1", "--batch-size", "16"]
@@ -226,7 +228,9 @@ def test_the_recipe_is_what_is_trained(data):
     assert model.d_optimizer.beta_1 == model.g_optimizer.beta_1 == 0.25
 
 
-def test_deterministic_is_turned_on(data, tmp_path, monkeypatch):
+def test_deterministic_is_turned_on(
+    data, tmp_path, monkeypatch, without_export
+):
     calls = []
     monkeypatch.setattr(
         tf.config.experimental,
@@ -316,7 +320,7 @@ def test_a_folder_that_exists_is_refused(data, copied, no_training, capsys):
     assert files(copied) == before
 
 
-def test_overwrite_replaces_a_run(data, copied):
+def test_overwrite_replaces_a_run(data, copied, without_export):
     (copied / "notes.txt").write_text("of the earlier run")
     arguments = ["train", "dcgan", "--data", data, "--output", str(copied)]
     assert main([*arguments, *QUICK, "--seed", "1", "--overwrite"]) == 0
@@ -350,7 +354,7 @@ def test_unwritable_output_is_found_before_training(
 # Keras's CSVLogger closes its file only where training ends by itself.
 @pytest.mark.filterwarnings("ignore:unclosed file.*history:ResourceWarning")
 def test_interrupted_run_is_resumed_to_the_same_end(
-    data, tmp_path, monkeypatch, capsys
+    data, tmp_path, monkeypatch, capsys, without_export
 ):
     arguments = ["train", "dcgan", "--data", data, *QUICK, "--epochs", "2"]
     assert main([*arguments, "--output", str(tmp_path / "unbroken")]) == 0
@@ -409,7 +413,9 @@ def test_interrupted_before_the_first_epoch(
     assert run.history()["epoch"] == [0]
 
 
-def test_complete_run_is_trained_on_with_more_epochs(copied, capsys):
+def test_complete_run_is_trained_on_with_more_epochs(
+    copied, capsys, without_export
+):
     message = refused(capsys, "train", "--resume", copied)
     assert "complete, with 1 epochs" in message and "--epochs" in message
     assert main(["train", "--resume", str(copied), "--epochs", "2"]) == 0
@@ -678,7 +684,9 @@ def test_a_diverged_run_keeps_its_last_good_epoch(
     assert json.loads((folder / "run.json").read_text())["status"] == "diverged"
 
 
-def test_equals_signs_and_paths_from_elsewhere(data, tmp_path, monkeypatch):
+def test_equals_signs_and_paths_from_elsewhere(
+    data, tmp_path, monkeypatch, without_export
+):
     monkeypatch.chdir(Path(data).parent)
     folder = tmp_path / "run"
     arguments = ["train", "dcgan", "--data", Path(data).name, "--width=2"]
@@ -797,7 +805,9 @@ def test_generate_with_labels(conditional, finished, tmp_path, capsys):
 @pytest.mark.parametrize(
     "model", ["vae", "autoencoder", "denoising_autoencoder"]
 )
-def test_train_takes_the_other_autoencoders(model, data, tmp_path):
+def test_train_takes_the_other_autoencoders(
+    model, data, tmp_path, without_export
+):
     folder = tmp_path / "run"
     arguments = ["train", model, "--data", data, "--output", str(folder)]
     arguments += ["--latent-dim", "2", "--networks", "dense", "--epochs", "1"]

@@ -58,7 +58,9 @@ def trained(model, data, folder, *more):
 
 
 @pytest.mark.parametrize("model", FAMILIES)
-def test_every_image_family_is_measured(model, data, tmp_path, capsys):
+def test_every_image_family_is_measured(
+    model, data, tmp_path, capsys, without_export
+):
     folder = trained(model, data, tmp_path / "run")
     capsys.readouterr()
     assert main(["evaluate", str(folder), "--k", "2", "--seed", "5"]) == 0
@@ -86,7 +88,9 @@ def test_every_image_family_is_measured(model, data, tmp_path, capsys):
         assert bits is None
 
 
-def test_a_likelihood_of_bytes_has_bits_a_dimension(data, tmp_path):
+def test_a_likelihood_of_bytes_has_bits_a_dimension(
+    data, tmp_path, without_export
+):
     more = ["--likelihood", "discretized_logistic", "--binarize", "None"]
     folder = trained("vae", data, tmp_path / "run", *more)
     results = Run.open(folder).evaluate(k=2)
@@ -118,7 +122,9 @@ def test_pixelcnn_is_told_of_classes_and_of_grey(data, tmp_path):
     assert "label_agreement" in results["samples"]["measures"]
 
 
-def test_the_number_of_samples_is_chosen_and_checked(data, tmp_path, capsys):
+def test_the_number_of_samples_is_chosen_and_checked(
+    data, tmp_path, capsys, without_export
+):
     folder = trained("dcgan", data, tmp_path / "run")
     assert main(["evaluate", str(folder), "--num-samples", "70"]) == 0
     record = Run.open(folder).record()["evaluation"]["test"]["samples"]
@@ -129,7 +135,9 @@ def test_the_number_of_samples_is_chosen_and_checked(data, tmp_path, capsys):
         assert message in capsys.readouterr().err
 
 
-def test_data_without_classes_or_with_few_images_say_why(tmp_path, capsys):
+def test_data_without_classes_or_with_few_images_say_why(
+    tmp_path, capsys, without_export
+):
     images, labels = blots(60, seed=1)
     for name, arrays, message in (
         ("few", {"images": images, "labels": labels}, "with 60 images"),

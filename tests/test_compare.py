@@ -242,7 +242,7 @@ def test_compare_refuses(pair, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_compare_of_trained_runs(tmp_path, capsys):
+def test_compare_of_trained_runs(tmp_path, capsys, without_export):
     data = tmp_path / "tiny.npz"
     images = np.random.default_rng(0).integers(0, 256, (16, 8, 8), "uint8")
     np.savez(data, images=images)

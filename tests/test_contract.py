@@ -121,7 +121,7 @@ def windows():
         TEXT,
         tokenizer=TOKENIZER,
         sequence_length=16,
-        batch_size=5,
+        batch_size=15,
         windows="tiled",
     )
 

@@ -258,7 +258,9 @@ def train(model, data, folder, *more):
     return main([*arguments, *more])
 
 
-def test_a_run_projects_its_validation_images(data, tmp_path, capsys):
+def test_a_run_projects_its_validation_images(
+    data, tmp_path, capsys, without_export
+):
     run = tmp_path / "run"
     more = ["--networks", "dense", "--latent-dim", "3"]
     more += ["--validation-split", "test", "--tensorboard"]
@@ -276,7 +278,7 @@ def test_a_run_projects_its_validation_images(data, tmp_path, capsys):
 
 
 def test_tensorboard_from_the_second_epoch_on(
-    data, tmp_path, monkeypatch, capsys
+    data, tmp_path, monkeypatch, capsys, without_export
 ):
     run = tmp_path / "run"
     assert train("dcgan", data, run, "--width", "2") == 0
@@ -302,7 +304,7 @@ def test_without_the_extra_nothing_is_left(data, tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_of_text(tmp_path):
+def test_a_run_of_text(tmp_path, without_export):
     text = tmp_path / "text.txt"
     text.write_text("to be or not to be\n" * 40)
     run = tmp_path / "run"
