@@ -41,9 +41,10 @@ gc.set_threshold(50_000, 10, 10)
 def pytest_itemcollected(item):
     """A file is for one worker, which makes its fixtures once.
 
-    Slow tests that share nothing are for any.
+    Slow tests that share nothing are for any; some files are one with others.
     """
-    if not item.get_closest_marker("alone"):
+    marks = map(item.get_closest_marker, ("alone", "xdist_group"))
+    if not any(marks):
         item.add_marker(pytest.mark.xdist_group(item.path.name))
 
 

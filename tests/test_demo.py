@@ -47,7 +47,7 @@ from keras_genai.demo.drawing import (
 from keras_genai.demo.latents import LatentSpace, find_directions
 from keras_genai.demo.served import MAX_NEW_TOKENS, MAX_PROMPT, MAX_SEED, load
 
-pytestmark = [pytest.mark.slow, GRADIO_WARNS]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo"), GRADIO_WARNS]
 
 # Whatever JSON can hold, and Python's JSON besides: NaN and infinities.
 JSON = st.recursive(

@@ -11,6 +11,7 @@ from keras_genai.demo.served import load
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.xdist_group("demo"),
     GRADIO_WARNS,
     pytest.mark.skipif(
         BROWSER is None, reason="no Chromium: apt-get install chromium"
