@@ -18,20 +18,10 @@ prepare_tensorflow()
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from tensorflow.python.framework import config, ops  # noqa: E402
-from tensorflow.python.util import tf_stack  # noqa: E402
 
 # Where Keras keeps what it has traced for each.
 FUNCTIONS = {"fit": "train_function", "evaluate": "test_function"}
 METHODS = {name: getattr(keras.Model, name) for name in FUNCTIONS}
-
-# It makes graphs faster that run many times, and takes longer than a test's.
-# Processes of their own have it, and so do tutorials and benchmarks.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-
-# Where each operation of a graph was made, for messages that no test reads: to
-# find it anew takes a tenth of tracing.
-HERE = tf_stack.extract_stack()
-tf_stack.extract_stack = lambda stacklevel=1: HERE
 
 # Tracing makes objects by the million, and little of it is garbage.
 gc.freeze()

@@ -21,7 +21,7 @@ import subprocess
 import sys
 import time
 
-from report import argument_parser, peak_mib
+from report import argument_parser, peak_mib, trace_nothing
 
 # A worker decides what is set before TensorFlow is imported, and the process
 # that starts the workers never needs it: heavy imports are in the functions.
@@ -182,6 +182,8 @@ def contest(script, workers, variants, options, pythons=(), unit="images"):
         Dictionary: name -> list of what `measure` returns, one a round.
     """
     rounds = 1 if options.quick else options.rounds
+    if options.quick:
+        trace_nothing()
     schedule = [*workers] * rounds + [*variants]
     contestants = {**workers, **variants}
     pythons = dict(pythons)

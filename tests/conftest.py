@@ -6,6 +6,8 @@ import pytest
 from keras_genai.export import check, runtimes
 from keras_genai.runs import run
 
+fresh.trace_quickly()
+
 
 @pytest.fixture
 def no_tfds_sets(tmp_path, monkeypatch):

@@ -3,9 +3,10 @@
 Importing TensorFlow takes longer than most of what a test does. A server does
 so once and runs nothing; a process that is forked from it has an environment,
 a folder, settings of TensorFlow, devices and random states of its own, and has
-not imported `keras_genai`. What TensorFlow reads of the environment while it
-is imported (`TF_ENABLE_ONEDNN_OPTS`, the log level) is that of the test: for
-other values, and for `python` itself, there is `subprocess`.
+not imported `keras_genai`. What TensorFlow and TFDS read of the environment
+while they are imported (`TF_ENABLE_ONEDNN_OPTS`, the log level, the folder of
+sets) is that of the test: for other values, and for `python` itself, there is
+`subprocess`.
 """
 
 import functools
@@ -17,6 +18,22 @@ import sys
 import tempfile
 import types
 from pathlib import Path
+
+
+def trace_quickly():
+    """Leaves out of this process what graphs that run a few times do not need.
+
+    To optimise such a graph takes longer than it runs. And to find for each
+    operation where it was made, for messages that no test reads, takes a tenth
+    of tracing.
+    """
+    import tensorflow as tf
+    from tensorflow.python.util import tf_stack
+
+    options = {"disable_meta_optimizer": True}
+    tf.config.optimizer.set_experimental_options(options)
+    here = tf_stack.extract_stack()
+    tf_stack.extract_stack = lambda stacklevel=1: here
 
 
 def start(code, *arguments, cwd=None, env=None):
@@ -88,7 +105,9 @@ class Fresh:
 @functools.cache
 def _server():
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["keras", "matplotlib.pyplot"])
+    context.set_forkserver_preload(
+        ["keras", "matplotlib.pyplot", "tensorflow_datasets"]
+    )
     # It has the standard error of its start, where TensorFlow says that it
     # found no GPU.
     kept = os.dup(2)
@@ -106,6 +125,7 @@ def _be(code, arguments, cwd, env, names):
     """Is the process: does with the code what `python` would do."""
     from tensorflow.python.eager import context
 
+    trace_quickly()
     if context.context()._context_handle is not None:
         raise RuntimeError("TensorFlow ran something before the fork.")
     for name, descriptor in zip(names, (1, 2), strict=True):

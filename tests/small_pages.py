@@ -9,7 +9,6 @@ import dataclasses
 import inspect
 
 import keras
-import tensorflow as tf
 from keras import layers
 
 import keras_genai as kg
@@ -97,14 +96,13 @@ def change_defaults(function, **values):
 def compile_little():
     """Leaves out what takes seconds for graphs that run a few times.
 
-    That is XLA, and what TensorFlow makes of a graph before its first run.
+    That is XLA, and steps that are traced twice to be several an execution.
     """
     for family in (kg.GPT, kg.LSTMLanguageModel, kg.PixelCNN):
         family.compiled_loop = False
     for family in (kg.GPT, kg.LSTMLanguageModel):
         family.xla = False
-    base.STEPS_PER_EXECUTION = 1  # for more, a step is traced twice
-    tf.config.optimizer.set_experimental_options({"min_graph_nodes": 10**9})
+    base.STEPS_PER_EXECUTION = 1
 
 
 def trace_each_class_once():

@@ -38,7 +38,7 @@ def test_loss_is_the_cross_entropy_summed_over_pixels():
 def test_it_learns_its_images_by_heart_through_a_narrow_code():
     model = compiled()
     before = model.evaluate(batches(), verbose=0)["psnr"]
-    model.fit(batches(), epochs=300, verbose=0)
+    model.fit(batches().repeat(300), verbose=0)
     assert model.evaluate(batches(), verbose=0)["psnr"] > before + 10
     reconstructed = model.reconstruct(IMAGES)
     errors = ((reconstructed - IMAGES) ** 2).mean(axis=(1, 2, 3))
@@ -53,7 +53,7 @@ def test_generated_codes_have_the_mean_and_covariance_of_training():
     model = compiled()
     model.compile(keras.optimizers.SGD(0.0))  # the codes stay where they are
     images = RANDOM.random((300, *SHAPE)).astype("float32")
-    model.fit(batches(images, 300), epochs=900, verbose=0)
+    model.fit(batches(images, 300).repeat(900), verbose=0)
     codes = model.encode(images)
     np.testing.assert_allclose(model.code_mean, codes.mean(axis=0), rtol=0.05)
     noise = RANDOM.normal(size=(20_000, 5)).astype("float32")
@@ -133,7 +133,7 @@ def test_shares_of_pixels(corruption):
 def test_denoising_beats_the_corrupted_images(corruption):
     # Ten images, known by heart: what was lost can be told from the rest.
     model = compiled(DenoisingAutoencoder, corruption=corruption)
-    model.fit(batches(size=10), epochs=250, verbose=0)
+    model.fit(batches(size=10).repeat(250), verbose=0)
     result = model.evaluate(batches(), verbose=0)
     assert result["psnr"] > result["corrupted_psnr"] + 3
     corrupted = model.corrupt(IMAGES, seed=0)

@@ -125,10 +125,6 @@ def scaled_steps(strategy):
 
 
 def main(names, synchronized=True):
-    # Which takes longer than it saves here.
-    tf.config.optimizer.set_experimental_options(
-        {"disable_meta_optimizer": True}
-    )
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2
