@@ -6,7 +6,7 @@ import pytest
 from keras_genai.export import check, runtimes
 from keras_genai.runs import run
 
-fresh.trace_quickly()
+fresh.optimise_no_graphs()
 
 
 @pytest.fixture

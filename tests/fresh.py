@@ -20,20 +20,12 @@ import types
 from pathlib import Path
 
 
-def trace_quickly():
-    """Leaves out of this process what graphs that run a few times do not need.
-
-    To optimise such a graph takes longer than it runs. And to find for each
-    operation where it was made, for messages that no test reads, takes a tenth
-    of tracing.
-    """
+def optimise_no_graphs():
+    """Has graphs run as they are: to optimise those of a test takes longer."""
     import tensorflow as tf
-    from tensorflow.python.util import tf_stack
 
     options = {"disable_meta_optimizer": True}
     tf.config.optimizer.set_experimental_options(options)
-    here = tf_stack.extract_stack()
-    tf_stack.extract_stack = lambda stacklevel=1: here
 
 
 def start(code, *arguments, cwd=None, env=None):
@@ -125,7 +117,7 @@ def _be(code, arguments, cwd, env, names):
     """Is the process: does with the code what `python` would do."""
     from tensorflow.python.eager import context
 
-    trace_quickly()
+    optimise_no_graphs()
     if context.context()._context_handle is not None:
         raise RuntimeError("TensorFlow ran something before the fork.")
     for name, descriptor in zip(names, (1, 2), strict=True):
