@@ -1,10 +1,11 @@
 import importlib.util
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 
-import fresh
 import numpy as np
 import pytest
 import requests
@@ -145,7 +146,14 @@ def test_tfds_data_dir_is_honoured(tmp_path):
         "import keras_genai; keras_genai.prepare_tensorflow();"
         "print(keras_genai.load_images('tiny_animals', offline=True))"
     )
-    done = fresh.run(code, env={**os.environ, "TFDS_DATA_DIR": str(tmp_path)})
+    # Read when TFDS is imported, which forks have done.
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "TFDS_DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert "tiny_animals/train: 3 images 4x4x3, 2 classes" in done.stdout
 
 
