@@ -19,9 +19,12 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from tensorflow.python.framework import config, ops  # noqa: E402
 
+from keras_genai.models import base  # noqa: E402
+
 # Where Keras keeps what it has traced for each.
 FUNCTIONS = {"fit": "train_function", "evaluate": "test_function"}
 METHODS = {name: getattr(keras.Model, name) for name in FUNCTIONS}
+STEPS_PER_EXECUTION = base.STEPS_PER_EXECUTION
 
 # Tracing makes objects by the million, and little of it is garbage.
 gc.freeze()
@@ -101,8 +104,6 @@ def is_data(x):
 @pytest.fixture(autouse=True, scope="session")
 def quick_training():
     """One step an execution, and no graph for a few: see `as_graphs`."""
-    from keras_genai.models import base
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "STEPS_PER_EXECUTION", 1)
         for name in METHODS:
@@ -114,9 +115,7 @@ def quick_training():
 @pytest.fixture
 def as_graphs(monkeypatch):
     """Steps are traced, and several are one execution, as users have it."""
-    from keras_genai.models import base
-
-    monkeypatch.setattr(base, "STEPS_PER_EXECUTION", 8)
+    monkeypatch.setattr(base, "STEPS_PER_EXECUTION", STEPS_PER_EXECUTION)
     for name, method in METHODS.items():
         monkeypatch.setattr(keras.Model, name, method)
 

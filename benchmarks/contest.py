@@ -7,9 +7,9 @@ name of the data. Each timing
 is a fresh process of the same script with `--worker NAME`, so that settings do
 not leak; those of `workers` alternate for some rounds, those of `variants`
 have one. With `--quick`, where nothing is timed, all of them run in the process
-of the script, settings are left out, and those that differ in nothing else run
-once. Ratios are the medians of the ratios of rounds, because absolute times do
-not repeat.
+of the script, with steps that are not traced; settings are left out, and those
+that differ in nothing else run once. Ratios are the medians of the ratios of
+rounds, because absolute times do not repeat.
 """
 
 import argparse

@@ -264,8 +264,7 @@ def dense_encoder(
         Kingma and Welling, 2014, section 5.
     """
     seeds = layer_seeds(seed, "encoder")
-    network = [layers.Input(image_shape)]
-    network.append(layers.Flatten())
+    network = [layers.Input(image_shape), layers.Flatten()]
     for width in units:
         network.append(
             layers.Dense(width, activation, kernel_initializer=glorot(seeds))

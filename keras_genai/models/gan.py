@@ -566,8 +566,7 @@ def mlp_discriminator(image_shape, seed=None):
         `(batch, 1)`, unbounded.
     """
     seeds = layer_seeds(seed, "discriminator")
-    network = [layers.Input(image_shape)]
-    network.append(layers.Flatten())
+    network = [layers.Input(image_shape), layers.Flatten()]
     for units in (1024, 512, 256):
         network.append(layers.Dense(units, kernel_initializer=glorot(seeds)))
         network.append(layers.LeakyReLU(0.2))
