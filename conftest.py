@@ -3,6 +3,7 @@
 import functools
 import gc
 import os
+import sys
 
 import pytest
 
@@ -27,8 +28,12 @@ METHODS = {name: getattr(keras.Model, name) for name in FUNCTIONS}
 STEPS_PER_EXECUTION = base.STEPS_PER_EXECUTION
 
 # Tracing makes objects by the million, and little of it is garbage.
-gc.freeze()
 gc.set_threshold(50_000, 10, 10)
+
+
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores, while some wait for other processes."""
+    return os.cpu_count() + 1
 
 
 def pytest_itemcollected(item):
@@ -44,6 +49,17 @@ def pytest_itemcollected(item):
 def pytest_collection_modifyitems(items):
     """Slow ones come first, so that no worker is left with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def pytest_runtest_setup():
+    """Has no search for garbage look through what is imported by now."""
+    if len(sys.modules) > searched["modules"]:
+        gc.collect()
+        gc.freeze()
+        searched["modules"] = len(sys.modules) + 100
+
+
+searched = {"modules": 0}
 
 
 def pytest_runtest_teardown():

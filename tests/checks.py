@@ -43,14 +43,14 @@ def check_contract(make_model, make_data, tmp_path, generate=generate_images):
     # As graphs, of several steps, which is what users have.
     model.compile(steps_per_execution=8)
     history = model.fit(
-        make_data(), validation_data=make_data(), epochs=3, verbose=0
+        make_data(), validation_data=make_data(), epochs=5, verbose=0
     ).history
     names = {name for name in history if not name.startswith("val_")}
     assert names == {metric.name for metric in model.metrics}
     assert {f"val_{name}" for name in names} | names == set(history)
     assert all(np.isfinite(values).all() for values in history.values())
 
-    results = model.evaluate(make_data().repeat(3), verbose=0)
+    results = model.evaluate(make_data().repeat(5), verbose=0)
     assert set(results) == names
 
     check_generate(model, generate)

@@ -36,7 +36,11 @@ SHAPE = (8, 12, 1)
 
 def images(low, num_classes=None, binary=False):
     return lambda: random_images(
-        image_shape=SHAPE, low=low, num_classes=num_classes, binary=binary
+        image_shape=SHAPE,
+        batch_size=8,
+        low=low,
+        num_classes=num_classes,
+        binary=binary,
     )
 
 
@@ -121,7 +125,7 @@ def windows():
         TEXT,
         tokenizer=TOKENIZER,
         sequence_length=16,
-        batch_size=15,
+        batch_size=29,
         windows="tiled",
     )
 

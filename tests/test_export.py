@@ -18,6 +18,7 @@ from keras_genai.export import (
     check_saved_model,
     read_about,
 )
+from keras_genai.export.saved_model import write_saved_model
 from keras_genai.files import complete_or_absent
 from keras_genai.recipes import get_recipe
 from keras_genai.runs import Run
@@ -51,6 +52,22 @@ def test_signatures_are_named_and_typed(served):
         assert output.shape.as_list() == [None, *SHAPE]
     _, inputs = signatures["decode"].structured_input_signature
     assert inputs["noise"].shape.as_list() == [None, 3]
+
+
+def test_a_function_is_traced_once_to_be_written(tmp_path):
+    traced = []
+
+    def double(x):
+        traced.append(x)
+        return {"y": 2 * x}
+
+    spec = tf.TensorSpec((None,), "float32", name="x")
+    path = write_saved_model({"double": (double, [spec])}, tmp_path / "served")
+    assert len(traced) == 1
+    loaded = tf.saved_model.load(path)
+    x = tf.constant([1.0, 3.0])
+    for function in (loaded.double, loaded.signatures["serving_default"]):
+        np.testing.assert_array_equal(function(x=x)["y"], [2.0, 6.0])
 
 
 def test_export_answers_as_the_model_for_any_batch(model, served):

@@ -97,7 +97,7 @@ def check_export(filepath, model, tolerance=1e-5, count=100):
     requests, expected = [], []
     for name, (function, specs) in _functions(model, format).items():
         # Traced once: TensorFlow would warn of many that are traced again.
-        traced = tf.function(function, input_signature=specs, autograph=False)
+        traced = saved_model.graph(function, specs)
         concrete = traced.get_concrete_function()
         for inputs in _requests(model, specs, count):
             requests.append((name, inputs))

@@ -2,6 +2,8 @@
 
 import operator
 
+from keras_genai.export.saved_model import graph
+
 # What the name of an operation contains -> what is wrong with it.
 _REASONS = {
     "Random": "it draws random numbers",
@@ -79,11 +81,10 @@ def _reason(function, specs, format):
         return _REASONS["Random"]
     if any(spec.dtype == tf.string for spec in specs):
         return _REASONS["String"]
-    traced = tf.function(function, input_signature=specs, autograph=False)
-    graph = traced.get_concrete_function().graph
-    if any(output.dtype == tf.string for output in graph.outputs):
+    traced = graph(function, specs).get_concrete_function().graph
+    if any(output.dtype == tf.string for output in traced.outputs):
         return _REASONS["String"]
-    graph_def = graph.as_graph_def()
+    graph_def = traced.as_graph_def()
     inner = {each.signature.name: each for each in _functions_of(graph_def)}
     nodes = list(graph_def.node)
     nodes += [node for each in inner.values() for node in each.node_def]

@@ -43,19 +43,46 @@ def write_saved_model(signatures, filepath, overwrite=True, about=None):
     Raises:
         ValueError: If `filepath` exists and may not be replaced.
     """
-    import keras
+    import tensorflow as tf
 
     path = Path(filepath)
     check_replaceable(path, *KIND, overwrite)
-    archive = keras.export.ExportArchive()
-    for name, (function, input_signature) in signatures.items():
-        archive.add_endpoint(name, function, input_signature)
+    # Already traced: a `tf.function` would be again, while it is saved.
+    traced = {
+        name: graph(*each).get_concrete_function()
+        for name, each in signatures.items()
+    }
+    served = tf.Module()
+    # What a function uses must be there for it to be saved.
+    served.weights = [each.variables for each in traced.values()]
+    for name, function in traced.items():
+        setattr(served, name, function)
+    default = next(iter(traced.values()))
     with complete_or_absent(path) as partial, _without_information():
-        archive.write_out(partial, verbose=False)
+        tf.saved_model.save(
+            served, partial, {**traced, "serving_default": default}
+        )
         note = partial.joinpath(*_ABOUT)
         note.parent.mkdir(exist_ok=True)
         note.write_text(json.dumps(about or {}, indent=2) + "\n")
     return path
+
+
+def graph(function, specs):
+    """A function as a `tf.function`, which is traced once, when it is asked.
+
+    Args:
+        function: Function of tensors, or what this has returned of one.
+        specs: List of `tf.TensorSpec`, its arguments.
+
+    Returns:
+        `tf.function`.
+    """
+    import tensorflow as tf
+
+    if hasattr(function, "get_concrete_function"):
+        return function
+    return tf.function(function, input_signature=specs, autograph=False)
 
 
 def is_saved_model(path):

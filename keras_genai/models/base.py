@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genai import export, replicas
+from keras_genai.export.saved_model import graph
 
 # Arguments that the signatures of more than one family take.
 NUM_SAMPLES = tf.TensorSpec((), "int32", "num_samples")
@@ -477,21 +478,6 @@ def _with_dtype(make):
         own.append(inspect.Parameter("dtype", last.KEYWORD_ONLY, default=None))
     __init__.__signature__ = signature.replace(parameters=[*own, last])
     return __init__
-
-
-def graph(function, specs):
-    """A function as a `tf.function`, which is traced once, when it is asked.
-
-    Args:
-        function: Function of tensors, or what this has returned of one.
-        specs: List of `tf.TensorSpec`, its arguments.
-
-    Returns:
-        `tf.function`.
-    """
-    if hasattr(function, "get_concrete_function"):
-        return function
-    return tf.function(function, input_signature=specs, autograph=False)
 
 
 def _traced_once(make):

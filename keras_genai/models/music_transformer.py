@@ -7,7 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genai import sampling
-from keras_genai.models.base import NUM_SAMPLES, SEED, graph
+from keras_genai.export.saved_model import graph
+from keras_genai.models.base import NUM_SAMPLES, SEED
 from keras_genai.models.checks import check_num_samples
 from keras_genai.models.gpt import GPT
 

@@ -5,7 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genai import sampling
-from keras_genai.models.base import NUM_SAMPLES, SEED, graph
+from keras_genai.export.saved_model import graph
+from keras_genai.models.base import NUM_SAMPLES, SEED
 from keras_genai.models.checks import (
     check_image_array,
     check_images,
