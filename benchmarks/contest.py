@@ -57,6 +57,7 @@ def seconds_to_time(quick):
     return 0.0 if quick else 12.0
 
 
+@functools.cache
 def digits(quick):
     """MNIST's training set where it is on disk, else `mnist_5k`'s."""
     from keras_genai import load_images
@@ -145,6 +146,8 @@ def measure(script, name, settings, quick, python=sys.executable):
 def work(contestants, options):
     """What the process of a worker does: time, and print the result."""
     function, _ = contestants[options.worker]
+    if options.quick:
+        trace_nothing()
     print(f"\n{json.dumps(timed(function, options.quick))}")
 
 

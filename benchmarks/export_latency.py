@@ -37,7 +37,7 @@ from report import (
     bar,
     check_exports_here,
     publish,
-    trace_nothing,
+    run_steps_eagerly,
 )
 
 import keras_genai
@@ -46,6 +46,7 @@ keras_genai.prepare_tensorflow()
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
 from timed import AnnealOverTime  # noqa: E402
 
 from keras_genai.export import (  # noqa: E402
@@ -73,7 +74,6 @@ def main():
     options = parser.parse_args()
     if options.quick:
         options.seconds, options.repeats = 0.1, 1
-        trace_nothing()
         check_exports_here()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -93,6 +93,8 @@ def main():
 
 def contestants(options):
     """Title, model, function, inputs for a count, metric and its function."""
+    if options.quick:
+        run_steps_eagerly()
     train, test, count = gan_quality.judged_images(options.quick)
     extractor = keras_genai.FeatureExtractor.for_data(
         train, epochs=1 if options.quick else None, verbose=0
@@ -126,6 +128,8 @@ def normal_inputs(argument, latent_dim):
 
 def trained_gpt(options):
     """A GPT after some seconds, and the text that it has not seen."""
+    if options.quick:
+        run_steps_eagerly()
     train, test = text_yardstick.texts(options.quick)
     recipe = keras_genai.get_recipe("gpt")
     if options.quick:
@@ -184,6 +188,7 @@ def in_batches(run, inputs, size=64):
 
 def measure(model, function, inputs, metric, quality, folder, options):
     """Exports a model in every format, and measures each export."""
+    tf.config.run_functions_eagerly(False)  # exports share what is traced
     rows, runs = {}, {}
     for variant, (format, quantization) in VARIANTS.items():
         path = folder / f"{variant}{'.tflite' * (format == 'litert')}"

@@ -49,10 +49,12 @@ from report import bar, publish
 # --- TensorFlow's tutorial ---------------------------------------------------
 
 
-def tutorial_networks():
+def tutorial_networks(quick=False):
     """The layers of TensorFlow's tutorial: generator and discriminator."""
     import keras
     from keras import layers
+
+    large, middle, small = (16, 8, 4) if quick else (256, 128, 64)
 
     def transposed(filters, strides, **arguments):
         return layers.Conv2DTranspose(
@@ -67,14 +69,14 @@ def tutorial_networks():
     generator = keras.Sequential(
         [
             layers.Input((100,)),
-            layers.Dense(7 * 7 * 256, use_bias=False),
+            layers.Dense(7 * 7 * large, use_bias=False),
             layers.BatchNormalization(),
             layers.LeakyReLU(),
-            layers.Reshape((7, 7, 256)),
-            transposed(128, strides=1),
+            layers.Reshape((7, 7, large)),
+            transposed(middle, strides=1),
             layers.BatchNormalization(),
             layers.LeakyReLU(),
-            transposed(64, strides=2),
+            transposed(small, strides=2),
             layers.BatchNormalization(),
             layers.LeakyReLU(),
             transposed(1, strides=2, activation="tanh"),
@@ -83,10 +85,10 @@ def tutorial_networks():
     discriminator = keras.Sequential(
         [
             layers.Input((28, 28, 1)),
-            layers.Conv2D(64, kernel_size=5, strides=2, padding="same"),
+            layers.Conv2D(small, kernel_size=5, strides=2, padding="same"),
             layers.LeakyReLU(),
             layers.Dropout(0.3),
-            layers.Conv2D(128, kernel_size=5, strides=2, padding="same"),
+            layers.Conv2D(middle, kernel_size=5, strides=2, padding="same"),
             layers.LeakyReLU(),
             layers.Dropout(0.3),
             layers.Flatten(),
@@ -96,7 +98,7 @@ def tutorial_networks():
     return generator, discriminator
 
 
-def tutorial_step():
+def tutorial_step(quick=False):
     """The tutorial's generator and its step, which trains both networks.
 
     Returns:
@@ -105,7 +107,7 @@ def tutorial_step():
     import keras
     import tensorflow as tf
 
-    generator, discriminator = tutorial_networks()
+    generator, discriminator = tutorial_networks(quick)
     g_optimizer = keras.optimizers.Adam(1e-4)
     d_optimizer = keras.optimizers.Adam(1e-4)
     cross_entropy = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -150,10 +152,10 @@ def tutorial_dataset(images, batch_size):
 def tutorial(quick):
     """A loop over a compiled step; both learn from the same passes."""
     batch_size = tutorial_batch_size(quick)
-    _, train_step = tutorial_step()
+    _, train_step = tutorial_step(quick)
     images = digits(quick)
     dataset = tutorial_dataset(scaled_images(images), batch_size)
-    watch = Stopwatch(3 * batch_size, seconds_to_time(quick))
+    watch = Stopwatch(warm_up(quick, batch_size), seconds_to_time(quick))
     for step, batch in enumerate(dataset, start=1):
         train_step(batch)
         if watch.tick(step * batch_size):
@@ -162,6 +164,10 @@ def tutorial(quick):
 
 def tutorial_batch_size(quick):
     return 16 if quick else 256
+
+
+def warm_up(quick, batch_size):
+    return batch_size if quick else 3 * batch_size
 
 
 def scaled_images(examples):
@@ -232,7 +238,7 @@ def keras_io_style(quick, training=None):
             self.g_loss.update_state(g_loss)
             return {metric.name: metric.result() for metric in self.metrics}
 
-    model = KerasIOGAN(*tutorial_networks())
+    model = KerasIOGAN(*tutorial_networks(quick))
     model.compile(
         keras.optimizers.Adam(1e-4),
         keras.optimizers.Adam(1e-4),
@@ -246,7 +252,7 @@ def keras_io_style(quick, training=None):
         .batch(batch_size)
         .prefetch(32)
     )
-    watch = Stopwatch(3 * batch_size, seconds_to_time(quick))
+    watch = Stopwatch(warm_up(quick, batch_size), seconds_to_time(quick))
     rate = fit(model, dataset, len(images.images), batch_size, watch)
     return rate, batch_size, images.source
 
@@ -262,7 +268,7 @@ def ours_same_layers(quick):
     import keras
 
     images = digits(quick)
-    generator, discriminator = tutorial_networks()
+    generator, discriminator = tutorial_networks(quick)
     model = keras_genai.GAN(
         image_shape=images.image_shape,
         latent_dim=100,
@@ -275,7 +281,7 @@ def ours_same_layers(quick):
     )
     batch_size = tutorial_batch_size(quick)
     dataset = keras_genai.image_dataset(images, batch_size=batch_size)
-    watch = Stopwatch(3 * batch_size, seconds_to_time(quick))
+    watch = Stopwatch(warm_up(quick, batch_size), seconds_to_time(quick))
     rate = fit(model, dataset, len(images.images), batch_size, watch)
     return rate, batch_size, images.source
 
@@ -286,7 +292,10 @@ def ours_default(quick, **compile_arguments):
 
     keras_genai.prepare_tensorflow()
     images = digits(quick)
-    recipe = dataclasses.replace(keras_genai.get_recipe("dcgan"), source=images)
+    recipe = keras_genai.get_recipe("gan" if quick else "dcgan")
+    recipe = dataclasses.replace(recipe, source=images)
+    if quick:
+        recipe = dataclasses.replace(recipe, model_arguments=single_layers())
     dataset = recipe.dataset()
     model = recipe.model(dataset)
     if compile_arguments:
@@ -294,12 +303,27 @@ def ours_default(quick, **compile_arguments):
             {**model.get_compile_config(), **compile_arguments}
         )
     count = len(images.images)
-    warm_up = 1 if quick else 32 * recipe.batch_size
+    first = 1 if quick else 32 * recipe.batch_size
     if compile_arguments.get("jit_compile") and not quick:
-        warm_up += count  # XLA compiles again for the short last batch
-    watch = Stopwatch(warm_up, seconds_to_time(quick))
+        first += count  # XLA compiles again for the short last batch
+    watch = Stopwatch(first, seconds_to_time(quick))
     rate = fit(model, dataset, count, recipe.batch_size, watch)
     return rate, recipe.batch_size, images.source
+
+
+def single_layers():
+    """The least networks of a GAN, which XLA compiles soonest."""
+    import keras
+    from keras import layers
+
+    generator = [layers.Input((2,)), layers.Dense(28 * 28, activation="tanh")]
+    generator.append(layers.Reshape((28, 28, 1)))
+    judge = [layers.Input((28, 28, 1)), layers.Flatten(), layers.Dense(1)]
+    return {
+        "latent_dim": 2,
+        "generator": keras.Sequential(generator),
+        "discriminator": keras.Sequential(judge),
+    }
 
 
 def ours_with_xla(quick):

@@ -39,13 +39,22 @@ from contest import (
 from report import bar, leave_out_xla, publish
 
 BATCH_SIZE, LENGTH = 64, 100
-CHARACTERS = BATCH_SIZE * LENGTH  # a step
 EMBEDDING, HIDDEN, LAYERS = 128, 256, 2
-QUICK_HIDDEN = 8
+QUICK_LENGTH, QUICK_HIDDEN = 4, 8
+
+
+def length(quick):
+    return QUICK_LENGTH if quick else LENGTH
+
+
+def characters(quick):
+    """How many a step takes."""
+    return BATCH_SIZE * length(quick)
 
 
 def stopwatch(quick):
-    return Stopwatch(CHARACTERS * (1 if quick else 20), seconds_to_time(quick))
+    steps = 1 if quick else 20
+    return Stopwatch(steps * characters(quick), seconds_to_time(quick))
 
 
 def dataset(quick):
@@ -57,8 +66,8 @@ def dataset(quick):
         try:
             return keras_genai.text_dataset(
                 source,
-                "train[:6500]" if quick else "train",
-                sequence_length=LENGTH,
+                "train[:300]" if quick else "train",
+                sequence_length=length(quick),
                 batch_size=BATCH_SIZE,
                 offline=True,
                 seed=0,
@@ -83,8 +92,8 @@ def ours(quick, layer=None, **compile_arguments):
             seed=0,
         )
     model.compile(**compile_arguments)
-    count = CHARACTERS * len(data)
-    rate = fit(model, data, count, CHARACTERS, stopwatch(quick))
+    step = characters(quick)
+    rate = fit(model, data, step * len(data), step, stopwatch(quick))
     return rate, BATCH_SIZE, str(data.examples)
 
 
@@ -129,10 +138,10 @@ def torch_loop(quick):
         lr=5e-3,
     )
     watch = stopwatch(quick)
-    offsets = torch.arange(LENGTH + 1)
+    offsets = torch.arange(length(quick) + 1)
     seen = 0
     while True:
-        starts = torch.randint(len(tokens) - LENGTH, (BATCH_SIZE, 1))
+        starts = torch.randint(len(tokens) - length(quick), (BATCH_SIZE, 1))
         windows = tokens[starts + offsets]
         logits = head(lstm(embedding(windows[:, :-1]))[0])
         loss = nn.functional.cross_entropy(
@@ -141,7 +150,7 @@ def torch_loop(quick):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        seen += CHARACTERS
+        seen += characters(quick)
         if watch.tick(seen):
             return watch.rate, BATCH_SIZE, "as the others"
 

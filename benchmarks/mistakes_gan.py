@@ -37,7 +37,7 @@ def right_dcgan(lab):
 
 
 def trained(lab, family):
-    model = family(lab.test.image_shape, seed=lab.seed)
+    model = family(lab.test.image_shape, seed=lab.seed, **lab.dcgan)
     model.compile()
     model.fit(lab.train, epochs=lab.gan_epochs, verbose=0)
     return model
@@ -282,7 +282,9 @@ def scrambled_planes(lab):
         planes = np.array(layer(images, labels))[..., 1:]
         constant = (np.ptp(planes, axis=(1, 2)) == 0).mean()
         inputs = keras.Input(shape), keras.Input((), dtype="int32")
-        body = dcgan_features((*shape[:2], shape[2] + 10), seed=lab.seed)
+        body = dcgan_features(
+            (*shape[:2], shape[2] + 10), seed=lab.seed, **lab.dcgan
+        )
         initializer = keras.initializers.GlorotUniform(lab.seed)
         verdict = layers.Dense(1, kernel_initializer=initializer)
         logits = verdict(body(layer(*inputs)))
@@ -291,6 +293,7 @@ def scrambled_planes(lab):
             10,
             discriminator=keras.Model(inputs, logits),
             seed=lab.seed,
+            **lab.dcgan,
         )
         model.compile()
         model.fit(data, epochs=lab.gan_epochs, verbose=0)
@@ -394,11 +397,11 @@ def images_as_batches(lab):
 class AveragesOfListings(keras_genai.DCGAN):
     """Averages its generator from two starts more, with a decay of 0.999."""
 
-    def __init__(self, *arguments, **keywords):
-        super().__init__(*arguments, **keywords)
+    def __init__(self, *arguments, width=16, **keywords):
+        super().__init__(*arguments, width=width, **keywords)
         # A network like the generator, with weights drawn anew: a clone.
         self.from_clone, self.from_own = (
-            dcgan_generator(self.image_shape, self.latent_dim, seed=seed)
+            dcgan_generator(self.image_shape, self.latent_dim, width, seed=seed)
             for seed in (self.seed + 1, self.seed)
         )
         self.from_clone.trainable = self.from_own.trainable = False
@@ -432,7 +435,7 @@ def average_from_a_clone(lab):
     model.fit(
         lab.train,
         initial_epoch=lab.gan_epochs,
-        epochs=lab.gan_epochs + 4,
+        epochs=lab.gan_epochs + (1 if lab.quick else 4),
         verbose=0,
     )
     steps = int(model.g_optimizer.iterations.numpy()) - before

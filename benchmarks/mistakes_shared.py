@@ -76,12 +76,17 @@ class Lab:
 
     def images(self, split="train", **arguments):
         """Digits in batches of 128, in [-1, 1] unless asked otherwise."""
-        size = {"train": 32, "test": 150}[split] if self.quick else None
+        size = {"train": 16, "test": 80}[split] if self.quick else None
         if size:
             split = f"{split}[:{size}]"
         return keras_genai.image_dataset(
             "mnist_5k", split, seed=self.seed, offline=True, **arguments
         )
+
+    @property
+    def dcgan(self):
+        """Arguments of DCGANs."""
+        return {"width": 2} if self.quick else {}
 
     @functools.cached_property
     def train(self):
@@ -140,12 +145,17 @@ class Lab:
             )
         )
 
+    @property
+    def order(self):
+        """Of Markov chains."""
+        return 1 if self.quick else 5
+
     @functools.cached_property
     def chain(self):
-        """A Markov chain of order 5 on the training text."""
+        """A Markov chain on the training text."""
         text, _ = self.texts
         tokenizer = keras_genai.CharacterTokenizer.from_text(text)
-        return fitted_chain(tokenizer, tokenizer.encode(text), order=5)
+        return fitted_chain(tokenizer, tokenizer.encode(text), self.order)
 
 
 def fitted_chain(tokenizer, token_ids, order):

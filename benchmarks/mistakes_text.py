@@ -39,7 +39,7 @@ def shuffled_before_the_split(lab):
         cut = int(0.9 * len(windows))
         # Two more are left out, so that in order nothing is in both.
         training, apart = order[:cut], order[cut + 2 :]
-        chain = keras_genai.MarkovChain(tokenizer=tokenizer, order=5)
+        chain = keras_genai.MarkovChain(tokenizer=tokenizer, order=lab.order)
         chain.compile()
         chain.fit(*in_and_out(windows[training]), verbose=0)
         claimed, true = (
@@ -110,7 +110,7 @@ def temperature_multiplied(lab):
 def oldest_tokens_kept(lab):
     _, validation = lab.texts
     chain, limit = lab.chain, 64
-    count = 3 if lab.quick else 300
+    count = 1 if lab.quick else 300
     prompt = chain.tokenizer.encode(validation[:limit])
 
     def cost(cut):
@@ -157,7 +157,7 @@ def two_encoders(lab):
     end = [tokenizer.end_token_id]
     parts = [tokenizer.encode(piece) for piece in pieces["train"]]
     stream = np.concatenate([[*end, *part] for part in parts] + [end])
-    chain = fitted_chain(tokenizer, stream, order=5)
+    chain = fitted_chain(tokenizer, stream, lab.order)
 
     def as_heard(piece):
         """Ids counted from the lowest note of each voice in the piece."""

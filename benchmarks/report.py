@@ -1,6 +1,7 @@
 """What every benchmark shares: its arguments, and the form of its report."""
 
 import argparse
+import functools
 import importlib.metadata
 import json
 import operator
@@ -41,10 +42,37 @@ def leave_out_xla():
 
 
 def trace_nothing():
-    """Has steps run eagerly: to trace a few takes longer. For `--quick`."""
+    """Has steps run eagerly: to trace a few takes longer. For `--quick`.
+
+    So does what asks for its graph before it runs, which an export needs.
+    """
     import tensorflow as tf
 
+    run_steps_eagerly()
+    function = tf.function
+
+    def untraced(*arguments, **options):
+        made = function(*arguments, **options)
+        made.get_concrete_function = lambda *specs: made
+        return made
+
+    tf.function = untraced
+
+
+def run_steps_eagerly():
+    """As `trace_nothing`, for what exports.
+
+    One step at a time, since eight at least would be taken, and from digits
+    that are read once.
+    """
+    import tensorflow as tf
+
+    from keras_genai.data import sources
+    from keras_genai.models import base
+
     tf.config.run_functions_eagerly(True)
+    base.STEPS_PER_EXECUTION = 1
+    sources._offline_set = functools.cache(sources._offline_set)
 
 
 def check_exports_here():

@@ -37,11 +37,12 @@ import json
 import math
 import os
 import socket
-import subprocess
-import sys
+import tempfile
 import time
+from pathlib import Path
 from unittest import mock
 
+import forked
 from report import argument_parser, bar, publish
 
 NETWORKS = {  # seconds a message, bytes a second
@@ -55,12 +56,9 @@ SIZES = (1_000, 10_000, 100_000, 1_000_000, 4_000_000)  # floats
 def main():
     parser = argument_parser(__doc__)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--exchange", help="for the processes it starts")
     options = parser.parse_args()
-    if options.exchange:
-        exchange(json.loads(options.exchange))
-        return
     sizes = SIZES[:3] if options.quick else SIZES
+    forked.import_everything()
     exchanged = measured_exchange(sizes, 3 if options.quick else 20)
     latency, bandwidth = fitted(exchanged)
     networks = {"loopback, measured": (latency, bandwidth), **NETWORKS}
@@ -136,7 +134,8 @@ def measured_step(recipe, seconds, xla=False):
 
     dataset = recipe.dataset(seed=0)
     model = recipe.model(dataset, seed=0)
-    step = tf.function(model.train_step, jit_compile=xla)
+    # As Keras has it, without AutoGraph.
+    step = tf.function(model.train_step, jit_compile=xla, autograph=False)
     batch = next(iter(dataset))
     step(batch)
     times = []
@@ -175,7 +174,7 @@ def exchanges(recipe):
             exchanged.append(tf.nest.flatten(tensors))
             return tensors
 
-    step = tf.function(model.train_step)
+    step = tf.function(model.train_step, autograph=False)
     with (
         mock.patch.object(replicas, "_replica", Replica),
         mock.patch.object(GenerativeModel, "minimize", counted),
@@ -190,36 +189,29 @@ def exchanges(recipe):
 def measured_exchange(sizes, repeats):
     """Number of floats -> seconds in which two processes add them up."""
     workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
-    processes = [
-        subprocess.Popen(
-            [
-                *(sys.executable, __file__, "--exchange"),
-                json.dumps({"sizes": sizes, "repeats": repeats}),
-            ],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={
-                **os.environ,
-                "TF_CPP_MIN_LOG_LEVEL": "3",
-                "TF_CONFIG": json.dumps(
-                    {
-                        "cluster": {"worker": workers},
-                        "task": {"type": "worker", "index": index},
-                    }
-                ),
-            },
-        )
-        for index in range(2)
-    ]
-    output, _ = (process.communicate()[0] for process in processes)
-    seconds = json.loads(output.splitlines()[-1])
-    return dict(zip(sizes, seconds, strict=True))
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.txt"
+        children = [
+            forked.Child(exchange, workers, index, sizes, repeats, log=log)
+            for index in range(2)
+        ]
+        for child in children:
+            child.wait()
+            if child.kill() or not child.finished:
+                raise RuntimeError(log.read_text()[-3000:])
+    return dict(zip(sizes, children[0].result, strict=True))
 
 
-def exchange(task):
-    """What each of the two does: prints the least seconds of each size."""
+def exchange(mark, workers, index, sizes, repeats):
+    """What each of the two does: gives the least seconds of each size."""
     import tensorflow as tf
 
+    os.environ["TF_CONFIG"] = json.dumps(
+        {
+            "cluster": {"worker": workers},
+            "task": {"type": "worker", "index": index},
+        }
+    )
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
 
     def on_replica(values):
@@ -233,17 +225,17 @@ def exchange(task):
         return strategy.run(on_replica, args=(values,))
 
     least = []
-    for size in task["sizes"]:
+    for size in sizes:
         values = tf.ones(size)
         add_up(values)
         times = []
-        for _ in range(task["repeats"]):
+        for _ in range(repeats):
             start = time.perf_counter()
             (mine,) = strategy.experimental_local_results(add_up(values))
             mine[0].numpy()
             times.append(time.perf_counter() - start)
         least.append(min(times))
-    print(json.dumps(least))
+    return least
 
 
 def fitted(exchanged):

@@ -32,7 +32,8 @@ from pathlib import Path
 
 import forked
 import numpy as np
-from report import argument_parser, bar, check_exports_here, publish
+import report
+from report import argument_parser, bar, publish
 
 import keras_genai
 from keras_genai.archives import check_keras_archive
@@ -75,16 +76,16 @@ SMALL = {
 # --- Tiny data, tiny recipes -------------------------------------------------
 
 
-def make_data(folder):
-    """Writes images, a text and scores to learn from."""
+def make_data(folder, count=80):
+    """Writes so many images for training, a text and scores to learn from."""
     data = folder / "data"
     data.mkdir()
     forked.run(make_scores, data, log=folder / "log.txt")
     random_state = np.random.default_rng(0)
     splits = {}
-    for split in ("train", "test"):
-        labels = np.arange(80) % 2
-        images = random_state.integers(0, 100, (80, 8, 8, 1), "uint8")
+    for split, number in (("train", count), ("test", 80)):
+        labels = np.arange(number) % 2
+        images = random_state.integers(0, 100, (number, 8, 8, 1), "uint8")
         images[labels == 1, 2:6, 2:6] += 150
         splits |= {f"x_{split}": images, f"y_{split}": labels}
     np.savez(data / "images.npz", **splits)
@@ -567,7 +568,8 @@ def main():
     if options.quick:
         families = of_memory = options.families or ["autoencoder"]
         kills, epochs, calls = min(kills, 2), 8, 16
-        check_exports_here()
+        report.check_exports_here()
+        report.run_steps_eagerly()
         writers, rooms = ["train"], rooms[1:2]
         if not options.only:  # it is the slowest to prepare
             parts.remove("disk")
@@ -576,7 +578,7 @@ def main():
     rows, bars = [], []
     with tempfile.TemporaryDirectory(prefix="soak_") as name:
         folder = Path(name)
-        make_data(folder)
+        make_data(folder, 32 if options.quick else 80)
         if "kill" in parts:
             rows += kill_part(families, kills, options.seed, folder)
         if "disk" in parts:

@@ -25,7 +25,7 @@ import math
 import time
 from collections import Counter
 
-from report import argument_parser, bar, leave_out_xla, publish
+from report import argument_parser, bar, leave_out_xla, publish, trace_nothing
 
 ORDERS = range(1, 7)
 NEW_TOKENS = 500
@@ -56,6 +56,7 @@ def main():
     keras_genai.prepare_tensorflow()
     if options.quick:
         leave_out_xla()
+        trace_nothing()
     train, test = texts(options.quick)
     tokenizer = keras_genai.CharacterTokenizer.from_text(train.texts[0])
     rows = list(floors(train.texts[0], test.texts[0], tokenizer))
