@@ -133,11 +133,12 @@ def trace_little():
     """Runs eagerly what runs once or twice, and as graphs what runs in loops.
 
     For a step or two a graph takes longer to trace than they do without it,
-    and other tests trace the package's classes. A class that a page writes
-    itself is traced, for its first model.
+    and other tests trace the package's classes. Of a class that a page writes
+    itself the first model's steps of `fit` are traced.
     """
-    for name in ("fit", "evaluate"):
-        setattr(keras.Model, name, eagerly(getattr(keras.Model, name)))
+    for name, traced in (("fit", {}), ("evaluate", None)):
+        method = getattr(keras.Model, name)
+        setattr(keras.Model, name, eagerly(method, traced))
     likelihood.tf = Untraced("tensorflow")
     for family, name in (
         (kg.LSTMLanguageModel, "extend"),
@@ -146,16 +147,13 @@ def trace_little():
         setattr(family, name, as_a_graph(getattr(family, name)))
 
 
-def eagerly(method):
-    """Makes `fit` or `evaluate` take its steps eagerly."""
-    traced = {}
+def eagerly(method, traced):
+    """Makes a method take its steps eagerly, but those of first models."""
 
     def small(model, *args, **kwargs):
         settings = model.run_eagerly, model.steps_per_execution
-        if (
-            type(model).__module__ != "__main__"
-            or traced.setdefault(type(model), model) is not model
-        ):
+        first = traced is not None and type(model).__module__ == "__main__"
+        if not first or traced.setdefault(type(model), model) is not model:
             model.run_eagerly, model.steps_per_execution = True, 1
         try:
             return method(model, *args, **kwargs)
