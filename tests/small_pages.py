@@ -21,7 +21,7 @@ import keras_genai as kg
 from keras_genai import layers as networks
 from keras_genai.data import corpora, sources
 from keras_genai.evaluation import features, likelihood
-from keras_genai.models import base, dcgan
+from keras_genai.models import base, dcgan, lstm
 from keras_genai.recipes import RECIPES
 
 DIGITS = {"train": 25, "test": 6}  # of each class
@@ -142,6 +142,7 @@ def trace_little():
     likelihood.tf = Untraced("tensorflow")
     for family, name in (
         (kg.LSTMLanguageModel, "extend"),
+        (lstm.LSTM, "call"),
         (kg.PixelCNN, "outputs_of"),
     ):
         setattr(family, name, as_a_graph(getattr(family, name)))
@@ -185,6 +186,7 @@ def as_a_graph(method):
         sizes = [None, *tensor.shape[1:]] if tensor.shape.rank else []
         return tf.TensorSpec(sizes, tensor.dtype)
 
+    @functools.wraps(method)
     def small(model, *inputs, **named):
         if not (tf.executing_eagerly() and model.built):
             return method(model, *inputs, **named)
