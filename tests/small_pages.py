@@ -28,7 +28,7 @@ DIGITS = {"train": 25, "test": 6}  # of each class
 CHARACTERS = 12_000
 QUICK = {  # what quick recipes are, by what they make
     "images": {"split": "train", "epochs": 1, "batch_size": 250},
-    "text": {"split": "train[:8000]", "epochs": 1, "steps_per_epoch": 4},
+    "text": {"split": "train[:8000]", "epochs": 1, "steps_per_epoch": 2},
     "music": {},
 }
 FEATURES = 8  # of an extractor; a quarter of the held-out digits must be more
