@@ -175,7 +175,9 @@ def _sum_weights(model, dataset, k, seed, verbose, at_once=8192):
     compiled, results = None, []
     for batch in dataset:
         images, labels = model.unpack(batch)
-        compiled = compiled or tf.function(add).get_concrete_function(
+        compiled = compiled or tf.function(
+            add, autograph=False
+        ).get_concrete_function(
             tf.TensorSpec((None, *images.shape[1:]), images.dtype),
             tuple(tf.TensorSpec((None,), label.dtype) for label in labels),
             tf.TensorSpec((), "int32"),

@@ -81,7 +81,7 @@ def _convert(name, function, specs):
     try:
         with silence():
             model, _ = tf2onnx.convert.from_function(
-                tf.function(renamed, input_signature=specs),
+                tf.function(renamed, input_signature=specs, autograph=False),
                 input_signature=specs,
                 custom_op_handlers={
                     "Erfc": (_erfc, []),
