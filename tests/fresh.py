@@ -10,6 +10,7 @@ sets) is that of the test: for other values, and for `python` itself, there is
 """
 
 import functools
+import gc
 import multiprocessing.forkserver
 import os
 import runpy
@@ -120,6 +121,9 @@ def _be(code, arguments, cwd, env, names):
     from tensorflow.python.eager import context
 
     optimise_no_graphs()
+    # Tracing makes objects by the million, and little of it is garbage.
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
     if context.context()._context_handle is not None:
         raise RuntimeError("TensorFlow ran something before the fork.")
     for name, descriptor in zip(names, (1, 2), strict=True):
