@@ -6,6 +6,7 @@ import os
 import sys
 
 import pytest
+from absl import logging
 
 from keras_genai import prepare_tensorflow
 
@@ -27,6 +28,9 @@ FUNCTIONS = {"fit": "train_function", "evaluate": "test_function"}
 METHODS = {name: getattr(keras.Model, name) for name in FUNCTIONS}
 STEPS_PER_EXECUTION = base.STEPS_PER_EXECUTION
 
+# Gradio's server closes what absl logs to: not pytest's file, whichever test
+# starts one first.
+logging.get_absl_handler().python_handler.stream = sys.__stderr__
 # Tracing makes objects by the million, and little of it is garbage.
 gc.set_threshold(50_000, 10, 10)
 
@@ -51,15 +55,9 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def pytest_runtest_setup():
-    """Has no search for garbage look through what is imported by now."""
-    if len(sys.modules) > searched["modules"]:
-        gc.collect()
-        gc.freeze()
-        searched["modules"] = len(sys.modules) + 100
-
-
-searched = {"modules": 0}
+def pytest_collection_finish():
+    """What is imported by now stays, and is never looked through again."""
+    gc.freeze()
 
 
 def pytest_runtest_teardown():
