@@ -1,7 +1,6 @@
 """What all tests and doctests share: TensorFlow, and the order of tests."""
 
 import functools
-import gc
 import os
 import sys
 
@@ -31,8 +30,6 @@ STEPS_PER_EXECUTION = base.STEPS_PER_EXECUTION
 # Gradio's server closes what absl logs to: not pytest's file, whichever test
 # starts one first.
 logging.get_absl_handler().python_handler.stream = sys.__stderr__
-# Tracing makes objects by the million, and little of it is garbage.
-gc.set_threshold(50_000, 10, 10)
 
 
 def pytest_xdist_auto_num_workers():
@@ -53,11 +50,6 @@ def pytest_itemcollected(item):
 def pytest_collection_modifyitems(items):
     """Slow ones come first, so that no worker is left with one at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
-
-
-def pytest_collection_finish():
-    """What is imported by now stays, and is never looked through again."""
-    gc.freeze()
 
 
 def pytest_runtest_teardown():

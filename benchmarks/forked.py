@@ -45,6 +45,7 @@ class Child:
 
     def __init__(self, function, *arguments, log):
         sys.stdout.flush()
+        self._log = log
         self._reader, writer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
@@ -109,6 +110,20 @@ class Child:
             os.kill(self.pid, signal.SIGKILL)
         return self.join() == -signal.SIGKILL
 
+    def returned(self):
+        """Waits for its end.
+
+        Returns:
+            What the function returned.
+
+        Raises:
+            RuntimeError: If it failed, with the end of what it printed.
+        """
+        self.wait()
+        if self.kill() or not self.finished:
+            raise RuntimeError(self._log.read_text()[-3000:])
+        return self.result
+
     def join(self):
         """Waits for the process to be gone; its exit code, as of Popen."""
         _, status = os.waitpid(self.pid, 0)
@@ -117,16 +132,5 @@ class Child:
 
 
 def run(function, *arguments, log):
-    """Runs a function in a child to its end.
-
-    Returns:
-        What it returned.
-
-    Raises:
-        RuntimeError: If it failed, with the end of what it printed.
-    """
-    child = Child(function, *arguments, log=log)
-    child.wait()
-    if child.kill() or not child.finished:
-        raise RuntimeError(log.read_text()[-3000:])
-    return child.result
+    """Runs a function in a child to its end, and returns what it returned."""
+    return Child(function, *arguments, log=log).returned()

@@ -195,11 +195,8 @@ def measured_exchange(sizes, repeats):
             forked.Child(exchange, workers, index, sizes, repeats, log=log)
             for index in range(2)
         ]
-        for child in children:
-            child.wait()
-            if child.kill() or not child.finished:
-                raise RuntimeError(log.read_text()[-3000:])
-    return dict(zip(sizes, children[0].result, strict=True))
+        seconds, _ = (child.returned() for child in children)
+    return dict(zip(sizes, seconds, strict=True))
 
 
 def exchange(mark, workers, index, sizes, repeats):

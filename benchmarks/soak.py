@@ -77,7 +77,7 @@ SMALL = {
 
 
 def make_data(folder, count=80):
-    """Writes so many images for training, a text and scores to learn from."""
+    """Writes training data: `count` images, a text and music scores."""
     data = folder / "data"
     data.mkdir()
     forked.run(make_scores, data, log=folder / "log.txt")

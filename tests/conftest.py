@@ -9,6 +9,10 @@ from keras_genai.runs import run
 fresh.optimise_no_graphs()
 
 
+def pytest_collection_finish():
+    fresh.collect_garbage_rarely()
+
+
 @pytest.fixture
 def no_tfds_sets(tmp_path, monkeypatch):
     """Points TFDS at a folder that does not exist yet, and returns it."""

@@ -29,6 +29,15 @@ def optimise_no_graphs():
     tf.config.optimizer.set_experimental_options(options)
 
 
+def collect_garbage_rarely():
+    """Tracing makes objects by the million, and few of them are garbage.
+
+    What is imported by now stays, and is never looked through again.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
+
+
 def start(code, *arguments, cwd=None, env=None):
     """Starts a process.
 
@@ -121,9 +130,7 @@ def _be(code, arguments, cwd, env, names):
     from tensorflow.python.eager import context
 
     optimise_no_graphs()
-    # Tracing makes objects by the million, and little of it is garbage.
-    gc.freeze()
-    gc.set_threshold(50_000, 10, 10)
+    collect_garbage_rarely()
     if context.context()._context_handle is not None:
         raise RuntimeError("TensorFlow ran something before the fork.")
     for name, descriptor in zip(names, (1, 2), strict=True):

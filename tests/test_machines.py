@@ -28,7 +28,7 @@ from keras_genai.runs import Run
 Run.finish = lambda run, model: None
 {MAIN}
 """
-# Likewise, with two CPUs, and a word on how many replicas trained.
+# Trains on two CPUs, exports nothing, and prints how many replicas there were.
 TWO_CPUS = """
 import sys
 import tensorflow as tf
