@@ -6,7 +6,8 @@ import pytest
 from keras_genai.export import check, runtimes
 from keras_genai.runs import run
 
-fresh.optimise_no_graphs()
+fresh.make_graphs_quickly()
+fresh.collect_garbage_rarely()
 
 
 def pytest_collection_finish():

@@ -21,12 +21,20 @@ import types
 from pathlib import Path
 
 
-def optimise_no_graphs():
-    """Has graphs run as they are: to optimise those of a test takes longer."""
+def make_graphs_quickly():
+    """Has graphs run as they are, and not know which lines made them.
+
+    To optimise a graph that runs once takes longer than it does; to note all
+    callers of each operation, more so under pytest, is a seventh of tracing.
+    An error in a graph still names the operation, but not the lines.
+    """
     import tensorflow as tf
+    from tensorflow.python.util import tf_stack
 
     options = {"disable_meta_optimizer": True}
     tf.config.optimizer.set_experimental_options(options)
+    here = tf_stack.extract_stack()
+    tf_stack.extract_stack = lambda stacklevel=1: here
 
 
 def collect_garbage_rarely():
@@ -35,7 +43,7 @@ def collect_garbage_rarely():
     What is imported by now stays, and is never looked through again.
     """
     gc.freeze()
-    gc.set_threshold(50_000, 10, 10)
+    gc.set_threshold(200_000, 10, 10)
 
 
 def start(code, *arguments, cwd=None, env=None):
@@ -129,7 +137,7 @@ def _be(code, arguments, cwd, env, names):
     """Is the process: does with the code what `python` would do."""
     from tensorflow.python.eager import context
 
-    optimise_no_graphs()
+    make_graphs_quickly()
     collect_garbage_rarely()
     if context.context()._context_handle is not None:
         raise RuntimeError("TensorFlow ran something before the fork.")
