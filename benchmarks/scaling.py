@@ -32,9 +32,11 @@ counts, which other work disturbs least. Data come from
 packages alone; `TFDS_DATA_DIR` changes nothing.
 """
 
+import contextlib
 import dataclasses
 import json
 import math
+import multiprocessing
 import os
 import socket
 import tempfile
@@ -188,18 +190,21 @@ def exchanges(recipe):
 
 def measured_exchange(sizes, repeats):
     """Number of floats -> seconds in which two processes add them up."""
-    workers = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    workers = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    both_done = multiprocessing.Barrier(2)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log.txt"
         children = [
-            forked.Child(exchange, workers, index, sizes, repeats, log=log)
+            forked.Child(
+                exchange, workers, index, sizes, repeats, both_done, log=log
+            )
             for index in range(2)
         ]
         seconds, _ = (child.returned() for child in children)
     return dict(zip(sizes, seconds, strict=True))
 
 
-def exchange(mark, workers, index, sizes, repeats):
+def exchange(mark, workers, index, sizes, repeats, both_done):
     """What each of the two does: gives the least seconds of each size."""
     import tensorflow as tf
 
@@ -232,6 +237,7 @@ def exchange(mark, workers, index, sizes, repeats):
             mine[0].numpy()
             times.append(time.perf_counter() - start)
         least.append(min(times))
+    both_done.wait(60)  # the end of one breaks what the other still receives
     return least
 
 
@@ -253,10 +259,13 @@ def fitted(exchanged):
     return float(latency), float(1.0 / seconds_a_byte)
 
 
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+def free_ports(count):
+    """Held together, so that they are different."""
+    with contextlib.ExitStack() as stack:
+        found = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in found:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in found]
 
 
 if __name__ == "__main__":
