@@ -47,7 +47,8 @@ def page(tmp_path_factory):
         page.on(
             "console",
             lambda message: (
-                message.type == "error" and page.errors.append(message.text)
+                message.type == "error"
+                and page.errors.append((message.text, message.location))
             ),
         )
         page.goto(address)
