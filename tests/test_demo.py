@@ -435,6 +435,19 @@ def test_the_api_makes_images(server, models):
     )
 
 
+def test_a_page_that_closes_leaves_the_pictures_of_others(server, exports):
+    _, (gallery,) = call(server, "vae_generate", [3, 5])
+    with (
+        serving([exports["vae"]]) as address,
+        httpx.Client(base_url=f"{address}gradio_api", timeout=30) as other,
+    ):
+        _, (same,) = call(other, "generate", [3, 5])
+        pictures = downloaded(other, same[1]["image"])
+    np.testing.assert_array_equal(
+        downloaded(server, gallery[1]["image"]), pictures
+    )
+
+
 def test_the_api_walks_and_interpolates(server):
     _, (here,) = call(server, "vae_walk", [0, 0, 0, 0, 0, 0])
     _, (there,) = call(server, "vae_walk", [0, 3, -3, 3, -3, 3])

@@ -181,8 +181,8 @@ def test_neighbourhoods_are_those_of_prdc(k, width):
     real, generated = np.split(correlated(600, width, seed=3), [310])
     # Far from 0, as the features of a network are: rounding must not matter.
     real, generated = real + 100, generated * 0.9 + 0.2 + 100
-    # scikit-learn's threads clear the filters of warnings, which are everyone's,
-    # and what the others then warn of gets past pytest.
+    # Its threads clear the filters of warnings, which all threads share: what
+    # is then warned of gets past pytest.
     with joblib.parallel_config("sequential"):
         expected = compute_prdc(real, generated, nearest_k=k)
     precision, recall = evaluation.precision_and_recall(real, generated, k)

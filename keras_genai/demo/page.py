@@ -1,7 +1,11 @@
 """A page for exported models, and the server that shows it."""
 
+import contextlib
 import os
 import re
+import shutil
+import tempfile
+import weakref
 
 _QUEUE = 32  # calls that wait
 _MAX_REQUEST_BYTES = 6 * 2**20
@@ -46,18 +50,23 @@ def build_page(paths):
         raise ValueError("Expected a run or an export. Received: paths=[]")
     names = _different([model.name for model in models], "-")
     slugs = _different([_slug(name) for name in names], "_")
-    page = gr.Blocks(
-        title="keras_genai",
-        fill_width=True,
-        analytics_enabled=False,
-        delete_cache=(_OLD, _OLD),
-    )
     builders = {
         "images": build_images,
         "text": build_text,
         "music": build_music,
     }
-    with page, gr.Tabs():
+    folder = _own_folder()
+    with (
+        _files_in(folder),
+        gr.Blocks(
+            title="keras_genai",
+            fill_width=True,
+            analytics_enabled=False,
+            delete_cache=(_OLD, _OLD),
+        ) as page,
+        gr.Tabs(),
+    ):
+        weakref.finalize(page, shutil.rmtree, folder, ignore_errors=True)
         for name, slug, model in zip(names, slugs, models, strict=True):
             prefix = f"{slug}_" if len(models) > 1 else ""
             events = Events(name, prefix)
@@ -100,36 +109,63 @@ def launch(page, host="127.0.0.1", port=7860):
 
     from keras_genai.demo.limits import LimitRequests
 
-    _, address, _ = page.launch(
-        server_name=host,
-        server_port=port or None,
-        share=False,
-        prevent_thread_lock=True,
-        quiet=True,
-        show_error=True,
-        inbrowser=False,
-        ssr_mode=False,
-        run_history=False,
-        enable_monitoring=False,
-        mcp_server=False,
-        footer_links=["api"],
-        max_file_size=_MAX_REQUEST_BYTES,
-        state_session_capacity=100,
-        app_kwargs={
-            "middleware": [
-                Middleware(LimitRequests, max_bytes=_MAX_REQUEST_BYTES)
-            ]
-        },
-        # Fonts that the machine has: the defaults' are Google's.
-        theme=gr.themes.Base(
-            primary_hue="blue",
-            neutral_hue="slate",
-            font=["system-ui", "sans-serif"],
-            font_mono=["ui-monospace", "monospace"],
-        ),
-        css=_CSS,
-    )
+    with _files_in(page.GRADIO_CACHE):
+        _, address, _ = page.launch(
+            server_name=host,
+            server_port=port or None,
+            share=False,
+            prevent_thread_lock=True,
+            quiet=True,
+            show_error=True,
+            inbrowser=False,
+            ssr_mode=False,
+            run_history=False,
+            enable_monitoring=False,
+            mcp_server=False,
+            footer_links=["api"],
+            max_file_size=_MAX_REQUEST_BYTES,
+            state_session_capacity=100,
+            app_kwargs={
+                "middleware": [
+                    Middleware(LimitRequests, max_bytes=_MAX_REQUEST_BYTES)
+                ]
+            },
+            # Fonts that the machine has: the defaults' are Google's.
+            theme=gr.themes.Base(
+                primary_hue="blue",
+                neutral_hue="slate",
+                font=["system-ui", "sans-serif"],
+                font_mono=["ui-monospace", "monospace"],
+            ),
+            css=_CSS,
+        )
     return address
+
+
+def _own_folder():
+    """Makes a folder for what a page serves, in that of all of Gradio's.
+
+    Gradio names files by what they hold, and a page that closes deletes them:
+    in one folder for all, those of another page too.
+    """
+    from gradio.utils import get_upload_folder
+
+    whole = get_upload_folder()
+    os.makedirs(whole, exist_ok=True)
+    return tempfile.mkdtemp(dir=whole)
+
+
+@contextlib.contextmanager
+def _files_in(folder):
+    """Has Gradio, which looks here, keep its files in a folder."""
+    before = os.environ.get("GRADIO_TEMP_DIR")
+    os.environ["GRADIO_TEMP_DIR"] = folder
+    try:
+        yield
+    finally:
+        del os.environ["GRADIO_TEMP_DIR"]
+        if before is not None:
+            os.environ["GRADIO_TEMP_DIR"] = before
 
 
 def _import_gradio():
