@@ -7,6 +7,7 @@ from keras_genai.export import check, runtimes
 from keras_genai.runs import run
 
 fresh.make_graphs_quickly()
+fresh.tune_no_data()
 fresh.collect_garbage_rarely()
 
 

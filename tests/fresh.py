@@ -38,6 +38,24 @@ def make_graphs_quickly():
     pywrap_tf_session.TF_SetOpStackTrace = lambda operation, stack: None
 
 
+def tune_no_data():
+    """Has pipelines of data run as they are.
+
+    A thread beside each measures it, and sleeps for longer and longer. A
+    pipeline that ends wakes it and waits for it, and TensorFlow's way of doing
+    so can miss: then all waits until it has slept, for many seconds.
+    """
+    import tensorflow as tf
+
+    def untuned(dataset):
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return dataset.with_options(options)
+
+    # What TensorFlow does with each pipeline before it runs.
+    tf.data.Dataset._apply_debug_options = untuned
+
+
 def collect_garbage_rarely():
     """Tracing makes objects by the million, and few of them are garbage.
 
@@ -139,6 +157,7 @@ def _be(code, arguments, cwd, env, names):
     from tensorflow.python.eager import context
 
     make_graphs_quickly()
+    tune_no_data()
     collect_garbage_rarely()
     if context.context()._context_handle is not None:
         raise RuntimeError("TensorFlow ran something before the fork.")
