@@ -50,6 +50,7 @@ def tune_no_data():
     def untuned(dataset):
         options = tf.data.Options()
         options.autotune.enabled = False
+        options.experimental_optimization.apply_default_optimizations = False
         return dataset.with_options(options)
 
     # What TensorFlow does with each pipeline before it runs.
@@ -59,10 +60,14 @@ def tune_no_data():
 def collect_garbage_rarely():
     """Tracing makes objects by the million, and few of them are garbage.
 
-    What is imported by now stays, and is never looked through again.
+    What is imported by now stays, and is never looked through again. LiteRT
+    would look through all the rest before each conversion.
     """
+    from tensorflow.lite.python import lite
+
     gc.freeze()
     gc.set_threshold(200_000, 10, 10)
+    lite.gc = types.SimpleNamespace(collect=lambda: 0)
 
 
 def start(code, *arguments, cwd=None, env=None):
