@@ -3,18 +3,19 @@
 import functools
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from absl import logging
 
-from keras_genai import prepare_tensorflow
+import keras_genai
 
 # Where each core has a worker, more threads would only wait for one another.
 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) >= os.cpu_count():
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Imported once and quietly, before any test module does.
-prepare_tensorflow()
+keras_genai.prepare_tensorflow()
 
 import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
@@ -22,6 +23,7 @@ from tensorflow.python.framework import config, ops  # noqa: E402
 
 from keras_genai.models import base  # noqa: E402
 
+PACKAGE = Path(keras_genai.__file__).parent
 # Where Keras keeps what it has traced for each.
 FUNCTIONS = {"fit": "train_function", "evaluate": "test_function"}
 METHODS = {name: getattr(keras.Model, name) for name in FUNCTIONS}
@@ -35,6 +37,13 @@ logging.get_absl_handler().python_handler.stream = sys.__stderr__
 def pytest_xdist_auto_num_workers():
     """One more than there are cores, while some wait for other processes."""
     return os.cpu_count() + 1
+
+
+def pytest_ignore_collect(collection_path):
+    """Modules without an example are not imported to look for one."""
+    is_module = PACKAGE in collection_path.parents and collection_path.is_file()
+    if is_module and b">>>" not in collection_path.read_bytes():
+        return True
 
 
 def pytest_itemcollected(item):

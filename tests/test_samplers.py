@@ -2,7 +2,6 @@
 
 import itertools
 
-import keras_hub
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -173,28 +172,37 @@ def test_beams_take_their_state_along():
 
 # --- KerasHub's samplers -----------------------------------------------------
 
+# name -> (their sampler, its arguments, our choice)
 SAMPLERS = {
-    "random": (keras_hub.samplers.RandomSampler(seed=1), Choice()),
+    "random": ("RandomSampler", {}, Choice()),
     "temperature": (
-        keras_hub.samplers.RandomSampler(seed=1, temperature=0.5),
+        "RandomSampler",
+        {"temperature": 0.5},
         Choice(temperature=0.5),
     ),
-    "top_k": (keras_hub.samplers.TopKSampler(k=3, seed=1), Choice(top_k=3)),
-    "top_p": (
-        keras_hub.samplers.TopPSampler(p=0.7, seed=1),
-        Choice(top_p=0.7),
-    ),
+    "top_k": ("TopKSampler", {"k": 3}, Choice(top_k=3)),
+    "top_p": ("TopPSampler", {"p": 0.7}, Choice(top_p=0.7)),
     "top_p_of_warm": (
-        keras_hub.samplers.TopPSampler(p=0.7, seed=1, temperature=2.0),
+        "TopPSampler",
+        {"p": 0.7, "temperature": 2.0},
         Choice(temperature=2.0, top_p=0.7),
     ),
 }
 
 
+@pytest.fixture(scope="module")
+def samplers():
+    """KerasHub takes seconds to import: one worker does."""
+    from keras_hub import samplers
+
+    return samplers
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("token", range(3))
-def test_draws_agree_with_keras_hub(name, token):
-    sampler, choice = SAMPLERS[name]
+def test_draws_agree_with_keras_hub(name, token, samplers):
+    theirs, arguments, choice = SAMPLERS[name]
+    sampler = getattr(samplers, theirs)(seed=1, **arguments)
     logits = np.repeat(np.log(CHAIN[token : token + 1]), 4000, axis=0)
     theirs = sampler.get_next_token(sampler.compute_probabilities(logits))
     uniform = np.random.default_rng(token).random(4000).astype("float32")
@@ -219,12 +227,12 @@ def theirs_in_a_loop(sampler, prompt, count):
 
 
 @pytest.mark.parametrize("prompt", [[0], [1], [2, 3]])
-def test_greedy_and_beam_search_agree_with_keras_hub(prompt):
+def test_greedy_and_beam_search_agree_with_keras_hub(prompt, samplers):
     # Without an end: their beams go on after it.
-    greedy = keras_hub.samplers.GreedySampler()
+    greedy = samplers.GreedySampler()
     made, _ = run(Stub(chain=ENDLESS), [prompt], 8, Choice(temperature=0.0))
     assert made == [theirs_in_a_loop(greedy, prompt, 8)]
     for num_beams in (2, 3):
-        beams = keras_hub.samplers.BeamSampler(num_beams=num_beams)
+        beams = samplers.BeamSampler(num_beams=num_beams)
         made, _ = run(Stub(chain=ENDLESS), [prompt], 8, num_beams=num_beams)
         assert made == [theirs_in_a_loop(beams, prompt, 8)]
