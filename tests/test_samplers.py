@@ -201,8 +201,8 @@ def samplers():
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("token", range(3))
 def test_draws_agree_with_keras_hub(name, token, samplers):
-    theirs, arguments, choice = SAMPLERS[name]
-    sampler = getattr(samplers, theirs)(seed=1, **arguments)
+    class_name, arguments, choice = SAMPLERS[name]
+    sampler = getattr(samplers, class_name)(seed=1, **arguments)
     logits = np.repeat(np.log(CHAIN[token : token + 1]), 4000, axis=0)
     theirs = sampler.get_next_token(sampler.compute_probabilities(logits))
     uniform = np.random.default_rng(token).random(4000).astype("float32")
