@@ -1,6 +1,7 @@
 """The arrows of the house: which folder imports which."""
 
 import ast
+import os
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,10 @@ def test_unknown_names_are_attribute_errors():
 def test_no_file_has_outgrown_a_sitting():
     for path in FILES:
         assert len(path.read_text().splitlines()) <= 600, path
+
+
+def test_the_tests_of_a_file_have_one_worker(request):
+    # By the group in their names, or each worker makes their fixtures again.
+    is_alone = "PYTEST_XDIST_WORKER" not in os.environ
+    is_grouped = request.node.nodeid.endswith("@test_structure.py")
+    assert is_grouped != is_alone
