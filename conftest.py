@@ -1,6 +1,7 @@
 """What all tests and doctests share: TensorFlow, and the order of tests."""
 
 import functools
+import gc
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ import keras_genai
 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) >= os.cpu_count():
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+# What is imported stays; once it is, `fresh.collect_garbage_rarely`.
+gc.disable()
 # Imported once and quietly, before any test module does.
 keras_genai.prepare_tensorflow()
 

@@ -8,7 +8,6 @@ from keras_genai.runs import run
 
 fresh.make_graphs_quickly()
 fresh.tune_no_data()
-fresh.collect_garbage_rarely()
 
 
 def pytest_collection_finish():
