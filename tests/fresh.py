@@ -67,7 +67,7 @@ def collect_garbage_rarely():
 
     gc.freeze()
     gc.enable()
-    gc.set_threshold(200_000, 10, 10)
+    gc.set_threshold(1_000_000, 10, 10)
     lite.gc = types.SimpleNamespace(collect=lambda: 0)
 
 
