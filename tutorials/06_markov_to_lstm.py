@@ -458,7 +458,7 @@ rules = {
 }
 
 
-def write(rule, prompt="The ", count=150):
+def write(rule, prompt="The ", count=NEW_TOKENS // 2):
     tokens = list(tokenizer.encode(prompt))
     logits, state = model.extend(
         np.array([tokens]), model.initial_state(1), position=0
