@@ -15,26 +15,25 @@ import keras_genai
 if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)) >= os.cpu_count():
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-# What is imported stays; once it is, `fresh.collect_garbage_rarely`.
-gc.disable()
-# Imported once and quietly, before any test module does.
-keras_genai.prepare_tensorflow()
-
-import keras  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from tensorflow.python.framework import config, ops  # noqa: E402
-
-from keras_genai.models import base  # noqa: E402
-
 PACKAGE = Path(keras_genai.__file__).parent
 # Where Keras keeps what it has traced for each.
 FUNCTIONS = {"fit": "train_function", "evaluate": "test_function"}
-METHODS = {name: getattr(keras.Model, name) for name in FUNCTIONS}
-STEPS_PER_EXECUTION = base.STEPS_PER_EXECUTION
 
-# Gradio's server closes what absl logs to: not pytest's file, whichever test
-# starts one first.
-logging.get_absl_handler().python_handler.stream = sys.__stderr__
+
+@functools.cache
+def import_tensorflow():
+    """Imports it once and quietly, before any test module does."""
+    # What is imported stays; once it is, `fresh.collect_garbage_rarely`.
+    gc.disable()
+    keras_genai.prepare_tensorflow()
+    # Gradio's server closes what absl logs to: not pytest's file, whichever
+    # test starts one first.
+    logging.get_absl_handler().python_handler.stream = sys.__stderr__
+
+
+def pytest_collectstart():
+    """Not earlier: pytest-xdist hands out tests in a process without it."""
+    import_tensorflow()
 
 
 def pytest_xdist_auto_num_workers():
@@ -72,6 +71,8 @@ def pytest_runtest_teardown():
     new name for each graph, and holds the graph, its kernels and its variables
     by that: 30 MB a training, and gigabytes in all of the tests.
     """
+    from tensorflow.python.framework import config, ops
+
     config.disable_op_determinism()
     registered = ops.gradient_registry._registry
     for name in list(registered):
@@ -93,10 +94,12 @@ def eager_where_short(method):
 
     Tracing a step takes as long as nine of them without a graph.
     """
+    import tensorflow as tf
 
     @functools.wraps(method)
     def wrapper(model, x=None, *args, **kwargs):
-        steps = tf.data.experimental.cardinality(x) if is_data(x) else -1
+        is_data = isinstance(x, tf.data.Dataset)
+        steps = tf.data.experimental.cardinality(x) if is_data else -1
         epochs = kwargs.get("epochs", 1) - kwargs.get("initial_epoch", 0)
         fixed = model.run_eagerly or tf.distribute.has_strategy()
         if fixed or not 0 <= steps * epochs <= 8:
@@ -115,27 +118,32 @@ def eager_where_short(method):
     return wrapper
 
 
-def is_data(x):
-    return isinstance(x, tf.data.Dataset)
-
-
 @pytest.fixture(autouse=True, scope="session")
 def quick_training():
     """One step an execution, and no graph for a few: see `as_graphs`."""
+    import keras
+
+    from keras_genai.models import base
+
+    methods = [
+        (keras.Model, name, getattr(keras.Model, name)) for name in FUNCTIONS
+    ]
+    of_users = [
+        (base, "STEPS_PER_EXECUTION", base.STEPS_PER_EXECUTION),
+        *methods,
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "STEPS_PER_EXECUTION", 1)
-        for name in METHODS:
-            short = eager_where_short(METHODS[name])
-            patch.setattr(keras.Model, name, short)
-        yield
+        for owner, name, method in methods:
+            patch.setattr(owner, name, eager_where_short(method))
+        yield of_users
 
 
 @pytest.fixture
-def as_graphs(monkeypatch):
+def as_graphs(monkeypatch, quick_training):
     """Steps are traced, and several are one execution, as users have it."""
-    monkeypatch.setattr(base, "STEPS_PER_EXECUTION", STEPS_PER_EXECUTION)
-    for name, method in METHODS.items():
-        monkeypatch.setattr(keras.Model, name, method)
+    for setting in quick_training:
+        monkeypatch.setattr(*setting)
 
 
 def set_xla(patch, is_on):

@@ -3,14 +3,11 @@
 import fresh
 import pytest
 
-from keras_genai.export import check, runtimes
-from keras_genai.runs import run
-
-fresh.make_graphs_quickly()
-fresh.tune_no_data()
-
 
 def pytest_collection_finish():
+    """Where tests run, and not where they are only handed out."""
+    fresh.make_graphs_quickly()
+    fresh.tune_no_data()
     fresh.collect_garbage_rarely()
 
 
@@ -39,15 +36,17 @@ def no_network(monkeypatch):
 @pytest.fixture
 def without_export(monkeypatch):
     """Runs end without an export, which takes longer than they do."""
+    from keras_genai.runs import run
+
     monkeypatch.setattr(run, "checked_export", lambda *given: 0.0)
-
-
-_run_apart = check._run_apart
 
 
 @pytest.fixture(autouse=True, scope="session")
 def exports_in_forks():
     """Exports are asked in forks: some tests ask for `new_interpreter`."""
+    from keras_genai.export import check, runtimes
+
+    as_for_users = check, "_run_apart", check._run_apart
     script = (
         "import runpy;"
         f"runpy.run_path({runtimes.__file__!r}, run_name='__main__')"
@@ -56,10 +55,10 @@ def exports_in_forks():
         patch.setattr(
             check, "_run_apart", lambda *given: fresh.run(script, *given)
         )
-        yield
+        yield as_for_users
 
 
 @pytest.fixture
-def new_interpreter(monkeypatch):
+def new_interpreter(monkeypatch, exports_in_forks):
     """Exports are asked by a new interpreter, as for users."""
-    monkeypatch.setattr(check, "_run_apart", _run_apart)
+    monkeypatch.setattr(*exports_in_forks)
