@@ -23,8 +23,7 @@ FUNCTIONS = {"fit": "train_function", "evaluate": "test_function"}
 @functools.cache
 def import_tensorflow():
     """Imports it once and quietly, before any test module does."""
-    # What is imported stays; once it is, `fresh.collect_garbage_rarely`.
-    gc.disable()
+    gc.disable()  # what is imported stays
     keras_genai.prepare_tensorflow()
     # Gradio's server closes what absl logs to: not pytest's file, whichever
     # test starts one first.
@@ -34,6 +33,10 @@ def import_tensorflow():
 def pytest_collectstart():
     """Not earlier: pytest-xdist hands out tests in a process without it."""
     import_tensorflow()
+
+
+def pytest_collection_finish():
+    gc.enable()
 
 
 def pytest_xdist_auto_num_workers():
