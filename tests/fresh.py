@@ -66,7 +66,7 @@ def collect_garbage_rarely():
     from tensorflow.lite.python import lite
 
     gc.freeze()
-    gc.set_threshold(1_000_000, 10, 10)
+    gc.set_threshold(1_000_000, 1, 10)
     lite.gc = types.SimpleNamespace(collect=lambda: 0)
 
 
