@@ -46,7 +46,7 @@ def exports_in_forks():
     """Exports are asked in forks: some tests ask for `new_interpreter`."""
     from keras_genai.export import check, runtimes
 
-    as_for_users = check, "_run_apart", check._run_apart
+    of_users = check, "_run_apart", check._run_apart
     script = (
         "import runpy;"
         f"runpy.run_path({runtimes.__file__!r}, run_name='__main__')"
@@ -55,7 +55,7 @@ def exports_in_forks():
         patch.setattr(
             check, "_run_apart", lambda *given: fresh.run(script, *given)
         )
-        yield as_for_users
+        yield of_users
 
 
 @pytest.fixture

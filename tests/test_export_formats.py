@@ -118,7 +118,7 @@ def test_a_chain_is_refused_with_the_reasons(format, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_model_of_ids_alone_gives_logits(tmp_path):
+def test_a_model_of_ids_alone_gives_logits(tmp_path, new_interpreter):
     model = GPT(7, num_layers=1, num_heads=2, hidden_dim=4, seed=0)
     assert list(model.network_signatures()) == ["logits"]
     path = model.export(tmp_path / "gpt", format="onnx")
@@ -171,7 +171,9 @@ def test_text_in_a_saved_model_is_compared(name, tmp_path):
     assert check_export(path, model, count=3) <= 1e-6
 
 
-def test_the_scores_of_texts_are_compared(tmp_path, monkeypatch):
+def test_the_scores_of_texts_are_compared(
+    tmp_path, monkeypatch, new_interpreter
+):
     model = LANGUAGE_MODELS["lstm"]()
     path = model.export(tmp_path / "served")
     signatures = model.signatures()
