@@ -126,17 +126,17 @@ def quick_training():
     """One step an execution, and no graph for a few: see `as_graphs`."""
     import keras
 
-    from keras_genai.models import base
+    from keras_genai.models import fitting
 
     methods = [
         (keras.Model, name, getattr(keras.Model, name)) for name in FUNCTIONS
     ]
     of_users = [
-        (base, "STEPS_PER_EXECUTION", base.STEPS_PER_EXECUTION),
+        (fitting, "STEPS_PER_EXECUTION", fitting.STEPS_PER_EXECUTION),
         *methods,
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(base, "STEPS_PER_EXECUTION", 1)
+        patch.setattr(fitting, "STEPS_PER_EXECUTION", 1)
         for owner, name, method in methods:
             patch.setattr(owner, name, eager_where_short(method))
         yield of_users

@@ -68,10 +68,10 @@ def run_steps_eagerly():
     import tensorflow as tf
 
     from keras_genai.data import sources
-    from keras_genai.models import base
+    from keras_genai.models import fitting
 
     tf.config.run_functions_eagerly(True)
-    base.STEPS_PER_EXECUTION = 1
+    fitting.STEPS_PER_EXECUTION = 1
     sources._offline_set = functools.cache(sources._offline_set)
 
 

@@ -26,6 +26,8 @@ class PSNR(keras.metrics.Mean):
         20.0
     """
 
+    _direction = "up"  # what Keras asks for where a callback monitors it
+
     def __init__(self, name="psnr", **kwargs):
         super().__init__(name=name, **kwargs)
 
@@ -62,6 +64,8 @@ class SSIM(keras.metrics.Mean):
     Reference:
         Wang et al., Image quality assessment, 2004.
     """
+
+    _direction = "up"  # what Keras asks for where a callback monitors it
 
     def __init__(self, name="ssim", **kwargs):
         super().__init__(name=name, **kwargs)
@@ -104,6 +108,8 @@ class ActiveUnits(keras.metrics.Metric):
     """
 
     threshold = 0.01
+
+    _direction = "up"  # what Keras asks for where a callback monitors it
 
     def __init__(self, latent_dim, name="active_units", **kwargs):
         super().__init__(name=name, **kwargs)

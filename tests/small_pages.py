@@ -15,7 +15,7 @@ import keras_genai as kg
 from keras_genai import layers as networks
 from keras_genai.data import corpora, sources
 from keras_genai.evaluation import features
-from keras_genai.models import base, dcgan
+from keras_genai.models import dcgan, fitting
 from keras_genai.recipes import RECIPES
 
 DIGITS = {"train": 250, "test": 60}
@@ -106,7 +106,7 @@ def compile_little():
         family.compiled_loop = False
     for family in (kg.GPT, kg.LSTMLanguageModel):
         family.xla = False
-    base.STEPS_PER_EXECUTION = 1
+    fitting.STEPS_PER_EXECUTION = 1
 
 
 def trace_little():

@@ -21,6 +21,8 @@ class RaiseOnNaN(keras.callbacks.Callback):
         >>> callback = RaiseOnNaN()
     """
 
+    looks_at_executions = True  # not at each batch: `fit` may take several
+
     def on_train_batch_end(self, batch, logs=None):
         for name, value in (logs or {}).items():
             if not math.isfinite(value):
@@ -153,6 +155,8 @@ class TrainingDoctor(keras.callbacks.Callback):
         >>> doctor.alarms
         []
     """
+
+    looks_at_executions = True  # as of `RaiseOnNaN`
 
     def __init__(
         self,

@@ -174,7 +174,7 @@ def _sum_weights(model, dataset, k, seed, verbose, at_once=8192):
         dataset.set_epoch(0)  # the same binarisation every time
     compiled, results = None, []
     for batch in dataset:
-        images, labels = model.unpack(batch)
+        images, labels = model.unpack(model.check(batch))
         compiled = compiled or tf.function(
             add, autograph=False
         ).get_concrete_function(

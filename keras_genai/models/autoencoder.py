@@ -13,10 +13,13 @@ from keras_genai.models.checks import (
     check_at_least_one,
     check_code_array,
     check_image_array,
+    check_image_batch,
     check_image_shape,
     check_images,
     check_network,
     check_num_samples,
+    check_weights,
+    packed,
 )
 from keras_genai.replicas import batch_mean, draw, total
 
@@ -63,6 +66,8 @@ class Autoencoder(GenerativeModel):
     """
 
     network_names = ("encoder", "decoder")
+    objective = "the cross-entropy of pixels, summed over an image"
+    prediction = "reconstructions"
 
     def __init__(
         self,
@@ -109,7 +114,7 @@ class Autoencoder(GenerativeModel):
 
     @property
     def metrics(self):
-        return [self.loss_tracker, self.psnr]
+        return [self.loss_tracker, self.psnr, *self._users_metrics]
 
     def call(self, images, training=False):
         codes = self._codes(images, training)
@@ -142,23 +147,40 @@ class Autoencoder(GenerativeModel):
         """What the encoder is shown of images: here, the images."""
         return images
 
+    def check(self, data):
+        return check_image_batch(data, self, 0, 1)
+
+    def unpack(self, data):
+        """Takes from a batch what the encoder sees and what is to come back.
+
+        Args:
+            data: A batch, as from `check`.
+
+        Returns:
+            Pair of float tensors `(batch, height, width, channels)`.
+        """
+        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return self.corrupt(images), images
+
     def train_step(self, data):
-        images = self._images(data)
-        inputs = self.corrupt(images)
+        inputs, images = self.unpack(data)
         with tf.GradientTape() as tape:
             losses, reconstructions, codes = self.losses_per_example(
                 inputs, images, training=True
             )
+            losses = self.weighed(losses, data)
             loss = batch_mean(losses)
 
         self.minimize(loss, tape)
         self._update_code_statistics(codes)
+        self.compare(images, reconstructions, data)
         return self._report(losses, images, inputs, reconstructions)
 
     def test_step(self, data):
-        images = self._images(data)
-        inputs = self.corrupt(images)
+        inputs, images = self.unpack(data)
         losses, reconstructions, _ = self.losses_per_example(inputs, images)
+        losses = self.weighed(losses, data)
+        self.compare(images, reconstructions, data)
         return self._report(losses, images, inputs, reconstructions)
 
     def _report(self, losses, images, inputs, reconstructions):
@@ -281,18 +303,15 @@ class Autoencoder(GenerativeModel):
             "networks": self.networks,
         }
 
-    def _images(self, data):
-        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return check_images(images, self.image_shape, 0, 1)
-
 
 @keras.saving.register_keras_serializable("keras_genai")
 class DenoisingAutoencoder(Autoencoder):
     """Autoencoder that is shown corrupted images and gives clean ones back.
 
     The corruption is drawn afresh in every step, inside the model, so that no
-    image is ever corrupted twice in the same way. What comes back is the
-    expected clean image: where several are possible, their average.
+    image is ever corrupted twice in the same way. Where `fit` is given pairs,
+    `fit(corrupted, clean)`, those are learned as they are. What comes back is
+    the expected clean image: where several are possible, their average.
 
     Args:
         image_shape: `(height, width, channels)`, as in `Autoencoder`.
@@ -362,6 +381,22 @@ class DenoisingAutoencoder(Autoencoder):
     @property
     def metrics(self):
         return [*super().metrics, self.corrupted_psnr]
+
+    def check(self, data):
+        images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
+        if targets is None or len(targets.shape) < 3:  # labels
+            return super().check(data)
+        return packed(
+            check_images(images, self.image_shape, 0, 1),
+            check_images(targets, self.image_shape, 0, 1),
+            check_weights(weights),
+        )
+
+    def unpack(self, data):
+        images, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if targets is None:
+            return self.corrupt(images), images
+        return images, targets
 
     def corrupt(self, images, seed=None):
         """Corrupts images as in training; pixels stay in [0, 1].

@@ -1,28 +1,23 @@
 """What every model family shares: the seed, the whole of its state, export."""
 
-import contextlib
 import functools
 import inspect
-import re
-import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import ops
 
-from keras_genai import export, replicas
+from keras_genai import export
 from keras_genai.export.saved_model import graph
+from keras_genai.models.fitting import Fitting
 
 # Arguments that the signatures of more than one family take.
 NUM_SAMPLES = tf.TensorSpec((), "int32", "num_samples")
 SEED = tf.TensorSpec((), "int32", "seed")
-# Where `compile` may choose: batches between two returns to Python.
-STEPS_PER_EXECUTION = 8
 _SIZES = ("image_shape", "latent_dim", "num_classes", "max_sequence_length")
 
 
-class GenerativeModel(keras.Model):
+class GenerativeModel(Fitting):
     """A `keras.Model` that keeps all of its state and exports its samples.
 
     A family subclasses it, makes its networks in `__init__`, and gives
@@ -55,116 +50,6 @@ class GenerativeModel(keras.Model):
 
     makes = "images"  # or "text" or "music": what `generate` returns
     network_names = ()  # arguments and attributes that are networks
-    learning_rate = 1e-3  # of the optimizer that `compile` is not given
-    xla = False  # whether XLA compiles the steps of `fit` on a CPU too
-
-    @classmethod
-    def make_optimizer(cls, learning_rate):
-        """The optimizer that suits the family.
-
-        Args:
-            learning_rate: Float, or
-                `keras.optimizers.schedules.LearningRateSchedule`.
-
-        Returns:
-            `keras.optimizers.Optimizer`.
-        """
-        return keras.optimizers.Adam(learning_rate)
-
-    def compile(
-        self,
-        optimizer=None,
-        steps_per_execution=None,
-        jit_compile=None,
-        **kwargs,
-    ):
-        """Chooses the optimizer.
-
-        Args:
-            optimizer: `keras.optimizers.Optimizer` or its name, or `None` for
-                that of `make_optimizer` with the family's `learning_rate`.
-            steps_per_execution: Integer >= 1, batches between two returns to
-                Python, where callbacks and the progress bar are; or `None`
-                for 8, which trains small networks up to a third faster than
-                1, but for 1 where TensorFlow cannot do more: eagerly and on
-                several devices.
-            jit_compile: Boolean, whether XLA compiles the steps, or `"auto"`
-                for Keras's choice, which is yes on a GPU; or `None` for that
-                and, where it is faster for the family, yes on a CPU too.
-            **kwargs: `run_eagerly` and the like, for `keras.Model.compile`.
-        """
-        if optimizer is None:
-            optimizer = self.make_optimizer(self.learning_rate)
-        # As they were given, for `get_compile_config`: another machine may
-        # have other devices.
-        self._given = {
-            "steps_per_execution": steps_per_execution,
-            "jit_compile": jit_compile,
-        }
-        single = not (kwargs.get("run_eagerly") or tf.distribute.has_strategy())
-        if steps_per_execution is None:
-            steps_per_execution = STEPS_PER_EXECUTION if single else 1
-        super().compile(
-            optimizer=optimizer,
-            steps_per_execution=steps_per_execution,
-            jit_compile="auto" if jit_compile is None else jit_compile,
-            **kwargs,
-        )
-        if jit_compile is None and self.xla and single:
-            # Where XLA cannot be (TensorFlow's determinism), Keras would warn.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                self.jit_compile = True
-        # Slots must exist before `load_model` can fill them.
-        self.optimizer.build(self.trainable_variables)
-
-    def scaled(self, optimizer):
-        """The optimizer, scaling its loss where networks need it.
-
-        Keras does so with a model's one optimizer; a GAN has two.
-
-        Args:
-            optimizer: `keras.optimizers.Optimizer`.
-
-        Returns:
-            `keras.optimizers.Optimizer`.
-        """
-        scales = keras.optimizers.LossScaleOptimizer
-        if self.dtype_policy.name != "mixed_float16":
-            return optimizer
-        return optimizer if isinstance(optimizer, scales) else scales(optimizer)
-
-    def minimize(self, loss, tape, network=None, optimizer=None):
-        """Takes one step of an optimizer down the gradient of a loss.
-
-        Args:
-            loss: Float scalar tensor, this replica's share of it, as from
-                `keras_genai.replicas.batch_mean`.
-            tape: `tf.GradientTape` that recorded it.
-            network: What is to learn, or `None` for the whole model.
-            optimizer: `keras.optimizers.Optimizer`, or `None` for the model's
-                own.
-        """
-        network = self if network is None else network
-        optimizer = self.optimizer if optimizer is None else optimizer
-        variables = network.trainable_variables
-        # Scaled up where 16 bits would lose small gradients; `apply` undoes it.
-        start = optimizer.scale_loss(ops.ones_like(loss))
-        gradients = tape.gradient(loss, variables, output_gradients=start)
-        gradients = replicas.whole_gradients(gradients, optimizer)
-        optimizer.apply(gradients, variables)
-
-    def results(self):
-        """What a step reports.
-
-        Returns:
-            Dictionary: name -> float tensor, one a metric.
-        """
-        results = {metric.name: metric.result() for metric in self.metrics}
-        if replicas.on_several_machines():
-            # Keras averages over the first axis there.
-            return {name: value[None] for name, value in results.items()}
-        return results
 
     def get_config(self):
         networks = {
@@ -186,97 +71,6 @@ class GenerativeModel(keras.Model):
             if name in config
         }
         return cls(**{**config, **networks})
-
-    def get_compile_config(self):
-        return {
-            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
-            **self._given,
-        }
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-
-    def fit(self, x=None, *args, callbacks=None, **kwargs):
-        """Trains as `keras.Model.fit` does, with data that know their epoch.
-
-        A data set from `keras_genai.image_dataset` is shuffled by (seed,
-        epoch). `fit` tells it the epoch, so that a run resumed by
-        `keras.callbacks.BackupAndRestore` sees what an unbroken one would.
-
-        Args:
-            x: What `keras.Model.fit` takes, a `tf.data.Dataset` above all.
-            *args: As in `keras.Model.fit`.
-            callbacks: Callback, or list of callbacks.
-            **kwargs: As in `keras.Model.fit`.
-
-        Returns:
-            A `keras.callbacks.History`.
-
-        Raises:
-            ValueError: If the images have another shape, type or range than
-                the model works on, or are not finite.
-        """
-        if isinstance(x, tf.data.Dataset):
-            # A data set shuffles itself; Keras warns where it is asked to.
-            kwargs.setdefault("shuffle", False)
-        ours = []
-        if hasattr(x, "set_epoch"):
-            follow = keras.callbacks.LambdaCallback(
-                on_epoch_begin=lambda epoch, logs: x.set_epoch(epoch)
-            )
-            ours.append(follow)
-        with _refusals_as_value_errors():
-            return super().fit(
-                x, *args, callbacks=_joined(callbacks, ours), **kwargs
-            )
-
-    def evaluate(self, x=None, *args, callbacks=None, **kwargs):
-        """Evaluates as `keras.Model.evaluate` does.
-
-        A data set from `keras_genai.image_dataset` is read as in its first
-        epoch, so that what is drawn for it is the same every time.
-
-        Args:
-            x: What `keras.Model.evaluate` takes, a `tf.data.Dataset` above
-                all.
-            *args: As in `keras.Model.evaluate`.
-            callbacks: Callback, or list of callbacks.
-            **kwargs: As in `keras.Model.evaluate`.
-
-        Returns:
-            Dictionary of Python floats, one a metric, under the names that
-            `fit` reports, unless `return_dict=False`.
-
-        Raises:
-            ValueError: As `fit`.
-        """
-        kwargs.setdefault("return_dict", True)
-        if hasattr(x, "set_epoch"):
-            x.set_epoch(0)
-        with _refusals_as_value_errors():
-            return super().evaluate(
-                x,
-                *args,
-                callbacks=_joined(callbacks, []),
-                **kwargs,
-            )
-
-    def _maybe_symbolic_build(self, *args, **kwargs):
-        """Under a strategy Keras builds what is not built, by one batch.
-
-        Every family is built in `__init__`, and not every one is called on
-        what `fit` is given.
-        """
-
-    def _make_function(self, step_function):
-        function = super()._make_function(step_function)
-        # TensorFlow counts the traces of this line of Keras over all models,
-        # and five in forty executions, of several steps each, are soon there,
-        # with no function traced twice. Each is to be counted for itself.
-        for traced in (cell.cell_contents for cell in function.__closure__):
-            if hasattr(traced, "_key_for_call_stats"):
-                traced._key_for_call_stats = traced._python_function
-        return function
 
     def signatures(self):
         """The functions that `export` writes; each family gives its own.
@@ -497,52 +291,3 @@ def _traced_once(make):
         return dict(self._traced[make])
 
     return method
-
-
-class _ProgressBar(keras.callbacks.ProgbarLogger):
-    """Keras's, but it counts no further than to the last batch.
-
-    With several steps an execution Keras counts whole executions, and would
-    show 40 of 36 steps.
-    """
-
-    def on_train_batch_end(self, batch, logs=None):
-        super().on_train_batch_end(self._within(batch), logs)
-
-    def on_test_batch_end(self, batch, logs=None):
-        super().on_test_batch_end(self._within(batch), logs)
-
-    def _within(self, batch):
-        return batch if self.target is None else min(batch, self.target - 1)
-
-
-def _joined(callbacks, ours):
-    """The user's callbacks, ours and a progress bar, if there is none."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        for callback in ours:
-            callbacks.append(callback)
-        return callbacks
-    theirs = tf.nest.flatten(callbacks or [])
-    if any(isinstance(each, keras.callbacks.ProgbarLogger) for each in theirs):
-        return [*theirs, *ours]
-    return [*theirs, *ours, _ProgressBar()]
-
-
-@contextlib.contextmanager
-def _refusals_as_value_errors():
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        # In a graph the parts of a message are in brackets; eagerly they are
-        # lines, and strings are bytes.
-        message = str(error)
-        traced = re.search(r"assertion failed: (.*Received: .*)", message)
-        eager = re.search(r"Summarized data: (b'.*Received: .*)", message, re.S)
-        if traced:
-            message = traced[1].replace("] [", " ").strip("[]")
-        elif eager:
-            lines = eager[1].splitlines()
-            message = " ".join(re.sub(r"^b'(.*)'$", r"\1", x) for x in lines)
-        else:
-            raise
-        raise ValueError(message) from None

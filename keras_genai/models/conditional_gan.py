@@ -10,9 +10,7 @@ from keras_genai.models.base import NUM_SAMPLES, SEED
 from keras_genai.models.checks import (
     check_at_least_one,
     check_image_shape,
-    check_images,
     check_label_array,
-    check_labels,
 )
 from keras_genai.models.dcgan import (
     dcgan_features,
@@ -213,10 +211,12 @@ class ConditionalGAN(GAN):
         }
 
     def unpack(self, data):
-        """Checks a batch of images and labels; see `GAN.unpack`."""
+        """Takes images and labels from a batch; see `GAN.unpack`."""
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        labels = check_labels(labels, self.num_classes)
-        return check_images(images, self.image_shape, -1, 1), (labels,)
+        return images, (labels,)
+
+    def check(self, data):
+        return super().check(data, self.num_classes)
 
     def _make_images(self, noise, labels, training=True):
         images = self.generator([noise, labels], training=training)

@@ -10,9 +10,8 @@ from keras_genai.layers import LabelPlanes
 from keras_genai.models.base import NUM_SAMPLES, SEED
 from keras_genai.models.checks import (
     check_at_least_one,
-    check_images,
+    check_image_batch,
     check_label_array,
-    check_labels,
     check_num_samples,
 )
 from keras_genai.models.vae import VAE
@@ -183,8 +182,10 @@ class ConditionalVAE(VAE):
 
     def unpack(self, data):
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        labels = check_labels(labels, self.num_classes)
-        return check_images(images, self.image_shape, 0, 1), (labels,)
+        return images, (labels,)
+
+    def check(self, data):
+        return check_image_batch(data, self, 0, 1, self.num_classes)
 
     def _labels(self, labels, examples):
         return (check_label_array(labels, len(examples), self.num_classes),)

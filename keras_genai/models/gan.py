@@ -1,22 +1,25 @@
-"""GAN: the adversarial step for any two networks, and the plain MLP pair."""
+"""GAN: the adversarial step for any two networks."""
 
 import math
 
 import keras
 import numpy as np
 import tensorflow as tf
-from keras import layers, ops
+from keras import ops
 
 from keras_genai import losses
-from keras_genai.layers import Dropout, glorot, layer_seeds
 from keras_genai.models.augmentation import get_augmentation
 from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
 from keras_genai.models.checks import (
+    after,
     check_at_least_one,
+    check_image_batch,
     check_image_shape,
-    check_images,
     check_num_samples,
+    packed,
 )
+from keras_genai.models.mlp import mlp_discriminator, mlp_generator
+from keras_genai.models.optimizer_pair import OptimizerPair
 from keras_genai.replicas import batch_mean, draw
 from keras_genai.sampling import seeded_noise
 
@@ -110,6 +113,8 @@ class GAN(GenerativeModel):
         self.averaged_generator.trainable = False
         self.built = True
         self._trackers = {name: keras.metrics.Mean(name) for name in _REPORTED}
+        for name in ("d_real_accuracy", "d_fake_accuracy"):
+            self._trackers[name]._direction = "up"
 
     @classmethod
     def make_optimizer(cls, learning_rate):
@@ -117,8 +122,9 @@ class GAN(GenerativeModel):
 
     def compile(
         self,
-        d_optimizer=None,
+        optimizer=None,
         g_optimizer=None,
+        d_optimizer=None,
         loss="non_saturating",
         label_smoothing=0.0,
         gradient_penalty=0.0,
@@ -127,9 +133,11 @@ class GAN(GenerativeModel):
         """Chooses the two optimizers and the game.
 
         Args:
-            d_optimizer: The discriminator's optimizer, or `None` for that of
+            optimizer: `None`. Of two optimizers given without names it is
+                the discriminator's; one for both is refused.
+            g_optimizer: The generator's optimizer, or `None` for that of
                 `make_optimizer` with the family's `learning_rate`.
-            g_optimizer: The generator's optimizer, as `d_optimizer`.
+            d_optimizer: The discriminator's optimizer, as `g_optimizer`.
             loss: `"non_saturating"` (default), `"minimax"`,
                 `"least_squares"`, `"hinge"` or `"wasserstein"`, which needs a
                 critic whose slope is bounded: by the penalty, or by spectral
@@ -147,14 +155,23 @@ class GAN(GenerativeModel):
                 is out of range, the discriminator has BatchNorm under a
                 penalty, or one optimizer is given for both networks.
         """
-        super().compile(optimizer=None, **kwargs)
+        if optimizer is not None and (d_optimizer or not g_optimizer):
+            raise ValueError(
+                "The two networks play against each other and need an "
+                "optimizer each: compile(d_optimizer=..., g_optimizer=...). "
+                f"Received: optimizer={optimizer!r}"
+            )
+        d_optimizer = d_optimizer or optimizer
+        self._compile(**kwargs)
         if not 0 <= label_smoothing <= 0.5:
             raise ValueError(
                 "`label_smoothing` must be in [0, 0.5]: targets stay "
                 "probabilities, and real stays likelier than generated. "
                 f"Received: label_smoothing={label_smoothing}"
             )
-        if d_optimizer is not None and d_optimizer is g_optimizer:
+        if d_optimizer is g_optimizer and not isinstance(
+            d_optimizer, (str, dict, type(None))
+        ):
             raise ValueError(
                 "The two networks play against each other and need an "
                 "optimizer each. Received: the same object as d_optimizer "
@@ -184,6 +201,17 @@ class GAN(GenerativeModel):
         # Slots must exist before `load_model` can fill them.
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.g_optimizer.build(self.generator.trainable_variables)
+        self.optimizer = OptimizerPair(self)
+
+    def fit(self, *args, **kwargs):
+        history = super().fit(*args, **kwargs)
+        # As Keras does with one: those that average weights leave averages.
+        for optimizer, network in (
+            (self.d_optimizer, self.discriminator),
+            (self.g_optimizer, self.generator),
+        ):
+            optimizer.finalize_variable_values(network.trainable_variables)
+        return history
 
     @property
     def metrics(self):
@@ -453,17 +481,52 @@ class GAN(GenerativeModel):
         }
 
     def unpack(self, data):
-        """Checks a batch.
+        """Takes from a batch what a step needs.
 
         Args:
-            data: What `fit` was given.
+            data: A batch, as from `check`.
 
         Returns:
             Pair: images `(batch, height, width, channels)` in [-1, 1], and
             the tuple of what the networks are shown besides.
         """
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return check_images(images, self.image_shape, -1, 1), ()
+        return images, ()
+
+    def check(self, data, num_classes=None):
+        data = check_image_batch(data, self, -1, 1, num_classes)
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        if weights is not None:
+            raise ValueError(
+                "Generated images have no weights, and real ones beside them "
+                f"cannot have: {type(self).__name__} takes no `sample_weight` "
+                "and no `class_weight`. Received: weights beside images"
+            )
+        return packed(self._look_at_range(images), labels, None)
+
+    def _look_at_range(self, images):
+        """Says it once where the first batch seems to be in [0, 1]."""
+
+        def say(least, greatest):
+            if least >= 0 and greatest > 0.5:
+                self.say_once(
+                    "No pixel of the first batch is below 0. "
+                    f"{type(self).__name__} works on images in [-1, 1]: those "
+                    "in [0, 1] would teach it grey backgrounds. "
+                    "image_dataset(..., value_range=(-1, 1)) gives the former, "
+                    "2 * images - 1 makes them of the latter."
+                )
+            return False
+
+        first = self.g_optimizer.iterations == 0
+        said = tf.cond(
+            first,
+            lambda: tf.numpy_function(
+                say, [tf.reduce_min(images), tf.reduce_max(images)], tf.bool
+            ),
+            lambda: False,
+        )
+        return after(said, images)
 
     def _noise(self, num_samples, seed, noise):
         if noise is not None:
@@ -523,56 +586,6 @@ class GAN(GenerativeModel):
         # A clone has weights of its own; the average starts from the trained.
         copy.set_weights(trained.get_weights())
         return copy
-
-
-def mlp_generator(image_shape, latent_dim, seed=None):
-    """Builds a perceptron from noise to images.
-
-    Args:
-        image_shape: `(height, width, channels)`.
-        latent_dim: Integer, width of the noise.
-        seed: Integer, or `None` for weights drawn at random.
-
-    Returns:
-        `keras.Sequential` from `(batch, latent_dim)` to `(batch, height,
-        width, channels)` in [-1, 1].
-    """
-    seeds = layer_seeds(seed, "generator")
-    network = [layers.Input((latent_dim,))]
-    for units in (256, 512, 1024):
-        network.append(layers.Dense(units, kernel_initializer=glorot(seeds)))
-        network.append(layers.LeakyReLU(0.2))
-        network.append(layers.BatchNormalization(momentum=0.8))
-    network.append(
-        layers.Dense(
-            math.prod(image_shape),
-            activation="tanh",
-            kernel_initializer=glorot(seeds),
-        )
-    )
-    network.append(layers.Reshape(image_shape))
-    return keras.Sequential(network, name="generator")
-
-
-def mlp_discriminator(image_shape, seed=None):
-    """Builds a perceptron from images to one logit.
-
-    Args:
-        image_shape: `(height, width, channels)`.
-        seed: Integer, or `None` for weights drawn at random.
-
-    Returns:
-        `keras.Sequential` from `(batch, height, width, channels)` to
-        `(batch, 1)`, unbounded.
-    """
-    seeds = layer_seeds(seed, "discriminator")
-    network = [layers.Input(image_shape), layers.Flatten()]
-    for units in (1024, 512, 256):
-        network.append(layers.Dense(units, kernel_initializer=glorot(seeds)))
-        network.append(layers.LeakyReLU(0.2))
-        network.append(Dropout(0.3, seed=next(seeds)))
-    network.append(layers.Dense(1, kernel_initializer=glorot(seeds)))
-    return keras.Sequential(network, name="discriminator")
 
 
 def to_unit_range(images):

@@ -9,7 +9,12 @@ from keras import ops
 
 from keras_genai.losses import next_token_losses
 from keras_genai.metrics import BitsPerCharacter, NatsPerStep, Perplexity
-from keras_genai.models.checks import check_at_least_one, check_token_ids
+from keras_genai.models.checks import (
+    check_at_least_one,
+    check_token_ids,
+    check_weights,
+    packed,
+)
 from keras_genai.models.text_in_out import TextInOut
 from keras_genai.replicas import total
 
@@ -34,6 +39,10 @@ class LanguageModel(TextInOut):
     Raises:
         ValueError: If there is no vocabulary, or if there are two.
     """
+
+    objective = "the cross-entropy of the next token"
+    prediction = "logits of the next token"
+    pads = True
 
     def __init__(
         self,
@@ -73,7 +82,12 @@ class LanguageModel(TextInOut):
 
     @property
     def metrics(self):
-        return [self.loss_tracker, self.perplexity, self.cost]
+        return [
+            self.loss_tracker,
+            self.perplexity,
+            self.cost,
+            *self._users_metrics,
+        ]
 
     def initial_state(self, batch_size):
         """What is known before the first token.
@@ -124,73 +138,65 @@ class LanguageModel(TextInOut):
         functions = {} if self.tokenizer is None else self.signatures()
         return {"logits": (logits, [token_ids]), **functions}
 
-    def fit(self, x=None, y=None, *args, **kwargs):
-        return super().fit(*self._checked(x, y), *args, **kwargs)
-
-    def evaluate(self, x=None, y=None, *args, **kwargs):
-        return super().evaluate(*self._checked(x, y), *args, **kwargs)
-
-    def _checked(self, x, y):
-        # Before the step: where XLA compiles it, its assertions are left out.
-        if not isinstance(x, tf.data.Dataset):
-            if y is None and not hasattr(x, "shape"):
-                return x, y  # a generator of pairs
-            try:
-                return self.unpack((x, y))
-            except tf.errors.InvalidArgumentError as error:
-                raise ValueError(error.message) from None
-        checked = x.map(lambda *data: self.unpack(data))
-        if hasattr(x, "set_epoch"):
-            checked.set_epoch = x.set_epoch
-        return checked, y
-
-    # The step: nats a token, averaged over those that are there.
-
-    def train_step(self, data):
-        token_ids, targets = data
-        with tf.GradientTape() as tape:
-            logits = self(token_ids, training=True)
-            losses, weights = next_token_losses(logits, targets)
-            count = total(ops.sum(weights))
-            loss = ops.sum(losses) / ops.maximum(count, 1.0)
-
-        self.minimize(loss, tape)
-        return self._report(losses, weights, targets)
-
-    def test_step(self, data):
-        token_ids, targets = data
-        logits = self(token_ids, training=False)
-        return self._report(*next_token_losses(logits, targets), targets)
-
-    def _report(self, losses, weights, targets):
-        self.loss_tracker.update_state(losses, sample_weight=weights)
-        self.perplexity.update_state(losses, weights)
-        self.cost.update_state(losses, targets)
-        return self.results()
-
-    def unpack(self, data):
-        """Takes token ids and targets from a batch, and checks them.
-
-        Args:
-            data: Pair of integer tensors `(batch, length)`, as
-                `text_dataset` gives.
-
-        Returns:
-            Pair of int32 tensors.
-
-        Raises:
-            ValueError: If they are not such a pair, or ids are out of range.
-        """
-        token_ids, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+    def check(self, data):
+        token_ids, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
         if targets is None:
             raise ValueError(
                 "Expected pairs of token ids and targets, as text_dataset "
                 "gives. Received: one tensor"
             )
-        return (
+        return packed(
             check_token_ids(token_ids, 0, self.vocabulary_size),
             check_token_ids(targets, -1, self.vocabulary_size),
+            check_weights(weights),
         )
+
+    def unpack(self, data):
+        """Takes token ids and targets from a batch.
+
+        Args:
+            data: A batch, as from `check`.
+
+        Returns:
+            Pair of int32 tensors `(batch, length)`.
+        """
+        token_ids, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return token_ids, targets
+
+    # The step: nats a token, averaged over those that are there.
+
+    def train_step(self, data):
+        token_ids, targets = self.unpack(data)
+        with tf.GradientTape() as tape:
+            logits = self(token_ids, training=True)
+            losses, there = next_token_losses(logits, targets)
+            count = total(ops.sum(there))
+            loss = ops.sum(self.weighed(losses, data))
+            loss = loss / ops.maximum(count, 1.0)
+
+        self.minimize(loss, tape)
+        return self._report(logits, losses, there, data)
+
+    def test_step(self, data):
+        token_ids, targets = self.unpack(data)
+        logits = self(token_ids, training=False)
+        losses, there = next_token_losses(logits, targets)
+        return self._report(logits, losses, there, data)
+
+    def _report(self, logits, losses, there, data):
+        token_ids, targets = self.unpack(data)
+        self.loss_tracker.update_state(
+            self.weighed(losses, data), sample_weight=there
+        )
+        self.perplexity.update_state(losses, there)
+        self.cost.update_state(losses, targets)
+        if self._users_metrics:
+            # Where no target is there, nothing is compared.
+            weights = self.weighed(there, data)
+            self.compare(
+                ops.maximum(targets, 0), logits, (token_ids, targets, weights)
+            )
+        return self.results()
 
     def get_config(self):
         tokenizer = self.tokenizer

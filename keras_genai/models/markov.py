@@ -110,24 +110,34 @@ class MarkovChain(LanguageModel):
             )
         super().compile(**{"run_eagerly": True, **kwargs})
 
+    def check(self, data):
+        _, _, weights = keras.utils.unpack_x_y_sample_weight(data)
+        if weights is not None:
+            raise ValueError(
+                "A MarkovChain counts each token once, and takes no "
+                "`sample_weight`. Received: weights beside token ids"
+            )
+        return super().check(data)
+
     def fit(self, *args, **kwargs):
         history = super().fit(*args, **kwargs)
         self._estimate()
         return history
 
     def train_step(self, data):
-        token_ids, targets = data
+        token_ids, targets = self.unpack(data)
         # A batch is scored before it is counted, as if it were held out; by
         # tables that are made anew each time that twice as much is known.
         if self._counted >= 2 * self._estimated:
             self._estimate()
-        losses, weights = next_token_losses(self(token_ids), targets)
+        logits = self(token_ids)
+        losses, known = next_token_losses(logits, targets)
         for n, ngrams in enumerate(self._ngrams):
             contexts, there = self._contexts(token_ids, n)
             keys = contexts * self.vocabulary_size + tf.cast(targets, "int64")
             ngrams.add(keys.numpy()[(there & (targets >= 0)).numpy()])
-        self._counted += int(tf.reduce_sum(weights))
-        return self._report(losses, weights, targets)
+        self._counted += int(tf.reduce_sum(known))
+        return self._report(logits, losses, known, data)
 
     def test_step(self, data):
         self._estimate()

@@ -268,6 +268,7 @@ class PixelCNN(PixelsInOut):
         images, labels = self.unpack(data)
         with tf.GradientTape() as tape:
             losses = -self.pixels(images, *labels).log_prob(images)
+            losses = self.weighed(losses, data)
             loss = batch_mean(losses)
 
         self.minimize(loss, tape)
@@ -275,7 +276,8 @@ class PixelCNN(PixelsInOut):
 
     def test_step(self, data):
         images, labels = self.unpack(data)
-        return self._report(-self.pixels(images, *labels).log_prob(images))
+        losses = -self.pixels(images, *labels).log_prob(images)
+        return self._report(self.weighed(losses, data))
 
     def _report(self, losses):
         self.loss_tracker.update_state(losses)

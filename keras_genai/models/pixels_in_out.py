@@ -8,11 +8,12 @@ from keras_genai import sampling
 from keras_genai.export.saved_model import graph
 from keras_genai.models.base import NUM_SAMPLES, SEED
 from keras_genai.models.checks import (
+    after,
     check_image_array,
-    check_images,
+    check_image_batch,
     check_label_array,
-    check_labels,
     check_num_samples,
+    packed,
 )
 from keras_genai.models.token_by_token import TokenByToken
 
@@ -33,29 +34,24 @@ class PixelsInOut(TokenByToken):
         return 2 if self.likelihood == "bernoulli" else 256
 
     def unpack(self, data):
-        """Takes from a batch what a step needs, and checks it.
+        """Takes from a batch what a step needs.
 
         Args:
-            data: What a data set gives: images, or a pair of images and
-                labels.
+            data: A batch, as from `check`.
 
         Returns:
             Pair: images, and a tuple of labels, empty where the model is not
             conditional.
-
-        Raises:
-            ValueError: If the images are not what the model works on, or
-                labels that it needs are missing.
         """
         images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        if self.num_classes is None:
-            labels = ()
-        else:
-            labels = (check_labels(labels, self.num_classes),)
-        images = check_images(images, self.image_shape, 0, 1)
-        if self.likelihood == "bernoulli":
-            _check_binary(images)
-        return images, labels
+        return images, () if self.num_classes is None else (labels,)
+
+    def check(self, data):
+        data = check_image_batch(data, self, 0, 1, self.num_classes)
+        if self.likelihood != "bernoulli":
+            return data
+        images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
+        return packed(_check_binary(images), labels, weights)
 
     def log_prob(self, images, labels=None):
         """The exact log-probability of images.
@@ -240,7 +236,7 @@ class PixelsInOut(TokenByToken):
 
 def _check_binary(images):
     grey = (images != 0) & (images != 1)
-    tf.debugging.Assert(
+    assertion = tf.debugging.Assert(
         ~tf.reduce_any(grey),
         [
             "Expected pixels that are 0 or 1, as image_dataset(..., "
@@ -249,3 +245,4 @@ def _check_binary(images):
             tf.reduce_sum(tf.cast(grey, "int32")),
         ],
     )
+    return after(assertion, images)

@@ -15,8 +15,8 @@ from keras_genai.models.checks import (
     check_at_least_one,
     check_code_array,
     check_image_array,
+    check_image_batch,
     check_image_shape,
-    check_images,
     check_network,
     check_num_samples,
 )
@@ -86,6 +86,10 @@ class VAE(GenerativeModel):
     """
 
     network_names = ("encoder", "decoder")
+    objective = (
+        "the negative ELBO, which `likelihood` and `beta` of the model choose"
+    )
+    prediction = "reconstructions"
 
     def __init__(
         self,
@@ -160,6 +164,7 @@ class VAE(GenerativeModel):
             self.reconstruction_loss_tracker,
             self.kl_loss_tracker,
             self.active_units,
+            *self._users_metrics,
         ]
 
     def call(self, images, training=False):
@@ -213,16 +218,31 @@ class VAE(GenerativeModel):
     def train_step(self, data):
         images, labels = self.unpack(data)
         with tf.GradientTape() as tape:
-            terms = self.loss_terms(images, *labels, training=True)
-            reconstruction_losses, kl, _ = terms
+            reconstruction_losses, kl, z_mean = self.loss_terms(
+                images, *labels, training=True
+            )
+            reconstruction_losses = self.weighed(reconstruction_losses, data)
+            kl = self.weighed(kl, data)
             objective = batch_mean(reconstruction_losses) + self._kl_term(kl)
 
         self.minimize(objective, tape)
-        return self._report(*terms)
+        self._compare(data, z_mean)
+        return self._report(reconstruction_losses, kl, z_mean)
 
     def test_step(self, data):
         images, labels = self.unpack(data)
-        return self._report(*self.loss_terms(images, *labels))
+        reconstruction_losses, kl, z_mean = self.loss_terms(images, *labels)
+        self._compare(data, z_mean)
+        return self._report(
+            self.weighed(reconstruction_losses, data),
+            self.weighed(kl, data),
+            z_mean,
+        )
+
+    def _compare(self, data, z_mean):
+        if self._users_metrics:
+            images, labels = self.unpack(data)
+            self.compare(images, self.pixels(z_mean, *labels).mean, data)
 
     def _kl_term(self, kl):
         per_latent = batch_mean(kl)
@@ -280,22 +300,20 @@ class VAE(GenerativeModel):
         return ops.reshape(log_weights, (num_samples, -1))
 
     def unpack(self, data):
-        """Takes from a batch what a step needs, and checks it.
+        """Takes from a batch what a step needs.
 
         Args:
-            data: What a data set gives: images, or a pair of images and
-                labels.
+            data: A batch, as from `check`.
 
         Returns:
             Pair: images, and a tuple of labels, empty where the model is not
             conditional.
-
-        Raises:
-            ValueError: If the images are not what the model works on, or
-                labels that it needs are missing.
         """
         images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return check_images(images, self.image_shape, 0, 1), ()
+        return images, ()
+
+    def check(self, data):
+        return check_image_batch(data, self, 0, 1)
 
     def generate(self, num_samples=None, seed=None, z=None):
         """Generates images: decodes draws from the prior.

@@ -76,8 +76,9 @@ class WGANGP(DCGAN):
 
     def compile(
         self,
-        d_optimizer=None,
+        optimizer=None,
         g_optimizer=None,
+        d_optimizer=None,
         loss="wasserstein",
         gradient_penalty=10.0,
         **kwargs,
@@ -85,15 +86,17 @@ class WGANGP(DCGAN):
         """Chooses the two optimizers; see `GAN.compile`.
 
         Args:
-            d_optimizer: The critic's optimizer, or `None`.
+            optimizer: `None`, as in `GAN.compile`.
             g_optimizer: The generator's optimizer, or `None`.
+            d_optimizer: The critic's optimizer, or `None`.
             loss: String. Defaults to `"wasserstein"`.
             gradient_penalty: Float >= 0. Defaults to `10.0`.
             **kwargs: As in `GAN.compile`.
         """
         super().compile(
-            d_optimizer,
+            optimizer,
             g_optimizer,
+            d_optimizer,
             loss=loss,
             gradient_penalty=gradient_penalty,
             **kwargs,

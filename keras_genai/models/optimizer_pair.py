@@ -1,0 +1,88 @@
+"""The two optimizers of a GAN, as the one that callbacks look for."""
+
+import keras
+
+
+class OptimizerPair:
+    """What `model.optimizer` is where two networks have an optimizer each.
+
+    A learning rate that is set is the generator's, and the discriminator's is
+    scaled alike. So `LearningRateScheduler` and `ReduceLROnPlateau` do what
+    they say, to both.
+
+    Args:
+        model: The model, with `d_optimizer` and `g_optimizer`.
+    """
+
+    built = True
+
+    def __init__(self, model):
+        self.d_optimizer = model.d_optimizer
+        self.g_optimizer = model.g_optimizer
+        self._ratio = 1.0
+        self._remember_ratio()
+
+    @property
+    def learning_rate(self):
+        """The generator's."""
+        return self.g_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate):
+        if isinstance(
+            learning_rate, keras.optimizers.schedules.LearningRateSchedule
+        ):
+            raise ValueError(
+                "A schedule is for one optimizer: set that of "
+                "`model.d_optimizer` and that of `model.g_optimizer`. "
+                f"Received: learning_rate={learning_rate}"
+            )
+        self._remember_ratio()
+        # Of one with a schedule Keras raises an error: before anything is set.
+        self.d_optimizer.learning_rate = learning_rate * self._ratio
+        self.g_optimizer.learning_rate = learning_rate
+
+    def _remember_ratio(self):
+        rates = [
+            float(optimizer.learning_rate)
+            for optimizer in (self.d_optimizer, self.g_optimizer)
+        ]
+        if all(rates):  # of rates that are 0 it is what it was
+            self._ratio = rates[0] / rates[1]
+
+    @property
+    def iterations(self):
+        """Steps that the generator has taken."""
+        return self.g_optimizer.iterations
+
+    @property
+    def variables(self):
+        """The variables of both."""
+        return self._of_both("variables")
+
+    # What `keras.callbacks.SwapEMAWeights` asks for.
+
+    @property
+    def use_ema(self):
+        """Whether both keep averages of their network's weights."""
+        return self.d_optimizer.use_ema and self.g_optimizer.use_ema
+
+    @property
+    def _trainable_variables(self):
+        return self._of_both("_trainable_variables")
+
+    @property
+    def _model_variables_moving_average(self):
+        if not self.use_ema:
+            raise AttributeError("Not both optimizers have `use_ema=True`.")
+        return self._of_both("_model_variables_moving_average")
+
+    @property
+    def _distribution_strategy(self):
+        return self.g_optimizer._distribution_strategy
+
+    def _of_both(self, name):
+        return [
+            *getattr(self.d_optimizer, name),
+            *getattr(self.g_optimizer, name),
+        ]
