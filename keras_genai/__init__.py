@@ -6,7 +6,10 @@ milliseconds, prints nothing, seeds nothing and configures nothing.
 
 import importlib
 
+from keras_genai.registered import register_with_keras
 from keras_genai.version import __version__
+
+register_with_keras()
 
 _HOME = {
     "GAN": "keras_genai.models.gan",

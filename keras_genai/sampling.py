@@ -156,6 +156,35 @@ class Choice:
     min_p: float = 0.0
     repetition_penalty: float = 1.0
 
+    @classmethod
+    def asked(cls, vocabulary_size, **asked):
+        """The choice that a caller asks for.
+
+        Args:
+            vocabulary_size: Integer; a `top_k` beyond it is all of it.
+            **asked: Attributes, of which `None` is the default: off.
+
+        Returns:
+            `Choice`, checked.
+
+        Raises:
+            ValueError: If one of them is out of range.
+
+        Example:
+            >>> Choice.asked(65, top_k=1000, top_p=None).top_k
+            65
+        """
+        asked = {
+            name: value.item() if isinstance(value, np.generic) else value
+            for name, value in asked.items()
+            if value is not None
+        }
+        if isinstance(asked.get("top_k"), int):
+            asked["top_k"] = min(asked["top_k"], vocabulary_size)
+        choice = cls(**asked)
+        choice.check(vocabulary_size)
+        return choice
+
     def check(self, vocabulary_size):
         """Refuses choices that are out of range.
 
@@ -376,7 +405,14 @@ class Loop:
 
 
 def start_loop(
-    model, tokens, given, max_new_tokens, seed=0, num_beams=1, state=None
+    model,
+    tokens,
+    given,
+    max_new_tokens,
+    seed=0,
+    num_beams=1,
+    state=None,
+    padding=0,
 ):
     """Begins a loop.
 
@@ -391,11 +427,15 @@ def start_loop(
         num_beams: Integer >= 1.
         state: What the model knows before the first token, or `None` for its
             `initial_state`.
+        padding: Integer, how many of the last rows nobody asked for. Nothing
+            is drawn for them, so that the others come out as without them.
 
     Returns:
         `Loop`.
     """
     batch_size, room = tf.unstack(tf.shape(tokens))
+    asked = batch_size - padding
+    uniform = tf.random.stateless_uniform((room, asked), (seed, 0))
     first = tf.range(batch_size) % num_beams == 0
     return Loop(
         tokens=tokens,
@@ -404,9 +444,9 @@ def start_loop(
         place=tf.constant(0),
         position=tf.constant(0),
         state=model.initial_state(batch_size) if state is None else state,
-        uniform=tf.random.stateless_uniform((room, batch_size), (seed, 0)),
+        uniform=tf.pad(uniform, [(0, 0), (0, padding)]),
         seen=tf.zeros((batch_size, model.vocabulary_size), "bool"),
-        ended=tf.fill((batch_size,), tf.equal(max_new_tokens, 0)),
+        ended=tf.equal(max_new_tokens, 0) | (tf.range(batch_size) >= asked),
         # All beams of a text begin alike, and one of them is enough.
         scores=tf.where(first, 0.0, -np.inf),
     )

@@ -376,7 +376,6 @@ def test_bad_prompts_are_refused():
     model = text_gpt()
     for prompt, message in (
         ("", "an empty string"),
-        ("the cat sat", "looks back on 10 tokens at most"),
         (3, "Expected a string"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -384,7 +383,7 @@ def test_bad_prompts_are_refused():
     for arguments, message in (
         ({"max_new_tokens": -1}, "`max_new_tokens` must be"),
         ({"temperature": -1.0}, "`temperature` must be"),
-        ({"top_k": 1000}, "`top_k` must be"),
+        ({"top_k": -1}, "`top_k` must be"),
         ({"top_p": 0.0}, "`top_p` must be"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -13,6 +13,7 @@ ROOT = Path(keras_genai.__file__).parent
 # What each part of the package may import from the package.
 ALLOWED = {
     "version": set(),
+    "registered": set(),
     "files": set(),
     "archives": set(),
     "startup": set(),

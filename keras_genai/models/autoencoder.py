@@ -21,6 +21,7 @@ from keras_genai.models.checks import (
     check_weights,
     packed,
 )
+from keras_genai.models.endings import check_logits, probes
 from keras_genai.replicas import batch_mean, draw, total
 
 
@@ -94,6 +95,11 @@ class Autoencoder(GenerativeModel):
         )
         check_network(self.encoder, self.image_shape, (latent_dim,))
         check_network(self.decoder, (latent_dim,), self.image_shape)
+        check_logits(
+            self.decoder,
+            lambda scale: self.decoder(scale * probes(2, latent_dim)),
+            "The decoder",
+        )
         # Moving averages over the batches seen in training.
         self.code_mean = self.add_weight(
             shape=(latent_dim,),

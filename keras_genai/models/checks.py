@@ -128,6 +128,38 @@ def check_images(images, image_shape, low, high):
     return check_finite_range(tf.cast(images, "float32"), low, high)
 
 
+def look_below_zero(images, model, is_first):
+    """Says it once where the first batch seems to be in [0, 1].
+
+    Args:
+        images: Float tensor, checked to be in [-1, 1].
+        model: The model, which says it.
+        is_first: Boolean tensor, whether this is the first batch.
+
+    Returns:
+        The images.
+    """
+
+    def say(least, greatest):
+        if least >= 0 and greatest > 0.5:
+            model.say_once(
+                f"No pixel of the first batch is below 0. "
+                f"{type(model).__name__} works on images in [-1, 1]: those in "
+                "[0, 1] would teach it grey backgrounds. image_dataset(..., "
+                "value_range=(-1, 1)) gives the former; 2 * images - 1 makes "
+                "them of the latter."
+            )
+        return False
+
+    ends = [tf.reduce_min(images), tf.reduce_max(images)]
+    said = tf.cond(
+        is_first,
+        lambda: tf.numpy_function(say, ends, tf.bool),
+        lambda: False,
+    )
+    return after(said, images)
+
+
 def check_no_targets(targets, images, model):
     """Refuses targets that a model which learns from images cannot heed.
 

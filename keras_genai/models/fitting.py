@@ -148,6 +148,8 @@ class Fitting(keras.Model):
                 self.jit_compile = True
 
     def get_compile_config(self):
+        if not self.compiled:
+            return None
         return {
             "optimizer": keras.saving.serialize_keras_object(self.optimizer),
             **self._given,

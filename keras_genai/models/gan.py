@@ -11,13 +11,14 @@ from keras_genai import losses
 from keras_genai.models.augmentation import get_augmentation
 from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
 from keras_genai.models.checks import (
-    after,
     check_at_least_one,
     check_image_batch,
     check_image_shape,
     check_num_samples,
+    look_below_zero,
     packed,
 )
+from keras_genai.models.endings import check_logits, check_signs, probes
 from keras_genai.models.mlp import mlp_discriminator, mlp_generator
 from keras_genai.models.optimizer_pair import OptimizerPair
 from keras_genai.replicas import batch_mean, draw
@@ -471,6 +472,8 @@ class GAN(GenerativeModel):
 
     def get_compile_config(self):
         serialize = keras.saving.serialize_keras_object
+        if not self.compiled:
+            return None
         return {
             "d_optimizer": serialize(self.d_optimizer),
             "g_optimizer": serialize(self.g_optimizer),
@@ -502,31 +505,8 @@ class GAN(GenerativeModel):
                 f"cannot have: {type(self).__name__} takes no `sample_weight` "
                 "and no `class_weight`. Received: weights beside images"
             )
-        return packed(self._look_at_range(images), labels, None)
-
-    def _look_at_range(self, images):
-        """Says it once where the first batch seems to be in [0, 1]."""
-
-        def say(least, greatest):
-            if least >= 0 and greatest > 0.5:
-                self.say_once(
-                    "No pixel of the first batch is below 0. "
-                    f"{type(self).__name__} works on images in [-1, 1]: those "
-                    "in [0, 1] would teach it grey backgrounds. "
-                    "image_dataset(..., value_range=(-1, 1)) gives the former, "
-                    "2 * images - 1 makes them of the latter."
-                )
-            return False
-
-        first = self.g_optimizer.iterations == 0
-        said = tf.cond(
-            first,
-            lambda: tf.numpy_function(
-                say, [tf.reduce_min(images), tf.reduce_max(images)], tf.bool
-            ),
-            lambda: False,
-        )
-        return after(said, images)
+        is_first = self.g_optimizer.iterations == 0
+        return packed(look_below_zero(images, self, is_first), labels, None)
 
     def _noise(self, num_samples, seed, noise):
         if noise is not None:
@@ -569,13 +549,18 @@ class GAN(GenerativeModel):
                 "Expected: (2, 1) from two images. "
                 f"Received: {tuple(logits.shape)}"
             )
-        last = getattr(self.discriminator, "layers", [None])[-1]
-        if getattr(last, "activation", None) is keras.activations.sigmoid:
-            raise ValueError(
-                "The discriminator must end in logits; the losses apply the "
-                f"sigmoid. Received: a last layer {last.name!r} with "
-                "activation='sigmoid'"
-            )
+        size, shape = (2, self.latent_dim), (2, *self.image_shape)
+        check_signs(
+            self.generator,
+            lambda scale: self._make_images(
+                scale * probes(*size), *condition, training=False
+            ),
+        )
+        check_logits(
+            self.discriminator,
+            lambda scale: self.discriminate(scale * probes(*shape), *condition),
+            "The discriminator",
+        )
 
     def _copy_generator(self):
         copy = keras.models.clone_model(self.generator)

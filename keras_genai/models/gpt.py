@@ -344,6 +344,11 @@ class GPT(LanguageModel):
             ValueError: If the text is empty or too long.
         """
         token_ids = self._prompt(text)[None]
+        if token_ids.shape[1] > self.max_sequence_length:
+            raise ValueError(
+                f"The model looks back on {self.max_sequence_length} tokens at "
+                f"most. Received: a text of {token_ids.shape[1]}"
+            )
         x, maps = self.embed(token_ids), []
         for block in self.blocks:
             normalised = block.normalizations[0](x)

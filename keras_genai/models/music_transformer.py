@@ -215,7 +215,7 @@ class MusicTransformer(GPT):
                 )
             self.tokenizer.encode(prompt)  # refuses what it cannot read
             events[: len(prompt)] = prompt.events
-        choice = sampling.Choice(temperature, top_k, top_p, min_p)
+        choice = self._choice(temperature, top_k, top_p, min_p)
         return self._compose(events, num_samples, choice, seed)
 
     def harmonize(
@@ -277,8 +277,17 @@ class MusicTransformer(GPT):
             )
         events = self._free(num_steps)
         events[: len(melody), voice] = melody.events[:, 0]
-        choice = sampling.Choice(temperature, top_k, top_p, min_p)
+        choice = self._choice(temperature, top_k, top_p, min_p)
         return self._compose(events, num_samples, choice, seed)
+
+    def _choice(self, temperature, top_k, top_p, min_p):
+        return sampling.Choice.asked(
+            self.vocabulary_size,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+        )
 
     def _free(self, num_steps):
         shape = (num_steps, self.tokenizer.num_voices)
@@ -286,7 +295,6 @@ class MusicTransformer(GPT):
 
     def _compose(self, events, num_samples, choice, seed):
         """Scores in which those events are there that are given."""
-        choice.check(self.vocabulary_size)
         wanted = self.tokenizer.events_to_ids(events)
         seed = self._seed(seed)
         if num_samples == 0:

@@ -46,14 +46,15 @@ class TextInOut(TokenByToken):
         """Goes on from prompts, a token at a time.
 
         Args:
-            prompts: String, or list of strings, each of a token or more and
-                at most `max_sequence_length`.
+            prompts: String, or list or array of strings, each of a token or
+                more. Of more than `max_sequence_length` the newest are read.
             max_new_tokens: Integer >= 0. So many are made, unless the end of
                 the text or a stop string comes first. Defaults to `256`.
             temperature: Float >= 0 that logits are divided by; 0 takes the
-                likeliest token. Defaults to `1.0`.
+                likeliest token. Defaults to `1.0`. `None`, here and in what
+                follows, is the default.
             top_k: Integer >= 0. Only the likeliest k tokens are drawn from;
-                0 for all. Defaults to `0`.
+                0, or more than there are, for all. Defaults to `0`.
             top_p: Float in (0, 1]. Only the likeliest tokens that together
                 have this probability are drawn from. Defaults to `1.0`.
             min_p: Float in [0, 1]. Only tokens at least this many times as
@@ -65,7 +66,7 @@ class TextInOut(TokenByToken):
                 drawn, and the likeliest is what is returned; the arguments
                 from `temperature` on are left alone then. Defaults to `1`.
             stop: Strings that end a text where one of them comes up after the
-                prompt; it is cut off.
+                prompt; it is cut off. `None` for none.
             seed: Integer: the same seed gives the same text. `None` draws one
                 from the model's own generator.
             stream: Boolean. Whether to return a generator of pieces as they
@@ -76,22 +77,26 @@ class TextInOut(TokenByToken):
             String, prompt and continuation, or list of them as `prompts`.
 
         Raises:
-            ValueError: If an argument is out of its range, if a prompt is
-                empty or longer than the model can look back, or if the model
-                has no tokenizer.
+            ValueError: If an argument is out of its range, if a prompt or
+                a stop string is empty, or if the model has no tokenizer.
 
         Reference:
             Holtzman et al., The curious case of neural text degeneration,
             2020 (top-p); Keskar et al., CTRL, 2019 (the penalty); Nguyen et
             al., min-p sampling, 2024.
         """
-        choice = sampling.Choice(
-            temperature, top_k, top_p, min_p, repetition_penalty
+        choice = sampling.Choice.asked(
+            self.vocabulary_size,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
         )
-        choice.check(self.vocabulary_size)
+        max_new_tokens, num_beams = map(_as_int, (max_new_tokens, num_beams))
         _check_beams(num_beams, choice, stream)
         texts = _as_list(prompts)
-        rows = [self._prompt(text) for text in texts]
+        rows = [self._newest(self._prompt(text)) for text in texts]
         if not isinstance(max_new_tokens, int) or max_new_tokens < 0:
             raise ValueError(
                 "`max_new_tokens` must be an integer, 0 or more. "
@@ -104,7 +109,12 @@ class TextInOut(TokenByToken):
             )
         if not rows:
             return []
-        stop = (stop,) if isinstance(stop, str) else tuple(stop)
+        stop = (stop,) if isinstance(stop, str) else tuple(stop or ())
+        if not all(isinstance(string, str) and string for string in stop):
+            raise ValueError(
+                "Expected `stop` to be strings of a character or more, or "
+                f"None for none. Received: stop={stop!r}"
+            )
         # Texts that nobody waits for and nothing cuts are looked at when they
         # are complete; so are beams, of which the best is not known before.
         in_pieces = (stream or stop) and num_beams == 1
@@ -134,17 +144,22 @@ class TextInOut(TokenByToken):
         return self.tokenizer.encode(text)
 
     def _prompt(self, text):
-        row, limit = self._prompt_ids(text), self.max_sequence_length
+        row = self._prompt_ids(text)
         if len(row) == 0:
             raise ValueError(
                 "A prompt needs a character at least, to go on from. "
                 "Received: an empty string"
             )
+        return row
+
+    def _newest(self, row):
+        limit = self.max_sequence_length
         if limit is not None and len(row) > limit:
-            raise ValueError(
-                f"The model looks back on {limit} tokens at most. "
-                f"Received: a prompt of {len(row)}"
+            self.say_once(
+                f"The model looks back on {limit} tokens: of a longer prompt "
+                "it reads the newest."
             )
+            return row[-limit:]
         return row
 
     def _pieces(
@@ -154,10 +169,19 @@ class TextInOut(TokenByToken):
 
         It looks at what was made each time that so many tokens are there.
         """
-        beams = [row for row in rows for _ in range(num_beams)]
+        # A power of two of them, so that few numbers are compiled.
+        padding = 2 ** math.ceil(math.log2(len(rows))) - len(rows)
+        asked = [*rows, *rows[:1] * padding]
+        beams = [row for row in asked for _ in range(num_beams)]
         tokens, given = sampling.lay_out(beams, max_new_tokens)
         loop = sampling.start_loop(
-            self, tokens, given, max_new_tokens, seed, num_beams
+            self,
+            tokens,
+            given,
+            max_new_tokens,
+            seed,
+            num_beams,
+            padding=padding * num_beams,
         )
         place = max(map(len, rows))
         end = place + max_new_tokens
@@ -334,8 +358,15 @@ class TextInOut(TokenByToken):
         )
 
 
+def _as_int(number):
+    """NumPy's integers as Python's; anything else is left to be refused."""
+    return int(number) if isinstance(number, np.integer) else number
+
+
 def _as_list(texts):
     texts = [texts] if isinstance(texts, str) else texts
+    if isinstance(texts, np.ndarray) and texts.ndim == 1:
+        texts = texts.tolist()
     if not isinstance(texts, (list, tuple)) or not all(
         isinstance(text, str) for text in texts
     ):

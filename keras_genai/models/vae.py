@@ -20,6 +20,7 @@ from keras_genai.models.checks import (
     check_network,
     check_num_samples,
 )
+from keras_genai.models.endings import check_logits, probes
 from keras_genai.replicas import batch_mean, total
 
 # How many numbers a pixel's distribution takes from the decoder.
@@ -137,8 +138,14 @@ class VAE(GenerativeModel):
             encoder_shape, 2 * latent_dim, seed=seed
         )
         self.decoder = decoder or make_decoder(code_dim, pixel_shape, seed=seed)
-        check_network(self.encoder, encoder_shape, (2 * latent_dim,))
+        _check_encoder(self.encoder, encoder_shape, latent_dim)
         check_network(self.decoder, (code_dim,), pixel_shape)
+        if likelihood == "bernoulli":
+            check_logits(
+                self.decoder,
+                lambda scale: self.decoder(scale * probes(2, code_dim)),
+                "The decoder",
+            )
         if pixel_stddev is not None:
             self._pixel_log_var = 2.0 * math.log(pixel_stddev)
         elif likelihood == "gaussian":
@@ -181,8 +188,10 @@ class VAE(GenerativeModel):
 
     def posterior(self, images, training=False):
         """q(z | x), a `Normal` of shape `(batch, latent_dim)`."""
-        outputs = ops.cast(self.encoder(images, training=training), "float32")
-        return Normal(*ops.split(outputs, 2, axis=-1))
+        outputs = self.encoder(images, training=training)
+        if isinstance(outputs, (list, tuple)):  # and a draw, which is made anew
+            return Normal(*(ops.cast(part, "float32") for part in outputs[:2]))
+        return Normal(*ops.split(ops.cast(outputs, "float32"), 2, axis=-1))
 
     def pixels(self, z, training=False):
         """p(x | z), of shape `(batch, height, width, channels)`."""
@@ -493,6 +502,26 @@ class VAE(GenerativeModel):
             "kl_warmup_steps": self.kl_warmup_steps,
             "free_bits": self.free_bits,
         }
+
+
+def _check_encoder(encoder, input_shape, latent_dim):
+    """Refuses an encoder that does not give means and log-variances."""
+    made = encoder(np.zeros((2, *input_shape), "float32"))
+    expected = (2, 2 * latent_dim)
+    if isinstance(made, (list, tuple)):
+        fits = len(made) in (2, 3) and all(
+            tuple(part.shape) == (2, latent_dim) for part in made
+        )
+        received = [tuple(part.shape) for part in made]
+    else:
+        fits = tuple(made.shape) == expected
+        received = tuple(made.shape)
+    if not fits:
+        raise ValueError(
+            f"The encoder must make {expected} of (2, *{tuple(input_shape)}): "
+            "means, then log-variances; or both apart, [z_mean, z_log_var], "
+            f"each (2, {latent_dim}). Received: {received}"
+        )
 
 
 def _check_likelihood(likelihood, pixel_stddev):
