@@ -72,6 +72,51 @@ class GenerativeModel(Fitting):
         }
         return cls(**{**config, **networks})
 
+    def save(self, filepath, *args, **kwargs):
+        """Saves as `keras.Model.save` does, to a `.keras` file.
+
+        Args:
+            filepath: Path that ends in `.keras`.
+            *args: As in `keras.Model.save`.
+            **kwargs: As in `keras.Model.save`.
+
+        Raises:
+            ValueError: If the path ends otherwise, or if a network cannot be
+                saved.
+        """
+        if not str(filepath).endswith(".keras"):
+            raise ValueError(
+                "A model is saved whole in a file that ends in '.keras'; "
+                "weights alone by `save_weights`. "
+                f"Received: filepath={str(filepath)!r}"
+            )
+        for name in self.network_names:
+            self._check_savable(name)
+        super().save(filepath, *args, **kwargs)
+
+    def _check_savable(self, name):
+        """Says what it takes to save and load a network of the user's."""
+        network = getattr(self, name)
+        of_keras = type(network).__module__.startswith("keras.")
+        registered = keras.saving.get_registered_name(type(network))
+        how = (
+            "decorate its class with @keras.saving.register_keras_serializable"
+            "() and give it a get_config() of all arguments of its __init__"
+        )
+        try:
+            keras.saving.serialize_keras_object(network)
+        except Exception as error:  # of whatever kind what has no config makes
+            reason = str(error).strip().partition("\n")[0]
+            raise ValueError(
+                f"The {name} cannot be saved: {how}. Received: a "
+                f"{type(network).__name__} ({reason})"
+            ) from error
+        if not of_keras and registered == type(network).__name__:
+            self.say_once(
+                f"To be loaded, the {name} needs "
+                f"custom_objects={{{registered!r}: {registered}}}, or: {how}."
+            )
+
     def signatures(self):
         """The functions that `export` writes; each family gives its own.
 

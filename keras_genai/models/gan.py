@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_genai import losses
 from keras_genai.models.augmentation import get_augmentation
+from keras_genai.models.averaging import OtherWeights
 from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
 from keras_genai.models.checks import (
     check_at_least_one,
@@ -563,7 +564,12 @@ class GAN(GenerativeModel):
         )
 
     def _copy_generator(self):
-        copy = keras.models.clone_model(self.generator)
+        name = f"averaged_{self.generator.name}"
+        try:
+            copy = keras.models.clone_model(self.generator)
+        except Exception:  # of whatever kind what has no config makes
+            return OtherWeights(self.generator, name=name)
+        copy.name = name
         trained, self.generator = self.generator, copy
         noise = ops.zeros((2, self.latent_dim))
         self._make_images(noise, *self._example_condition())  # builds it

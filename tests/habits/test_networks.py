@@ -100,3 +100,52 @@ def test_an_encoder_may_give_means_and_variances_apart():
         np.testing.assert_allclose(z_log_var, encoder(batch)[1], rtol=1e-5)
     with pytest.raises(ValueError, match=r"\[z_mean, z_log_var\]"):
         VAE(SHAPE, latent_dim=3, encoder=encoder)
+
+
+class Untold(keras.Model):
+    """As in a notebook: no config tells how it was made."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.dense, self.function = layers.Dense(16), function
+        self.norm = layers.BatchNormalization()
+
+    def call(self, noise, training=False):
+        made = self.norm(self.dense(noise), training=training)
+        return ops.reshape(self.function(made), (-1, *SHAPE))
+
+
+def test_a_generator_without_a_config_trains_and_says_how_to_save_it(tmp_path):
+    model = GAN(SHAPE, latent_dim=3, generator=Untold(ops.tanh), seed=0)
+    model.compile()
+    images = np.random.default_rng(0).uniform(-1, 1, (8, *SHAPE))
+    before = model.generate(4, seed=0)
+    model.fit(images, epochs=3, verbose=0)
+    assert np.abs(model.generate(4, seed=0) - before).max() > 1e-4
+    averaged = model.generate(4, seed=0)
+    assert (averaged != model.generate(4, seed=0, averaged=False)).any()
+    # The average is of weights: with those it makes what the generator does.
+    for copy, weight in zip(
+        model.averaged_generator.weights, model.generator.weights, strict=True
+    ):
+        copy.assign(weight)
+    np.testing.assert_allclose(
+        model.generate(4, seed=0),
+        model.generate(4, seed=0, averaged=False),
+        atol=1e-6,
+    )
+    with pytest.raises(ValueError, match="register_keras_serializable"):
+        model.save(tmp_path / "m.keras")
+    assert not list(tmp_path.iterdir())
+
+
+def test_networks_have_names_that_tell_them_apart():
+    names = [layer.name for layer in GAN(SHAPE, latent_dim=3).layers]
+    assert {"generator", "discriminator", "averaged_generator"} <= {*names}
+    assert len(names) == len({*names})
+
+
+def test_another_file_than_keras_is_refused(tmp_path):
+    for name in ("m.h5", "m"):
+        with pytest.raises(ValueError, match=r"'\.keras'"):
+            GAN(SHAPE, latent_dim=3).save(tmp_path / name)
