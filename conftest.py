@@ -101,8 +101,12 @@ def eager_where_short(method):
 
     @functools.wraps(method)
     def wrapper(model, x=None, *args, **kwargs):
-        is_data = isinstance(x, tf.data.Dataset)
-        steps = tf.data.experimental.cardinality(x) if is_data else -1
+        steps = -1
+        if isinstance(x, tf.data.Dataset):
+            steps = int(tf.data.experimental.cardinality(x))
+        elif hasattr(x, "shape"):
+            steps = -(-len(x) // (kwargs.get("batch_size") or 32))
+        steps = kwargs.get("steps_per_epoch") or steps
         epochs = kwargs.get("epochs", 1) - kwargs.get("initial_epoch", 0)
         fixed = model.run_eagerly or tf.distribute.has_strategy()
         if fixed or not 0 <= steps * epochs <= 8:

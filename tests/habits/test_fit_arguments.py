@@ -142,7 +142,7 @@ def test_other_images_as_targets_are_refused(name):
         model.fit(images, images[::-1].copy(), verbose=0)
     with pytest.raises(ValueError, match="DenoisingAutoencoder"):
         model.fit(images, np.zeros((12, 7)), verbose=0)
-    with pytest.raises(ValueError, match=r"y of shape \(None, 7\)"):
+    with pytest.raises(ValueError, match=r"y of shape .*, 7\)"):
         compiled(name).fit(images, np.zeros((12, 7)), verbose=0)
     model.fit(images, images, verbose=0)  # the habit of Keras's users
 
