@@ -49,13 +49,15 @@ class Folder:
             String, `"left out: 12 .heic, 3 hidden"`, or `""` if nothing is.
         """
         counts = [
-            f"{count:,} {what}" for what, count in self.left_out.most_common()
+            f"{count:,} {what}"
+            for what, count in self.left_out.most_common()
+            if count
         ]
         return f"left out: {', '.join(counts)}" if counts else ""
 
     def print_left_out(self):
         """Prints what is left out, if anything is, once in a process."""
-        if self.left_out:
+        if self.describe_left_out():
             print_once(f"{self.path}: {self.describe_left_out()}")
 
 
@@ -105,7 +107,7 @@ def list_folder(folder, suffixes, kind="files"):
         else:
             left_out[suffix or "without a suffix"] += 1
     found.sort()
-    splits, has_splits = _split(_without_wrapper(found))
+    splits, has_splits = _split(_without_wrapper(found), left_out)
     listing = Folder(path, splits, has_splits, left_out)
     if not found:
         raise ValueError(
@@ -199,25 +201,29 @@ def _without_wrapper(found):
     return found
 
 
-def _split(found):
+def _split(found, left_out):
     """The files by splits, and whether folders named these."""
     at = _place_of_splits(found)
     if at is None:
         return {"train": found}, False
-    splits = {}
+    splits, beside = {}, []
     for path, parts in found:
         name = _split_name(parts[at]) if len(parts) > at + 1 else None
-        if name:
-            parts = (*parts[:at], *parts[at + 1 :])
-        # What lies beside the folders of splits is trained on.
-        splits.setdefault(name or "train", []).append((path, parts))
+        if name is None:
+            beside.append((path, parts))
+        else:
+            inner = (*parts[:at], *parts[at + 1 :])
+            splits.setdefault(name, []).append((path, inner))
+    if "train" in splits:
+        left_out["beside the folders of splits"] += len(beside)
+    elif beside:
+        splits["train"] = beside
     # All together, so that a class has one name in every split.
     together = [file for files in splits.values() for file in files]
     parts_of = dict(_without_wrapper(together))
-    names = ("train", "validation", "test")
     return {
         name: [(path, parts_of[path]) for path, _ in splits[name]]
-        for name in names
+        for name in ("train", "validation", "test")
         if name in splits
     }, True
 
