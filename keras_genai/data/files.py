@@ -90,13 +90,14 @@ class Store:
         progress = keras.utils.Progbar(
             count, verbose=int(count >= show_from), unit_name="image"
         )
+        step = max(1, min(1000, count // 50))
         for index, example in enumerate(examples):
             if example:
                 image, labels[filled] = example
                 images = self._with_room_for(image, images, count)
                 images[filled] = image
                 filled += 1
-            if index % 1000 == 999 or index == count - 1:
+            if (index + 1) % step == 0 or index == count - 1:
                 progress.update(index + 1)
         if images is None:
             images = np.zeros((0, 1, 1, 1), "uint8")
@@ -158,7 +159,7 @@ def from_arrays(splits, split, store, background=(255, 255, 255)):
             with as many labels.
     """
     splits = {
-        name: (np.asarray(images), labels)
+        name: (_as_array(images), labels)
         for name, (images, labels) in splits.items()
     }
     indices, class_names = index_labels(
@@ -189,6 +190,17 @@ def from_arrays(splits, split, store, background=(255, 255, 255)):
         return images, None, ()
     labels = [indices[name][start:stop] for name, start, stop in parts]
     return images, np.concatenate(labels), class_names
+
+
+def _as_array(images):
+    try:
+        return np.asarray(images)
+    except ValueError as error:
+        raise ValueError(
+            "The images differ in size, so that they are no array: put them "
+            "in a folder and pass image_size=(height, width). "
+            f"Received: {type(images).__name__} of length {len(images)}"
+        ) from error
 
 
 def absolute_split(split, sizes):

@@ -104,7 +104,8 @@ def image_dataset(
         print(decoded)
     if labels and decoded.labels is None:
         raise ValueError(
-            "The source has no labels. "
+            "The source has no labels: a folder for each class, or a pair of "
+            "images and labels, gives them. "
             f"Received: labels=True, source={decoded.source!r}"
         )
     count = len(decoded.images)

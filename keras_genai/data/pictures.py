@@ -92,8 +92,8 @@ def from_folder(folder, split, store, skip_broken, background):
         )
     if decoder.animations:
         print_once(
-            f"{folder}: the first frame is taken of "
-            f"{decoder.animations:,} images with several"
+            f"{folder}: animations or pages, of which the first is taken: "
+            f"{decoder.animations:,}"
         )
     if (labels < 0).any():
         return images, None, ()
@@ -244,7 +244,8 @@ def decode(path, background):
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
     }
-    with Image.open(path, formats=_FORMATS) as image:
+    # Pillow turns some TIFFs wrongly that it opens by their names.
+    with open(path, "rb") as file, _opened(file) as image:
         image.load()
         flat = _flat(image, background)
         turn = turns.get(_tried(lambda: image.getexif().get(0x0112)))
@@ -256,6 +257,17 @@ def decode(path, background):
         )
     pixels = np.asarray(flat)
     return pixels.reshape(*pixels.shape[:2], -1), has_frames
+
+
+def _opened(file):
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(file, formats=_FORMATS)
+    except UnidentifiedImageError as error:
+        raise ValueError(
+            f"it is none of {', '.join(_FORMATS)}, or broken at its start"
+        ) from error
 
 
 def _flat(image, background):

@@ -167,7 +167,8 @@ def _pair(source):
     if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
         return source, None
     if not isinstance(source, (tuple, list)) or len(source) != 2:
-        length = f" of length {len(source)}" * hasattr(source, "__len__")
+        is_list = isinstance(source, (tuple, list))
+        length = f" of length {len(source)}" if is_list else ""
         raise ValueError(
             "Expected a name, a path, an array, or a pair of images and "
             "labels; images in a list are np.stack(images). "
