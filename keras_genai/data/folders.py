@@ -8,14 +8,16 @@ and said.
 import collections
 import dataclasses
 import os
+import re
 from pathlib import Path
 
 # How the folders of splits are called, in small or capital letters.
-_SPLIT_NAMES = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
+_SPLITS = {
+    "train": r"train(ing)?",
+    "validation": r"val(id(ation)?)?",
+    "test": r"test(ing)?",
 }
+_SPLIT_ENDING = r"([ _-]?(set|data|images))?"
 # What programs leave in folders, besides names that start with a dot.
 _HIDDEN = {"__macosx", "@eadir", "thumbs.db", "desktop.ini"}
 _printed = set()
@@ -185,20 +187,15 @@ def _without_wrapper(found):
 
     An unpacked archive often has one: `animals/cats/x.jpg`.
     """
-    while found:
-        tops = {parts[0] for _, parts in found}
-        lengths = [len(parts) for _, parts in found]
-        beside = lengths.count(2)
-        if (
-            len(tops) > 1
-            or min(lengths) < 2
-            or max(lengths) < 3
-            or _split_name(*tops)
-            or (beside and not are_strays(beside, len(found) - beside))
-        ):
-            break
-        found = [(path, parts[1:]) for path, parts in found]
-    return found
+    while True:
+        inside = [parts for _, parts in found if len(parts) > 1]
+        tops = {parts[0] for parts in inside}
+        deep = sum(len(parts) > 2 for parts in inside)
+        beside = len(found) - deep
+        is_wrapper = len(tops) == 1 and not _split_name(*tops) and deep
+        if not is_wrapper or (beside and not are_strays(beside, deep)):
+            return found
+        found = [(path, parts[1:] or parts) for path, parts in found]
 
 
 def _split(found, left_out):
@@ -223,7 +220,7 @@ def _split(found, left_out):
     parts_of = dict(_without_wrapper(together))
     return {
         name: [(path, parts_of[path]) for path, _ in splits[name]]
-        for name in ("train", "validation", "test")
+        for name in _SPLITS
         if name in splits
     }, True
 
@@ -241,4 +238,7 @@ def _place_of_splits(found):
 
 
 def _split_name(folder):
-    return _SPLIT_NAMES.get(folder.lower())
+    for name, pattern in _SPLITS.items():
+        if re.fullmatch(pattern + _SPLIT_ENDING, folder, re.IGNORECASE):
+            return name
+    return None

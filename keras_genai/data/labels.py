@@ -80,7 +80,8 @@ def _unique(labels):
         return [str(n) for n in range(labels.shape[1])], _from_one_hot(labels)
     if labels.ndim != 1:
         raise ValueError(
-            "Expected labels (count,) or one-hot rows (count, classes). "
+            "Expected labels (count,) or one-hot rows (count, classes); images "
+            "in a list are np.stack(images). "
             f"Received: labels of shape {labels.shape}"
         )
     if labels.dtype.kind not in "biufUSO":

@@ -174,11 +174,12 @@ def _pair(source):
             "labels; images in a list are np.stack(images). "
             f"Received: {type(source).__name__}{length}"
         )
-    if any(isinstance(part, (str, os.PathLike)) for part in source):
-        raise ValueError(
-            "Expected one name or path: the files of a set lie in a folder. "
-            f"Received: {source!r}"
-        )
+    for part in source:
+        if isinstance(part, (str, os.PathLike)):
+            raise ValueError(
+                "Expected one name or path, or a pair of arrays: the files of "
+                f"a set lie in a folder. Received: {str(part)!r} in a pair"
+            )
     return source
 
 

@@ -63,6 +63,10 @@ def test_nothing_is_said_where_nothing_is_left_out(tmp_path, capsys):
     [
         *[("train", "validation", "test"), ("Train", "Val", "Test")],
         *[("Training", "valid", "Testing"), ("TRAIN", "Validation", "TEST")],
+        *[
+            ("training_set", "val-data", "test_set"),
+            ("trainset", "val", "test"),
+        ],
     ],
 )
 def test_splits_have_their_usual_names(tmp_path, train, validation, test):
@@ -87,6 +91,25 @@ def test_a_single_folder_around_all_is_no_class(tmp_path, pattern):
     found = names(list_folder(tmp_path, {".txt"}))
     assert list(found) == ["train", "test"]
     assert found["train"] == found["test"] == ["cats/1.txt", "dogs/1.txt"]
+
+
+@pytest.mark.parametrize(
+    "name", ["train_station", "tests", "bullet train", "value", "contest"]
+)
+def test_other_names_are_no_splits(tmp_path, name):
+    write(tmp_path, f"{name}/a.txt", "ship/b.txt")
+    listing = list_folder(tmp_path, {".txt"})
+    assert not listing.has_splits and len(listing.splits["train"]) == 2
+
+
+def test_strays_do_not_hide_that_a_folder_is_around_all(tmp_path):
+    write(tmp_path, "0.txt", "all/1.txt", "all/a/2.txt", "all/b/3.txt")
+    assert names(list_folder(tmp_path, {".txt"})) == {
+        "train": ["0.txt", "1.txt", "a/2.txt", "b/3.txt"]
+    }
+    write(tmp_path, "all/4.txt")  # now they are no fewer
+    found = names(list_folder(tmp_path, {".txt"}))["train"]
+    assert "all/a/2.txt" in found and "all/4.txt" in found
 
 
 def test_splits_may_lie_in_the_classes(tmp_path):
