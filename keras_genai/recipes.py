@@ -69,12 +69,22 @@ class Recipe:
             like: As in `dataset`.
 
         Returns:
-            `tf.data.Dataset`, or `None` where the recipe names no split, or
-            where the source is one split already.
+            `tf.data.Dataset`, or `None` where the recipe names no split,
+            where the source is one split already, or where there is too
+            little to hold some of it out.
         """
+        from keras_genai.data.reading import EmptySplitError
+
         if self.validation_split is None or hasattr(self.source, "digest"):
             return None
-        return self.dataset(seed, offline, self.validation_split, like)
+        try:
+            return self.dataset(seed, offline, self.validation_split, like)
+        except EmptySplitError as error:
+            # Nobody has asked for it: it is what most recipes have.
+            if self.validation_split != type(self).validation_split:
+                raise
+            print(f"No validation. {error}")
+            return None
 
     def model(self, dataset, seed=None):
         """Builds the model for the data and compiles it.

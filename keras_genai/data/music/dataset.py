@@ -3,10 +3,10 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_genai.data.folders import print_once
 from keras_genai.data.music.sources import load_scores
 from keras_genai.data.music.tokenizer import MusicTokenizer
 from keras_genai.data.windows import (
-    announce,
     check_choice,
     check_counts,
     padded_rows,
@@ -91,7 +91,7 @@ def music_dataset(
             "Only random windows of training data are transposed. Received: "
             f"transpose={transpose}, windows={windows!r}, {examples.source}"
         )
-    announce(examples)
+    print_once(str(examples))
     if tokenizer is None:
         tokenizer = MusicTokenizer.from_scores(examples.scores)
     if sequence_length < tokenizer.group_size:
