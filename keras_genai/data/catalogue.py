@@ -43,13 +43,15 @@ def find_fields(builder):
     )
 
 
-def from_tfds(builder, split, store):
+def from_tfds(builder, split, store, background):
     """Decodes a split of a TFDS set.
 
     Args:
         builder: Prepared `tfds.core.DatasetBuilder`.
         split: String, a split with TFDS's slicing.
         store: `Store`.
+        background: Triple of integers in 0..255, what transparent pixels lie
+            on.
 
     Returns:
         Triple of images, labels (or `None`) and names of the classes.
@@ -67,7 +69,7 @@ def from_tfds(builder, split, store):
     )
 
     def decode(example):
-        image = store.resize(example[image_key])
+        image = store.resize(_flat(example[image_key], background))
         return image, example[label_key] if label_key else tf.constant(-1)
 
     dataset = builder.as_dataset(split=split).map(
@@ -78,3 +80,27 @@ def from_tfds(builder, split, store):
     if (labels < 0).any():  # none, or a test set whose labels are secret
         return images, None, ()
     return images, labels, builder.info.features[label_key].names
+
+
+def _flat(image, background):
+    """The image in 8 bits and without transparency."""
+    import tensorflow as tf
+
+    if image.dtype == tf.uint16:
+        image = tf.cast(tf.round(tf.cast(image, "float32") / 257.0), "uint8")
+    if image.dtype != tf.uint8:
+        raise ValueError(
+            "Expected images of 8 or 16 bits: others are passed as arrays. "
+            f"Received: a field of {image.dtype.name}"
+        )
+
+    def on_background():
+        alpha = tf.cast(image[..., 3:], "float32") / 255.0
+        colours = tf.cast(image[..., :3], "float32")
+        under = tf.constant(background, "float32")
+        mixed = colours * alpha + under * (1.0 - alpha)
+        return tf.cast(tf.round(mixed), "uint8")
+
+    if image.shape[-1] in (1, 3):
+        return image
+    return tf.cond(tf.shape(image)[-1] == 4, on_background, lambda: image)

