@@ -26,6 +26,8 @@ class Recipe:
         model_arguments: Dictionary of the model's own arguments.
         synchronize_batch_normalization: Boolean. Whether BatchNorm sees the
             whole batch on several devices, rather than each its share.
+        skip_broken: Boolean. Whether files that cannot be read are passed
+            over, rather than refused.
     """
 
     family: str
@@ -35,6 +37,7 @@ class Recipe:
     epochs: int = 80
     model_arguments: dict = dataclasses.field(default_factory=dict)
     synchronize_batch_normalization: bool = False
+    skip_broken: bool = False
 
     makes = None  # "images", "text" or "music"
     validation_split = None
@@ -173,6 +176,7 @@ class ImageRecipe(Recipe):
             augment=None if split else self.augment,
             seed=seed,
             offline=offline,
+            skip_broken=self.skip_broken,
         )
 
     def arguments_from(self, dataset):
@@ -320,6 +324,7 @@ class TextRecipe(TokenRecipe):
             steps_per_epoch=None if split else self.steps_per_epoch,
             seed=seed,
             offline=offline,
+            skip_broken=self.skip_broken,
         )
 
     def arguments_from(self, dataset):
@@ -362,7 +367,9 @@ class MusicRecipe(TokenRecipe):
         )
 
         def scores(split):
-            return load_scores(self.source, split, offline, self.num_voices)
+            return load_scores(
+                self.source, split, offline, self.num_voices, self.skip_broken
+            )
 
         if like is None:
             # An instrument's range is known before what is played on it:
