@@ -119,6 +119,13 @@ def load_images(
         (2, 8, 8, 1)
     """
     if isinstance(source, Images):
+        size = Store(image_size, "memory").image_size
+        if size not in (None, source.image_shape[:2]):
+            raise ValueError(
+                "`Images` are decoded already: pass `image_size` to "
+                "`load_images`. Received: image_size="
+                f"{image_size}, images of {source.image_shape[:2]}"
+            )
         return source
     if cache not in ("auto", "memory", "disk"):
         raise ValueError(

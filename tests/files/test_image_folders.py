@@ -1,6 +1,7 @@
 """Folders of images: classes, splits, what is left out, what is broken."""
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -294,6 +295,30 @@ def test_the_bar_counts_what_is_decoded(tmp_path, monkeypatch, capsys, cache):
     found = load_images(tmp_path, cache=cache)
     assert isinstance(found.images, np.memmap) == (cache == "disk")
     assert "6/6" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cache, most", [("disk", 0.5), ("memory", 1.5)])
+def test_no_second_copy_is_held(tmp_path, monkeypatch, cache, most):
+    monkeypatch.setattr(pictures.os, "cpu_count", lambda: 2)
+    for level in range(60):
+        save(tmp_path / f"{level}.png", level, (200, 200))
+    load_images(tmp_path, "train[:1]")  # what is imported is no copy
+    tracemalloc.start()
+    try:
+        found = load_images(tmp_path, cache=cache)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found) == 60
+    assert peak < most * found.images.nbytes
+
+
+def test_decoded_images_are_not_resized_in_silence(tmp_path):
+    save(tmp_path / "a.png")
+    found = load_images(tmp_path)
+    assert image_dataset(found, image_size=(4, 6)).examples is found
+    with pytest.raises(ValueError, match=r"decoded already.*image_size=8"):
+        image_dataset(found, image_size=8)
 
 
 def test_arrays_go_to_disk_on_request():
