@@ -198,7 +198,8 @@ class _Decoder:
             more = f" and {len(broken) - _SHOWN:,} more"
             raise ValueError(
                 f"{len(broken):,} of {len(files):,} images cannot be decoded; "
-                "`skip_broken=True` passes over them. "
+                "`skip_broken=True` passes over them (--skip-broken on the "
+                "command line). "
                 f"Received: {', '.join(broken[:_SHOWN])}"
                 + more
                 * (len(broken) > _SHOWN)

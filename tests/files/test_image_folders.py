@@ -158,7 +158,8 @@ def test_one_error_names_all_broken_files_and_why(tmp_path):
         load_images(tmp_path)
     message = str(caught.value)
     assert message.startswith(
-        "3 of 7 images cannot be decoded; `skip_broken=True` passes over them."
+        "3 of 7 images cannot be decoded; `skip_broken=True` passes over them "
+        "(--skip-broken on the command line). Received: "
     )
     for name in ("torn.png", "empty.jpg", "page.gif"):
         assert re.search(rf"{name}' \(\w+ \w+ [^()]+\)", message), message
