@@ -12,6 +12,7 @@ from keras_genai.data.tokenizers import (
     BytePairTokenizer,
     CharacterTokenizer,
     Tokenizer,
+    encode_parts,
 )
 from keras_genai.data.windows import (
     check_choice,
@@ -144,7 +145,7 @@ def _packed(corpus, tokenizer, sequence_length, windows):
     pieces = itertools.chain(
         ends,
         *(
-            itertools.chain(tokenizer.encode_parts(text), ends)
+            itertools.chain(encode_parts(tokenizer, text), ends)
             for text in corpus.texts
         ),
     )

@@ -78,18 +78,6 @@ class Tokenizer:
         """
         return self.tokenize(tf.constant([text])).flat_values.numpy()
 
-    def encode_parts(self, text):
-        """Turns a long string to ids part by part, which takes less memory.
-
-        Args:
-            text: String.
-
-        Returns:
-            Iterator of int32 NumPy arrays `(length,)`; one after another they
-            are what `encode` returns.
-        """
-        return map(self.encode, self._parts(text))
-
     def _parts(self, text):
         # A kind that knows where a text may be cut says so.
         return [text]
@@ -130,6 +118,20 @@ class Tokenizer:
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def encode_parts(tokenizer, text):
+    """Turns a long string to ids part by part, which takes less memory.
+
+    Args:
+        tokenizer: `Tokenizer`.
+        text: String.
+
+    Returns:
+        Iterator of int32 NumPy arrays `(length,)`; one after another they are
+        what `encode` returns.
+    """
+    return map(tokenizer.encode, tokenizer._parts(text))
 
 
 def load_tokenizer(filepath):
