@@ -215,6 +215,13 @@ def test_scores_that_are_there_have_as_many_voices_as_asked_for():
             load_scores(source, num_voices=3)
 
 
+@pytest.mark.parametrize("num_voices", [0, -1, 1.5, "2"])
+def test_voices_are_counted(num_voices, tmp_path):
+    write_tunes(tmp_path, ["a.mid"])
+    with pytest.raises(ValueError, match="`num_voices` must be an integer"):
+        load_scores(tmp_path, num_voices=num_voices, skip_broken=True)
+
+
 def test_a_file_that_changes_is_read_again(tmp_path):
     path = tmp_path / "a.mid"
     write_midi(SCALE, path)

@@ -5,7 +5,9 @@ import dataclasses
 import pytest
 
 from keras_genai import load_text, text_dataset
+from keras_genai.cli import main
 from keras_genai.recipes import get_recipe
+from keras_genai.runs import Run
 
 POEM = "Tyger Tyger, burning bright,\nIn the forests of the night;\n"
 
@@ -130,3 +132,20 @@ def test_folders_with_splits_are_validated_as_they_say(tmp_path):
     train = recipe.dataset(seed=0)
     validation = recipe.validation_dataset(seed=0, like=train)
     assert validation.examples.texts == (POEM + "val/c.txt",)
+
+
+def test_the_command_line_passes_over_broken_files(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(Run, "finish", lambda run, model: {})  # no export
+    write(tmp_path / "poems", "a.txt", "b.txt")
+    (tmp_path / "poems" / "c.txt").write_bytes(b"caf\xe9")
+    command = ["train", "markov", "--text", str(tmp_path / "poems")]
+    command += ["--sequence-length", "8", "--output", str(tmp_path / "run")]
+    assert main(command) != 0
+    assert "--skip-broken" in capsys.readouterr().err
+    assert main([*command, "--skip-broken"]) == 0
+    record = Run.open(tmp_path / "run").record()
+    assert record["recipe"]["skip_broken"] is True
+    assert record["recipe"]["validation_split"] is None
+    assert record["data"]["characters"] == 2 * len(POEM) + 10

@@ -19,6 +19,7 @@ from keras_genai.data.music.chorales import chorale_names, read_chorales
 from keras_genai.data.music.midi import read_midi
 from keras_genai.data.music.score import Score
 from keras_genai.data.reading import EmptySplitError, read_each
+from keras_genai.data.windows import check_counts
 
 CHORALES = "bach_chorales"
 EVERYTHING = "train+validation+test"
@@ -100,6 +101,7 @@ def load_scores(
         scores/test: 2 scores, 2 steps, sha256 ...
     """
     del offline  # as for the other data
+    check_counts(num_voices=_VOICES if num_voices is None else num_voices)
     if isinstance(source, Scores):
         _check_voices(source.scores, num_voices)
         return source
