@@ -97,6 +97,7 @@ def tiled_windows(stream, starts, sequence_length, batch_size):
         lambda epoch, batch: starts[batch * batch_size :][:batch_size],
         sequence_length,
         num_batches,
+        beyond=True,
     )
 
 
@@ -124,7 +125,8 @@ def padded_rows(pieces, sequence_length, cuts):
     return np.concatenate(rows), starts
 
 
-def _windows(stream, starts, sequence_length, num_batches):
+def _windows(stream, starts, sequence_length, num_batches, beyond=False):
+    """Windows from their starts; those `beyond` may leave the stream."""
     # Kept in integers as small as it comes in, and in a variable: a tensor
     # would be copied into the graph of each iterator.
     last = len(stream) - 1
@@ -134,8 +136,12 @@ def _windows(stream, starts, sequence_length, num_batches):
 
     def load_batch(epoch, batch):
         places = starts(epoch, batch)[:, None] + offsets
-        tokens = tf.cast(tf.gather(stream, tf.minimum(places, last)), "int32")
-        tokens = tf.where(places > last, IGNORED, tokens)
+        tokens = tf.gather(
+            stream, tf.minimum(places, last) if beyond else places
+        )
+        tokens = tf.cast(tokens, "int32")
+        if beyond:
+            tokens = tf.where(places > last, IGNORED, tokens)
         tokens = tf.ensure_shape(tokens, (None, sequence_length + 1))
         # What is ignored as a target is fed as anything.
         return tf.maximum(tokens[:, :-1], 0), tokens[:, 1:]
