@@ -184,6 +184,8 @@ LOADERS = {
     "gif": ("picture.gif", _picture("GIF"), _read_folder),
     "bmp": ("picture.bmp", _picture("BMP"), _read_folder),
     "webp": ("picture.webp", _picture("WEBP"), _read_folder),
+    "tiff": ("picture.tif", _picture("TIFF"), _read_folder),
+    "ppm": ("picture.ppm", _picture("PPM"), _read_folder),
     "text": ("text.txt", _text, _read_text),
     "tokenizer": ("tokenizer.json", _tokenizer, _read_tokenizer),
     "midi": ("score.mid", _midi, _read_midi),

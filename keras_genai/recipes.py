@@ -26,6 +26,8 @@ class Recipe:
         model_arguments: Dictionary of the model's own arguments.
         synchronize_batch_normalization: Boolean. Whether BatchNorm sees the
             whole batch on several devices, rather than each its share.
+        skip_broken: Boolean. Whether files that cannot be read are passed
+            over, rather than refused.
     """
 
     family: str
@@ -35,6 +37,7 @@ class Recipe:
     epochs: int = 80
     model_arguments: dict = dataclasses.field(default_factory=dict)
     synchronize_batch_normalization: bool = False
+    skip_broken: bool = False
 
     makes = None  # "images", "text" or "music"
     validation_split = None
@@ -69,12 +72,22 @@ class Recipe:
             like: As in `dataset`.
 
         Returns:
-            `tf.data.Dataset`, or `None` where the recipe names no split, or
-            where the source is one split already.
+            `tf.data.Dataset`, or `None` where the recipe names no split,
+            where the source is one split already, or where there is too
+            little to hold some of it out.
         """
+        from keras_genai.data.reading import EmptySplitError
+
         if self.validation_split is None or hasattr(self.source, "digest"):
             return None
-        return self.dataset(seed, offline, self.validation_split, like)
+        try:
+            return self.dataset(seed, offline, self.validation_split, like)
+        except EmptySplitError as error:
+            # Nobody has asked for it: it is what most recipes have.
+            if self.validation_split != type(self).validation_split:
+                raise
+            print(f"No validation. {error}")
+            return None
 
     def model(self, dataset, seed=None):
         """Builds the model for the data and compiles it.
@@ -163,6 +176,7 @@ class ImageRecipe(Recipe):
             augment=None if split else self.augment,
             seed=seed,
             offline=offline,
+            skip_broken=self.skip_broken,
         )
 
     def arguments_from(self, dataset):
@@ -310,6 +324,7 @@ class TextRecipe(TokenRecipe):
             steps_per_epoch=None if split else self.steps_per_epoch,
             seed=seed,
             offline=offline,
+            skip_broken=self.skip_broken,
         )
 
     def arguments_from(self, dataset):
@@ -352,7 +367,9 @@ class MusicRecipe(TokenRecipe):
         )
 
         def scores(split):
-            return load_scores(self.source, split, offline, self.num_voices)
+            return load_scores(
+                self.source, split, offline, self.num_voices, self.skip_broken
+            )
 
         if like is None:
             # An instrument's range is known before what is played on it:

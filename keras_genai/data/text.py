@@ -1,22 +1,29 @@
 """Texts -> windows of token ids and their targets, as `tf.data`."""
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
 from keras_genai.data.corpora import load_text
+from keras_genai.data.folders import print_once
+from keras_genai.data.reading import EmptySplitError
 from keras_genai.data.tokenizers import (
     BytePairTokenizer,
     CharacterTokenizer,
     Tokenizer,
+    encode_parts,
 )
 from keras_genai.data.windows import (
-    announce,
     check_choice,
     check_counts,
     padded_rows,
     random_windows,
     tiled_windows,
 )
+
+_PART = 2**16  # tokens
+_NONE = np.zeros(0, "int8")
 
 
 def text_dataset(
@@ -30,6 +37,7 @@ def text_dataset(
     steps_per_epoch=None,
     seed=None,
     offline=False,
+    skip_broken=False,
 ):
     """Feeds text from any source as windows of token ids and their targets.
 
@@ -53,6 +61,7 @@ def text_dataset(
             or `None` for as many tokens as the text has.
         seed: Integer, or `None` for one drawn at random.
         offline: Boolean. Whether the network is left alone.
+        skip_broken: Boolean, as for `load_text`.
 
     Returns:
         `tf.data.Dataset` of pairs of int32 tensors `(batch, sequence_length)`:
@@ -83,8 +92,8 @@ def text_dataset(
     )
     check_choice("windows", windows, ("random", "tiled"))
     check_choice("documents", documents, ("pack", "pad"))
-    corpus = load_text(source, split, offline)
-    announce(corpus)
+    corpus = load_text(source, split, offline, skip_broken)
+    print_once(str(corpus))
     tokenizer = _tokenizer(tokenizer, corpus)
 
     if len(corpus.texts) > 1 and documents == "pad":
@@ -94,13 +103,15 @@ def text_dataset(
     if windows == "tiled":
         dataset = tiled_windows(stream, starts, sequence_length, batch_size)
     else:
-        places = tf.constant(starts, "int64")
+        places = None  # all of a stream that has no gaps
+        if not isinstance(starts, range):
+            places = tf.constant(starts, "int64")
 
         def draw(seed):
             chosen = tf.random.stateless_uniform(
                 (batch_size,), seed, 0, len(starts), "int64"
             )
-            return tf.gather(places, chosen)
+            return chosen if places is None else tf.gather(places, chosen)
 
         dataset = random_windows(
             stream,
@@ -118,7 +129,7 @@ def _tokenizer(tokenizer, corpus):
     if isinstance(tokenizer, Tokenizer):
         return tokenizer
     if tokenizer == "character":
-        return CharacterTokenizer.from_text("".join(corpus.texts))
+        return CharacterTokenizer.from_text(set().union(*corpus.texts))
     if tokenizer == "byte":
         return BytePairTokenizer()
     raise ValueError(
@@ -129,21 +140,51 @@ def _tokenizer(tokenizer, corpus):
 
 def _packed(corpus, tokenizer, sequence_length, windows):
     """All tokens in a row, and where windows may start."""
-    pieces = [tokenizer.encode(text) for text in corpus.texts]
-    if len(pieces) > 1:
-        end = np.array([tokenizer.end_token_id], "int32")
-        pieces = [end, *(part for piece in pieces for part in (piece, end))]
-    stream = np.concatenate(pieces)
+    end = np.array([tokenizer.end_token_id], "int32")
+    ends = [end] if len(corpus.texts) > 1 else []
+    pieces = itertools.chain(
+        ends,
+        *(
+            itertools.chain(encode_parts(tokenizer, text), ends)
+            for text in corpus.texts
+        ),
+    )
+    stream = _joined(pieces, tokenizer.vocabulary_size)
     # A last tile may be short, and so may the only one.
-    least = 2 if windows == "tiled" else sequence_length + 1
-    if len(stream) < least:
-        raise ValueError(
-            f"Expected {least} tokens or more, a window and its last target. "
+    if windows == "tiled" and len(stream) < 2:
+        raise EmptySplitError(
+            "Expected 2 tokens or more, one and its target. "
             f"Received: {len(stream)} in {corpus.source}"
         )
+    if windows == "random" and len(stream) <= sequence_length:
+        raise ValueError(
+            f"Expected {sequence_length + 1} tokens or more, a window and its "
+            "last target: give a longer text, or a smaller `sequence_length` "
+            "(--sequence-length on the command line). Received: "
+            f"sequence_length={sequence_length}, {len(stream)} tokens in "
+            f"{corpus.source}"
+        )
     if windows == "random":
-        return stream, np.arange(len(stream) - sequence_length)
+        return stream, range(len(stream) - sequence_length)
     return stream, np.arange(0, len(stream) - 1, sequence_length)
+
+
+def _joined(pieces, vocabulary_size):
+    """One tensor of all ids, never more than twice in memory."""
+    # The smallest integers that hold every id, and -1.
+    dtype = np.min_scalar_type(-vocabulary_size)
+    parts, waiting, size = [], [], 0
+    with tf.device("CPU"):
+        for piece in pieces:
+            waiting.append(piece.astype(dtype))
+            size += len(piece)
+            if size >= _PART:
+                parts.append(tf.constant(np.concatenate(waiting)))
+                waiting, size = [], 0
+        parts.append(
+            tf.constant(np.concatenate([*waiting, _NONE], dtype=dtype))
+        )
+        return tf.concat(parts, axis=0)
 
 
 def _padded(corpus, tokenizer, sequence_length):

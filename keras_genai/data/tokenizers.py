@@ -7,6 +7,7 @@ end of a text, which no text holds and which decodes to nothing.
 """
 
 import json
+import re
 from pathlib import Path
 
 import keras
@@ -14,9 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genai.archives import check_config
+from keras_genai.data.corpora import Corpus
+from keras_genai.data.texts import is_path, list_of_texts
 from keras_genai.files import complete_or_absent
 
 _MAX_BYTES = 2**26  # of all tokens of byte pairs
+_PART = 2**18  # characters that are turned to ids at once
 
 
 class Tokenizer:
@@ -74,6 +78,10 @@ class Tokenizer:
         """
         return self.tokenize(tf.constant([text])).flat_values.numpy()
 
+    def _parts(self, text):
+        # A kind that knows where a text may be cut says so.
+        return [text]
+
     def decode(self, token_ids):
         """Turns ids to a string; bytes that are no character become U+FFFD.
 
@@ -110,6 +118,20 @@ class Tokenizer:
     @classmethod
     def from_config(cls, config):
         return cls(**config)
+
+
+def encode_parts(tokenizer, text):
+    """Turns a long string to ids part by part, which takes less memory.
+
+    Args:
+        tokenizer: `Tokenizer`.
+        text: String.
+
+    Returns:
+        Iterator of int32 NumPy arrays `(length,)`; one after another they are
+        what `encode` returns.
+    """
+    return map(tokenizer.encode, tokenizer._parts(text))
 
 
 def load_tokenizer(filepath):
@@ -178,7 +200,7 @@ class CharacterTokenizer(Tokenizer):
         """Makes the tokenizer of the characters that a text has.
 
         Args:
-            text: String, not empty.
+            text: String, or a set of characters; not empty.
 
         Returns:
             `CharacterTokenizer`.
@@ -204,6 +226,9 @@ class CharacterTokenizer(Tokenizer):
         return code_points.with_flat_values(
             tf.where(nearest == values, places, unknown)
         )
+
+    def _parts(self, text):
+        return _cut(text)
 
     def get_config(self):
         return {"vocabulary": self.vocabulary}
@@ -273,7 +298,7 @@ class BytePairTokenizer(Tokenizer):
         """Learns the merges of a corpus.
 
         Args:
-            texts: Iterable of strings.
+            texts: String, `Corpus`, or iterable of strings.
             vocabulary_size: Integer > 257. There are fewer ids where the
                 corpus has too few pairs.
 
@@ -282,13 +307,15 @@ class BytePairTokenizer(Tokenizer):
 
         Raises:
             ImportError: If the package tokenizers is not installed.
-            ValueError: If the size leaves no merge.
+            ValueError: If the size leaves no merge, or if there are no texts
+                to learn one from.
         """
         if vocabulary_size <= 257:
             raise ValueError(
                 "`vocabulary_size` must be above 257: 256 bytes and the end. "
                 f"Received: vocabulary_size={vocabulary_size}"
             )
+        texts = _texts_to_learn_from(texts)
         try:
             import tokenizers
         except ImportError as error:
@@ -311,6 +338,13 @@ class BytePairTokenizer(Tokenizer):
         for left, right in model["merges"]:
             merges.append((ids[left], ids[right]))
             ids.setdefault(left + right, len(ids))
+        if not merges:
+            raise ValueError(
+                "No pair of bytes is in the texts, so nothing was learned: "
+                "give more text, or take BytePairTokenizer(), of bytes only. "
+                f"Received: {len(texts)} texts, {sum(map(len, texts))} "
+                "characters"
+            )
         return cls(merges)
 
     @property
@@ -377,8 +411,56 @@ class BytePairTokenizer(Tokenizer):
         )
         return values, rows
 
+    def _parts(self, text):
+        def boundary(place):
+            # The next white space: a word begins there.
+            found = _WHITE_SPACE.search(text, place)
+            return found.start() if found else len(text)
+
+        return _cut(text, boundary if self.merges else None)
+
     def get_config(self):
         return {"merges": self.merges}
+
+
+def _cut(text, boundary=None):
+    """Parts of a text of about `_PART` characters, each up to a boundary."""
+    start = 0
+    while True:
+        stop = min(start + _PART, len(text))
+        if boundary is not None:
+            stop = boundary(stop)
+        yield text[start:stop]
+        if stop == len(text):
+            return
+        start = stop
+
+
+def _texts_to_learn_from(texts):
+    """A list of strings, not all empty, of whatever holds texts."""
+    if isinstance(texts, Corpus):
+        texts = texts.texts
+    if is_path(texts):
+        raise ValueError(
+            "Expected texts, not the path of some: load_text(path) reads them. "
+            f"Received: texts={str(texts)!r}"
+        )
+    if isinstance(texts, str):
+        texts = [texts]
+    listed = list_of_texts(texts, "texts")
+    if listed is None:
+        if isinstance(texts, (bytes, dict)) or not hasattr(texts, "__iter__"):
+            raise ValueError(
+                "Expected a string, a Corpus or an iterable of strings. "
+                f"Received: texts of type {type(texts).__name__}"
+            )
+        listed = list_of_texts(list(texts), "texts")
+    if not any(listed):
+        raise ValueError(
+            "Expected a text that is not empty; a generator that has been used "
+            f"up gives none. Received: texts with {len(listed)} empty strings"
+        )
+    return listed
 
 
 def byte_pair_learner(model):
@@ -406,6 +488,7 @@ _WORD = (
     r" ?[A-Za-z\x{80}-\x{10FFFF}]+| ?[0-9]+"
     r"| ?[^A-Za-z0-9\x{80}-\x{10FFFF}\t-\r ]+|[\t-\r ]"
 )
+_WHITE_SPACE = re.compile(r"[\t-\r ]")
 _SPACE, _LETTER, _DIGIT, _SIGN = range(4)
 
 

@@ -10,19 +10,6 @@ from keras_genai.data.epochs import epoch_dataset
 
 IGNORED = -1  # the target of what is not there: counted nowhere
 
-_announced = set()
-
-
-def announce(examples):
-    """Prints what is fed, once.
-
-    Args:
-        examples: `Corpus` or `Scores`.
-    """
-    if str(examples) not in _announced:
-        _announced.add(str(examples))
-        print(examples)
-
 
 def check_counts(**counts):
     """Refuses what is no integer above 0.
@@ -65,7 +52,7 @@ def random_windows(
     """Makes windows that start where is drawn anew each epoch.
 
     Args:
-        stream: Int32 array `(tokens,)`, which no window leaves.
+        stream: Integer array or tensor `(tokens,)`, which no window leaves.
         draw: Function of the seed of a draw, an int64 tensor `(2,)`, to int64
             starts `(batch_size,)`.
         sequence_length: Integer, tokens of a window.
@@ -94,8 +81,8 @@ def tiled_windows(stream, starts, sequence_length, batch_size):
     """Makes windows that start at given places, in order.
 
     Args:
-        stream: Int32 array `(tokens,)`; -1 where there is nothing to predict,
-            as there is behind its end.
+        stream: Integer array or tensor `(tokens,)`; -1 where there is
+            nothing to predict, as there is behind its end.
         starts: Integer array `(windows,)`.
         sequence_length: Integer, tokens of a window.
         batch_size: Integer, windows of a batch.
@@ -103,7 +90,6 @@ def tiled_windows(stream, starts, sequence_length, batch_size):
     Returns:
         `tf.data.Dataset`, as of `random_windows`.
     """
-    stream = np.pad(stream, (0, sequence_length), constant_values=IGNORED)
     num_batches = -(-len(starts) // batch_size)
     starts = tf.constant(starts, "int64")
     return _windows(
@@ -111,6 +97,7 @@ def tiled_windows(stream, starts, sequence_length, batch_size):
         lambda epoch, batch: starts[batch * batch_size :][:batch_size],
         sequence_length,
         num_batches,
+        beyond=True,
     )
 
 
@@ -138,12 +125,23 @@ def padded_rows(pieces, sequence_length, cuts):
     return np.concatenate(rows), starts
 
 
-def _windows(stream, starts, sequence_length, num_batches):
-    stream = tf.constant(stream, "int32")
+def _windows(stream, starts, sequence_length, num_batches, beyond=False):
+    """Windows from their starts; those `beyond` may leave the stream."""
+    # Kept in integers as small as it comes in, and in a variable: a tensor
+    # would be copied into the graph of each iterator.
+    last = len(stream) - 1
+    with tf.device("CPU"):
+        stream = tf.Variable(stream, trainable=False)
     offsets = tf.range(sequence_length + 1, dtype="int64")
 
     def load_batch(epoch, batch):
-        tokens = tf.gather(stream, starts(epoch, batch)[:, None] + offsets)
+        places = starts(epoch, batch)[:, None] + offsets
+        tokens = tf.gather(
+            stream, tf.minimum(places, last) if beyond else places
+        )
+        tokens = tf.cast(tokens, "int32")
+        if beyond:
+            tokens = tf.where(places > last, IGNORED, tokens)
         tokens = tf.ensure_shape(tokens, (None, sequence_length + 1))
         # What is ignored as a target is fed as anything.
         return tf.maximum(tokens[:, :-1], 0), tokens[:, 1:]

@@ -37,6 +37,8 @@ def opened(record, epochs=None):
     validation = recipe.validation_dataset(
         record["seed"], record["offline"], dataset
     )
+    if validation is None and recipe.validation_split is not None:
+        recipe = dataclasses.replace(recipe, validation_split=None)
     with strategy.scope():
         model = recipe.model(dataset, record["seed"])
     return recipe, dataset, validation, model

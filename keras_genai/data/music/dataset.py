@@ -3,10 +3,15 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_genai.data.music.sources import load_scores
+from keras_genai.data.folders import print_once
+from keras_genai.data.music.sources import (
+    CHORALES,
+    EVERYTHING,
+    Scores,
+    load_scores,
+)
 from keras_genai.data.music.tokenizer import MusicTokenizer
 from keras_genai.data.windows import (
-    announce,
     check_choice,
     check_counts,
     padded_rows,
@@ -26,6 +31,8 @@ def music_dataset(
     steps_per_epoch=None,
     seed=None,
     offline=False,
+    num_voices=None,
+    skip_broken=False,
 ):
     """Feeds scores from any source as windows of token ids and their targets.
 
@@ -41,7 +48,9 @@ def music_dataset(
         source: A name, a path or scores, as for `load_scores`.
         split: String, a split with TFDS's slicing. Defaults to `"train"`.
         tokenizer: `MusicTokenizer`, which held-out data need: that of the
-            training. `None` makes one of the ranges of the split.
+            training. `None` makes one of the ranges of all splits of a file,
+            a folder or a list, so that what is held out can be read; of the
+            chorales and of `Scores`, of these.
         sequence_length: Integer >= the tokens of a group. Defaults to `160`.
         batch_size: Integer >= 1, windows of a batch. Defaults to `8`.
         windows: `"random"` (default) or `"tiled"`, each target once, in order.
@@ -51,6 +60,9 @@ def music_dataset(
             or `None` for as many tokens as the scores have.
         seed: Integer, or `None` for one drawn at random.
         offline: Boolean, as for `load_scores`.
+        num_voices: Integer >= 1, voices that MIDI files are read with, or
+            `None` for 4, as for `load_scores`.
+        skip_broken: Boolean, as for `load_scores`.
 
     Returns:
         `tf.data.Dataset` of pairs of int32 tensors `(batch, sequence_length)`:
@@ -84,16 +96,23 @@ def music_dataset(
             "Expected `tokenizer` to be a MusicTokenizer or None. "
             f"Received: tokenizer={tokenizer!r}"
         )
-    examples = load_scores(source, split, offline)
+
+    def load(split):
+        return load_scores(source, split, offline, num_voices, skip_broken)
+
+    examples = load(split)
     may = windows == "random" and not examples.held_out
     if transpose and not may:
         raise ValueError(
             "Only random windows of training data are transposed. Received: "
             f"transpose={transpose}, windows={windows!r}, {examples.source}"
         )
-    announce(examples)
+    print_once(str(examples))
     if tokenizer is None:
-        tokenizer = MusicTokenizer.from_scores(examples.scores)
+        # An instrument's range is known before what is played on it.
+        known = isinstance(source, Scores) or source == CHORALES
+        ranges = examples if known else load(EVERYTHING)
+        tokenizer = MusicTokenizer.from_scores(ranges.scores)
     if sequence_length < tokenizer.group_size:
         raise ValueError(
             f"`sequence_length` must be {tokenizer.group_size} or more, the "

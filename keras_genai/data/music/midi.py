@@ -1,12 +1,14 @@
 """Scores <-> MIDI files."""
 
+import io
 import itertools
-import warnings
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from keras_genai.data.folders import explain
+from keras_genai.data.music.cleaning import notes_only
 from keras_genai.data.music.score import (
     HOLD,
     REST,
@@ -111,7 +113,8 @@ def read_midi(path, num_voices=4):
     """Reads a MIDI file as a score.
 
     Notes are moved to the nearest sixteenth, by their ticks; tempo, loudness
-    and drums are left out, and silence at the end too. Where the file has as
+    and drums are left out, and silence at the end too. Whatever else is in the
+    file, such as a broken key signature, does not matter. Where the file has as
     many melodic tracks as voices are asked for, with one note at a time, each
     is a voice, the one with the highest mean pitch first. Otherwise all notes
     are put together: at each step the voices have the highest pitches that
@@ -134,7 +137,7 @@ def read_midi(path, num_voices=4):
         raise ValueError(
             f"`num_voices` must be 1 or more. Received: num_voices={num_voices}"
         )
-    path = Path(path)
+    path = Path(path).expanduser()
     midi = _parse(path)
     tracks = [track for track in midi.instruments if track.notes]
     if not tracks:
@@ -169,17 +172,14 @@ def _parse(path):
     if not path.is_file():
         raise ValueError(f"There is no such file. Received: {str(path)!r}")
     try:
-        with warnings.catch_warnings():
-            # Of a tempo in another track than the first: nothing here hangs
-            # on the tempo.
-            warnings.filterwarnings("ignore", "Tempo, Key or Time signature")
-            midi = pretty_midi.PrettyMIDI(str(path))
-        if midi.resolution < 1:
-            raise ValueError(f"its time is not in quarters: {midi.resolution}")
+        # Key signatures, tempos, titles: what is broken in them does not
+        # matter here.
+        notes = notes_only(path.read_bytes())
+        midi = pretty_midi.PrettyMIDI(io.BytesIO(notes))
     except Exception as error:  # of whatever kind its parser stumbles on
         raise ValueError(
-            "Expected a MIDI file that can be read: "
-            f"{type(error).__name__} {error}. Received: {str(path)!r}"
+            f"Expected a MIDI file that can be read: {explain(error)}. "
+            f"Received: {str(path)!r}"
         ) from error
     return midi
 

@@ -5,19 +5,26 @@ that were shuffled before the split would share most of their notes.
 """
 
 import dataclasses
+import functools
 import hashlib
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 
 from keras_genai.data.files import absolute_split
+from keras_genai.data.folders import list_folder
 from keras_genai.data.music.chorales import chorale_names, read_chorales
 from keras_genai.data.music.midi import read_midi
 from keras_genai.data.music.score import Score
+from keras_genai.data.reading import EmptySplitError, read_each
+from keras_genai.data.windows import check_counts
 
 CHORALES = "bach_chorales"
-_SUFFIXES = (".mid", ".midi")
+EVERYTHING = "train+validation+test"
+_SUFFIXES = {".mid", ".midi", ".kar"}
+_VOICES = 4  # that files are read with
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +56,15 @@ class Scores:
         )
 
 
-def load_scores(source, split="train", offline=False, num_voices=4):
+def load_scores(
+    source, split="train", offline=False, num_voices=None, skip_broken=False
+):
     """Reads the scores of a split.
 
-    A tenth of the pieces, rounded down, are `"validation"`, another tenth
-    `"test"`, and the others `"train"`; which ones is drawn once and for all.
-    A piece that is there twice counts once.
+    Folders named as splits in a folder are these splits. Otherwise a tenth of
+    the pieces, rounded down, are `"validation"`, another tenth `"test"`, and
+    the others `"train"`; which ones is drawn once and for all. A piece that is
+    there twice counts once, where it is held out.
 
     Args:
         source: One of
@@ -63,15 +73,19 @@ def load_scores(source, split="train", offline=False, num_voices=4):
               parsed once and then kept in the folder of the environment
               variable `KERAS_GENAI_CACHE`, or `~/.cache/keras_genai`. A tune
               that Bach has set several times can be in several splits;
-            - the path of a MIDI file, or of a folder of `.mid` and `.midi`
-              files;
+            - the path of a MIDI file, or of a folder of `.mid`, `.midi` and
+              `.kar` files; folders `train/`, `validation/` and `test/` (also
+              `Training/`, `val/`, ...) in it are splits;
             - a list of `Score`s;
             - `Scores`, which are returned as they are.
         split: String, a split with TFDS's slicing of pieces:
             `"train[:10%]"`, `"validation+test"`.
         offline: Boolean. Whether the network is left alone; nothing here
             needs it.
-        num_voices: Integer >= 1, as for `read_midi`. Defaults to `4`.
+        num_voices: Integer >= 1, as for `read_midi`, or `None` for 4. Scores
+            that are there already must have as many.
+        skip_broken: Boolean. Whether files of a folder that cannot be read
+            are passed over, and said, rather than refused.
 
     Returns:
         `Scores`.
@@ -79,7 +93,7 @@ def load_scores(source, split="train", offline=False, num_voices=4):
     Raises:
         ImportError: If music21 or pretty_midi is needed and not installed.
         ValueError: If the source is unknown, a file is broken, or the split is
-            unknown or empty.
+            unknown or empty, or if scores have another number of voices.
 
     Example:
         >>> scale = [Score([[60 + step]]) for step in range(20)]
@@ -87,32 +101,29 @@ def load_scores(source, split="train", offline=False, num_voices=4):
         scores/test: 2 scores, 2 steps, sha256 ...
     """
     del offline  # as for the other data
+    check_counts(num_voices=_VOICES if num_voices is None else num_voices)
     if isinstance(source, Scores):
+        _check_voices(source.scores, num_voices)
         return source
-    name, pieces, read = _find(source, num_voices)
-    order = np.random.default_rng(0).permutation(len(pieces))
-    tenth = len(pieces) // 10
-    splits = {
-        "train": order[2 * tenth :],
-        "validation": order[tenth : 2 * tenth],
-        "test": order[:tenth],
-    }
+    name, splits, read = _find(source, num_voices, skip_broken)
     sizes = {
-        name: SimpleNamespace(num_examples=len(places))
-        for name, places in splits.items()
+        name: SimpleNamespace(num_examples=len(pieces))
+        for name, pieces in splits.items()
     }
     parts = absolute_split(split, sizes)
     chosen = [
-        pieces[place]
+        piece
         for part, start, stop in parts
-        for place in splits[part][start:stop]
+        for piece in splits[part][start:stop]
     ]
     scores = tuple(dict.fromkeys(read(chosen)))
     if not scores:
-        raise ValueError(
+        raise EmptySplitError(
             "The split has no scores. Received: "
-            f"source={name!r} of {len(pieces)} pieces, split={split!r}"
+            f"source={name!r} of {sum(map(len, splits.values()))} pieces, "
+            f"split={split!r}"
         )
+    _check_voices(scores, num_voices)
     sha = hashlib.sha256()
     for score in scores:
         sha.update(repr(score.events.shape).encode())
@@ -121,38 +132,89 @@ def load_scores(source, split="train", offline=False, num_voices=4):
     return Scores(scores, f"{name}/{split}", sha.hexdigest()[:16], held_out)
 
 
-def _find(source, num_voices):
-    """The name of a source, its pieces, and what reads a list of these."""
+def _find(source, num_voices, skip_broken):
+    """The name of a source, its splits, and what reads a list of pieces."""
 
     def read_files(paths):
-        return [read_midi(path, num_voices) for path in paths]
+        read = functools.partial(_read, num_voices=num_voices or _VOICES)
+        return read_each(paths, read, skip_broken).values()
 
     if isinstance(source, (list, tuple)):
-        for score in source:
+        for index, score in enumerate(source):
             if not isinstance(score, Score):
                 raise ValueError(
-                    "Expected a list of `Score`s. "
-                    f"Received: {type(score).__name__} in it"
+                    "Expected a list of `Score`s. Received: "
+                    f"{type(score).__name__} in it, source[{index}]"
                 )
-        return "scores", list(dict.fromkeys(source)), list
+        return "scores", _drawn(list(dict.fromkeys(source))), list
     if source == CHORALES:
-        return CHORALES, chorale_names(), read_chorales
-    path = Path(source)
-    if path.is_dir():
-        return str(source), _midi_files(path), read_files
-    if path.is_file():
-        return str(source), [path], read_files
+        return CHORALES, _drawn(chorale_names()), read_chorales
+    name = str(source)
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source).expanduser()
+        if path.is_dir():
+            return name, _from_folder(path), read_files
+        if path.is_file():
+            # The error of a single file is its own.
+            return (
+                name,
+                _drawn([path]),
+                lambda paths: [
+                    _read(path, num_voices or _VOICES) for path in paths
+                ],
+            )
     raise ValueError(
         f"Expected {CHORALES!r}, a MIDI file, a folder of such or a list of "
-        f"`Score`s. Received: source={str(source)!r}"
+        f"`Score`s. Received: source={name!r}"
     )
 
 
-def _midi_files(folder):
-    """The files of a folder, those with the same bytes once."""
-    files = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in _SUFFIXES and path.is_file():
-            digest = hashlib.sha256(path.read_bytes()).digest()
-            files.setdefault(digest, path)
-    return list(files.values())
+def _drawn(pieces):
+    """Splits of pieces that nobody has split."""
+    order = np.random.default_rng(0).permutation(len(pieces))
+    tenth = len(pieces) // 10
+    return {
+        "train": [pieces[place] for place in order[2 * tenth :]],
+        "validation": [pieces[place] for place in order[tenth : 2 * tenth]],
+        "test": [pieces[place] for place in order[:tenth]],
+    }
+
+
+def _from_folder(path):
+    """The splits of a folder, files with the same bytes once."""
+    try:
+        folder = list_folder(path, _SUFFIXES, "MIDI files")
+    except ValueError as error:
+        raise ValueError(f"{error}; of 0 pieces") from error
+    splits, seen = {"train": [], "validation": [], "test": []}, set()
+    for name in ("test", "validation", "train"):  # a copy is not trained on
+        for file, _ in folder.splits.get(name, []):
+            digest = hashlib.sha256(file.read_bytes()).digest()
+            if digest in seen:
+                folder.left_out["copies"] += 1
+            else:
+                splits[name].append(file)
+            seen.add(digest)
+    folder.print_left_out()
+    return splits if folder.has_splits else _drawn(splits["train"])
+
+
+def _read(path, num_voices):
+    status = path.stat()
+    return _read_unchanged(path, num_voices, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4096)
+def _read_unchanged(path, num_voices, *status):
+    """Reads a file once: each split and the tokenizer ask for it."""
+    return read_midi(path, num_voices)
+
+
+def _check_voices(scores, num_voices):
+    counts = sorted({score.num_voices for score in scores})
+    if num_voices is not None and counts != [num_voices]:
+        raise ValueError(
+            f"Expected scores of {num_voices} voices: only files are read "
+            "with as many as are asked for. Received: "
+            f"num_voices={num_voices}, scores of {counts} voices"
+        )

@@ -98,8 +98,10 @@ class MusicTokenizer(Tokenizer):
         silent = np.flatnonzero((events < 0).all(axis=0))
         if len(silent):
             raise ValueError(
-                "Expected voices that sound somewhere. Received: scores in "
-                f"which voice {silent[0]} never does"
+                "Expected voices that sound somewhere: read the files with "
+                f"num_voices={max(1, silent[0])} (--num-voices on the command "
+                "line). Received: scores in which voice "
+                f"{silent[0]} never does"
             )
         lowest = np.where(events < 0, 128, events).min(axis=0)
         return cls(lowest.tolist(), events.max(axis=0).tolist(), max_time)

@@ -1,0 +1,130 @@
+"""A MIDI file as programs write it -> one of notes and instruments only.
+
+Titles, key signatures, tempos, pedals and what else a file may hold are often
+broken, and never wanted here: the notes are whole without them.
+
+Reference:
+    MIDI Manufacturers Association, Standard MIDI Files 1.0, 1996.
+"""
+
+_NOTE_OFF, _NOTE_ON, _PROGRAM = 0x80, 0x90, 0xC0
+_SYSTEM, _META, _END_OF_TRACK = 0xF0, 0xFF, 0x2F
+_SYSEX = (0xF0, 0xF7)
+# Bytes behind the status: of messages of a channel, and of the system.
+_LENGTHS = {
+    **{0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2},
+    **{0xF1: 1, 0xF2: 2, 0xF3: 1},
+}
+
+
+def notes_only(data):
+    """Rewrites a MIDI file without all that is not a note or an instrument.
+
+    Args:
+        data: Bytes of a standard MIDI file.
+
+    Returns:
+        Bytes of a file with as many tracks, their notes at the same ticks.
+
+    Raises:
+        ValueError: If it is no such file, if it ends too early, or if its
+            time is not counted in quarters.
+    """
+    chunk, _, rest = _chunk(data)
+    if chunk[:4] != b"MThd" or len(chunk) < 14:
+        raise ValueError("it does not begin as a MIDI file does")
+    num_tracks, resolution = _integer(chunk[10:12]), _integer(chunk[12:14])
+    if not 0 < resolution < 0x8000:
+        raise ValueError("its time is not counted in parts of a quarter")
+    tracks = []
+    while len(tracks) < num_tracks:
+        if not rest:
+            raise ValueError(
+                f"it ends after {len(tracks)} of its {num_tracks} tracks"
+            )
+        chunk, whole, rest = _chunk(rest)
+        if chunk[:4] != b"MTrk":
+            continue  # chunks of other programs are passed over
+        if not whole:
+            raise ValueError(f"it ends within track {len(tracks) + 1}")
+        try:
+            tracks.append(_track(chunk[8:]))
+        except IndexError as error:
+            raise ValueError(
+                f"track {len(tracks) + 1} ends within a message"
+            ) from error
+    header = b"MThd" + _bytes(6, 4) + _bytes(1, 2)
+    header += _bytes(num_tracks, 2) + _bytes(resolution, 2)
+    return header + b"".join(
+        b"MTrk" + _bytes(len(track), 4) + track for track in tracks
+    )
+
+
+def _chunk(data):
+    """The first chunk, whether it is whole, and the rest of the data."""
+    stop = 8 + _integer(data[4:8])
+    return data[:stop], len(data) >= max(stop, 8), data[stop:]
+
+
+def _track(data):
+    """The notes and programs of a track, each after its new wait."""
+    kept, place, wait, status = bytearray(), 0, 0, None
+    while place < len(data):
+        ticks, place = _variable_length(data, place)
+        wait += ticks
+        if data[place] >= 0x80:
+            message = data[place]
+            place += 1
+        elif status is None:
+            raise ValueError("a track begins in the middle of a message")
+        else:
+            message = status  # as that before
+        if message == _META:
+            kind = data[place]
+            length, place = _variable_length(data, place + 1)
+            place += length
+            if kind == _END_OF_TRACK:
+                break
+            continue
+        if message in _SYSEX:
+            length, place = _variable_length(data, place)
+            place += length
+            continue
+        if message >= _SYSTEM:
+            place += _LENGTHS.get(message, 0)
+            continue
+        status, kind = message, message & 0xF0
+        values = [data[place + i] for i in range(_LENGTHS[kind])]
+        place += len(values)
+        if kind in (_NOTE_OFF, _NOTE_ON, _PROGRAM):
+            if max(values) > 127:
+                raise ValueError(f"a note has the value {max(values)}")
+            kept += _written(wait) + bytes([message, *values])
+            wait = 0
+    return bytes(kept) + bytes([0, _META, _END_OF_TRACK, 0])
+
+
+def _variable_length(data, place):
+    """A number of seven bits a byte, and where the next one begins."""
+    number = 0
+    while True:
+        byte = data[place]
+        number, place = number * 128 + byte % 128, place + 1
+        if byte < 128:
+            return number, place
+
+
+def _written(number):
+    """Seven bits a byte, of which all but the last have the eighth set."""
+    parts = [number % 128]
+    while number := number // 128:
+        parts.append(128 + number % 128)
+    return bytes(reversed(parts))
+
+
+def _integer(data):
+    return int.from_bytes(data, "big")
+
+
+def _bytes(number, length):
+    return number.to_bytes(length, "big")
