@@ -13,6 +13,7 @@ import numpy as np
 from keras_genai.data.files import (
     Store,
     absolute_split,
+    ended_split,
     from_arrays,
     from_folder,
     read_npz,
@@ -348,6 +349,7 @@ def _from_tfds(builder, split, store):
         )
     image_key, label_key = keys["image"][0], (keys["label"] or [None])[0]
     absolute_split(split, builder.info.splits)  # refuses what does not exist
+    split = ended_split(split, builder.info.splits)
 
     def decode(example):
         image = store.resize(example[image_key])
