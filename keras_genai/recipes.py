@@ -427,41 +427,22 @@ _DEFAULTS = {
     "gpt": TextRecipe("GPT", batch_size=32, epochs=4, learning_rate=4e-3),
     "music_transformer": MusicRecipe("MusicTransformer"),
 }
-# Model -> what of its recipe a minute on two cores changes: few examples, many
-# updates. Fewer where there are fewer.
+# What a minute on two cores changes of a recipe: fewer examples, or those there
+# are, in smaller batches, for some hundred updates.
+_QUICK_IMAGES = {"split": "train[:1000]", "batch_size": 32, "epochs": 20}
+_QUICK_TEXT = {"split": "train[:200000]", "epochs": 3, "steps_per_epoch": 80}
 _QUICK = {
-    "gan": {"split": "train[:1000]", "batch_size": 32, "epochs": 30},
-    "dcgan": {"split": "train[:1000]", "batch_size": 32, "epochs": 12},
-    "conditional_gan": {
-        "split": "train[:1000]",
-        "batch_size": 32,
-        "epochs": 12,
-    },
-    "acgan": {"split": "train[:1000]", "batch_size": 32, "epochs": 12},
-    "wgan_gp": {"split": "train[:1000]", "batch_size": 32, "epochs": 12},
-    "vae": {"split": "train[:1000]", "batch_size": 32, "epochs": 12},
-    "conditional_vae": {
-        "split": "train[:1000]",
-        "batch_size": 32,
-        "epochs": 12,
-    },
-    "autoencoder": {"split": "train[:1000]", "batch_size": 32, "epochs": 12},
-    "denoising_autoencoder": {
-        "split": "train[:1000]",
-        "batch_size": 32,
-        "epochs": 12,
-    },
     "pixelcnn": {"split": "train[:1000]", "epochs": 3},
     "markov": {"split": "train[:200000]"},
-    "lstm": {"split": "train[:200000]", "epochs": 3, "steps_per_epoch": 100},
-    "gpt": {"split": "train[:200000]", "epochs": 3, "steps_per_epoch": 100},
-    "music_transformer": {"epochs": 3, "steps_per_epoch": 60, "num_steps": 64},
+    "lstm": _QUICK_TEXT,
+    "gpt": _QUICK_TEXT,
+    "music_transformer": {"epochs": 3, "steps_per_epoch": 50, "num_steps": 64},
 }
 
 RECIPES = {
     name: {
         "default": recipe,
-        "quick": dataclasses.replace(recipe, **_QUICK[name]),
+        "quick": dataclasses.replace(recipe, **_QUICK.get(name, _QUICK_IMAGES)),
     }
     for name, recipe in _DEFAULTS.items()
 }
