@@ -10,8 +10,8 @@ turn it into the two objects that `fit` needs:
 """
 
 import dataclasses
-import difflib
-import re
+
+from keras_genai.names import look_up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -449,6 +449,24 @@ RECIPES = {
 """Every recipe: name of the model -> preset -> `Recipe`."""
 
 
+# What models are called elsewhere.
+_ELSEWHERE = {
+    **{recipe.family.lower(): name for name, recipe in _DEFAULTS.items()},
+    "cgan": "conditional_gan",
+    "cvae": "conditional_vae",
+    "ae": "autoencoder",
+    "dae": "denoising_autoencoder",
+    "denoiser": "denoising_autoencoder",
+    "wgan": "wgan_gp",
+    "wgangp": "wgan_gp",
+    "ngram": "markov",
+    "rnn": "lstm",
+    "nanogpt": "gpt",
+    "transformer": "gpt",
+    "music": "music_transformer",
+}
+
+
 def recipe_from_record(record):
     """Makes the recipe anew that a run wrote down.
 
@@ -462,7 +480,7 @@ def recipe_from_record(record):
         ValueError: If no recipe is for that family, or has such fields.
     """
     classes = {recipe.family: type(recipe) for recipe in _DEFAULTS.values()}
-    kind = _look_up(classes, "family", str(record.get("family")))
+    kind = look_up(classes, "family", str(record.get("family")))
     try:
         return kind(**record)
     except TypeError as error:
@@ -489,60 +507,5 @@ def get_recipe(model, preset="default"):
         >>> get_recipe("dcgan", "quick").family
         'DCGAN'
     """
-    presets = _look_up(RECIPES, "model", model)
-    return _look_up(presets, "preset", preset)
-
-
-def did_you_mean(name, known):
-    """Names what is near to a name that is not known.
-
-    Args:
-        name: String.
-        known: Iterable of strings.
-
-    Returns:
-        String to append to a refusal; empty where nothing is near.
-
-    Example:
-        >>> did_you_mean("--epoch", ["--epochs", "--seed"])
-        " Did you mean '--epochs'?"
-    """
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
-
-
-# What models are called elsewhere, without underscores.
-_ELSEWHERE = {
-    "cgan": "conditional_gan",
-    "cvae": "conditional_vae",
-    "ae": "autoencoder",
-    "dae": "denoising_autoencoder",
-    "denoiser": "denoising_autoencoder",
-    "wgan": "wgan_gp",
-    "wgangp": "wgan_gp",
-    "ngram": "markov",
-    "rnn": "lstm",
-    "nanogpt": "gpt",
-    "transformer": "gpt",
-    "music": "music_transformer",
-}
-
-
-def _look_up(table, kind, name):
-    if name in table:
-        return table[name]
-    plain = re.sub(r"[^a-z0-9]", "", str(name).lower())
-    same = {re.sub("_", "", known.lower()): known for known in table}
-    same |= {
-        recipe.family.lower(): known
-        for known, recipe in _DEFAULTS.items()
-        if known in table
-    }
-    same |= {
-        other: known for other, known in _ELSEWHERE.items() if known in table
-    }
-    hint = did_you_mean(same.get(plain, str(name)), table)
-    raise ValueError(
-        f"There is no {kind} of that name.{hint} Known: {', '.join(table)}. "
-        f"Received: {kind}={name!r}"
-    )
+    presets = look_up(RECIPES, "model", model, _ELSEWHERE)
+    return look_up(presets, "preset", preset)

@@ -14,6 +14,7 @@ ROOT = Path(keras_genai.__file__).parent
 ALLOWED = {
     "version": set(),
     "files": set(),
+    "names": set(),
     "archives": set(),
     "startup": set(),
     "data": {"data", "archives", "files"},
@@ -37,7 +38,7 @@ ALLOWED = {
         *("callbacks", "plotting", "evaluation", "data"),
         *("archives", "files"),
     },
-    "recipes": {"data", "replicas"},
+    "recipes": {"data", "names", "replicas"},
     "runs": {
         *("recipes", "callbacks", "export", "plotting", "version"),
         *("evaluation", "models", "files", "runs", "replicas"),
@@ -48,7 +49,7 @@ ALLOWED = {
     "cli": {
         "replicas",
         *("records", "recipes", "runs", "startup", "version", "data", "models"),
-        *("demo", "export", "plotting", "cli", "files"),
+        *("demo", "export", "plotting", "cli", "files", "names"),
     },
 }
 

@@ -5,7 +5,7 @@ import dataclasses
 import inspect
 import re
 
-from keras_genai.recipes import did_you_mean
+from keras_genai.names import did_you_mean
 
 # Fields of a recipe that have an option of their own, or none.
 _TRAIN_OPTIONS = (

@@ -5,7 +5,7 @@ import re
 import sys
 
 from keras_genai.cli import demo, exporting, generating, results, training
-from keras_genai.recipes import did_you_mean
+from keras_genai.names import did_you_mean
 from keras_genai.version import __version__
 
 
