@@ -435,7 +435,7 @@ _QUICK = {
     "pixelcnn": {"split": "train[:1000]", "epochs": 3},
     "markov": {"split": "train[:200000]"},
     "lstm": _QUICK_TEXT,
-    "gpt": _QUICK_TEXT,
+    "gpt": {**_QUICK_TEXT, "steps_per_epoch": 60},
     "music_transformer": {"epochs": 3, "steps_per_epoch": 50, "num_steps": 64},
 }
 

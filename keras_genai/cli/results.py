@@ -62,6 +62,12 @@ def evaluate(options, _):
     from keras_genai.runs import Run
 
     run = Run.open(options.source)
+    recipe = recipes.recipe_from_record(run.record()["recipe"])
+    if recipe.makes == "text" and options.num_samples is not None:
+        raise ValueError(
+            "Text is measured by its likelihood, without samples. "
+            f"Received: --num-samples {options.num_samples}"
+        )
     prepare_tensorflow()
     results = run.evaluate(
         options.split,

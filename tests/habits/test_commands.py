@@ -243,6 +243,13 @@ def test_a_terminal_of_few_characters_shows_replacements(
     assert shown.startswith("? ") and shown.endswith("\n")
 
 
+def test_what_text_has_not_is_refused(text_run, capsys):
+    message = refused(capsys, "evaluate", text_run, "--num-samples", 3)
+    assert "without samples. Received: --num-samples 3" in message
+    command = ("generate", text_run, "--prompt", "π", "--overwrite")
+    assert "Received: --overwrite True" in refused(capsys, *command)
+
+
 def test_half_a_character_decodes_alike_everywhere(tmp_path):
     import tensorflow as tf
 
