@@ -432,6 +432,7 @@ _DEFAULTS = {
 _QUICK_IMAGES = {"split": "train[:1000]", "batch_size": 32, "epochs": 20}
 _QUICK_TEXT = {"split": "train[:200000]", "epochs": 3, "steps_per_epoch": 80}
 _QUICK = {
+    "gan": {**_QUICK_IMAGES, "epochs": 30},
     "pixelcnn": {"split": "train[:1000]", "epochs": 3},
     "markov": {"split": "train[:200000]"},
     "lstm": _QUICK_TEXT,
