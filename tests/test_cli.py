@@ -289,6 +289,7 @@ def test_what_is_refused_leaves_nothing(
         (["train", "dcgan", "--epochs", "0"], "0 is not 1 or more"),
         (["train", "dcgan", "--batch-size", "-2"], "--batch-size"),
         (["train", "--data", "a", "--dataset", "b"], "not allowed with"),
+        (["train", "dcgan", "--epochs", "1.5"], "'1.5' is not an integer"),
         (["list", "--all"], "unrecognized arguments: --all"),
         (["trian"], "invalid choice: 'trian'"),
         ([], "COMMAND"),
@@ -555,24 +556,25 @@ def test_run_and_export_generate_the_same_bytes(finished, tmp_path, capsys):
     np.testing.assert_array_equal(images, model.generate(5, seed=7))
 
 
-def test_generate_keeps_what_is_there(finished, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_generate_keeps_what_is_there(finished, tmp_path, capsys):
     export = finished / "export"
-    assert main(["generate", str(export), "--num-samples", "2"]) == 0
-    first = (tmp_path / "generated.png").read_bytes()
-    assert "--overwrite" in refused(capsys, "generate", export, "--seed", "1")
-    assert (tmp_path / "generated.png").read_bytes() == first
-    arguments = ["generate", str(export), "--num-samples", "3"]
-    assert main([*arguments, "--overwrite"]) == 0
-    assert (tmp_path / "generated.png").read_bytes() != first
-    assert [path.name for path in tmp_path.iterdir()] == ["generated.png"]
+    output = tmp_path / "mine.png"
+    command = ["generate", str(export), "--output", str(output)]
+    assert main([*command, "--num-samples", "2"]) == 0
+    first = output.read_bytes()
+    assert "--overwrite" in refused(capsys, *command, "--seed", "1")
+    assert output.read_bytes() == first
+    assert main([*command, "--num-samples", "3", "--overwrite"]) == 0
+    assert output.read_bytes() != first
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.png"]
 
 
 def test_generate_refuses(finished, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for source in (finished, finished / "export"):
         message = refused(capsys, "generate", source, "--num-samples", "-1")
-        assert "`num_samples` must be" in message and "-1" in message
+        assert "one sample or more" in message
+        assert "--num-samples -1" in message
     message = refused(capsys, "generate", finished, "--output", "images.jpg")
     assert ".png or .npz" in message and "images.jpg" in message
     assert "run.json" in refused(capsys, "generate", tmp_path / "nowhere")

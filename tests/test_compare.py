@@ -201,11 +201,33 @@ def test_compare_prints_and_draws(pair, tmp_path, monkeypatch, capsys):
     assert lines["recipe/batch_size"] == ["128", "64"]
     assert lines["model/beta"] == ["4"]
     assert lines["test/elbo"] == ["-101.23"]
-    assert lines["Histories:"] == ["compare.png"]
-    with Image.open("compare.png") as picture:
+    output = "complete/comparisons/comparison.png"
+    assert lines["Histories:"] == [output]
+    with Image.open(output) as picture:
         assert picture.width > picture.height  # two panels
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"complete", "diverged", "compare.png"}
+    assert names == {"complete", "diverged"}
+
+
+def test_compare_takes_the_next_name(pair, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "complete" / "comparisons"
+    for name in ("comparison.png", "comparison_2.png", "comparison_3.png"):
+        assert main(["compare", "complete", "diverged"]) == 0
+        assert f"comparisons/{name}\n" in capsys.readouterr().out
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert len(before) == 3
+    (folder / "comparison.png").write_bytes(b"old")
+    assert main(["compare", "complete", "diverged", "--overwrite"]) == 0
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_tables_need_no_picture(pair, monkeypatch, capsys):
+    (Run(pair[0]).folder / "comparisons").write_text("no folder")
+    assert main(["compare", *pair]) == 2
+    output = capsys.readouterr()
+    assert output.out == f"{Comparison(pair)}\n"
+    assert "cannot be written to" in output.err and "--output" in output.err
 
 
 def test_compare_keeps_what_is_there(pair, tmp_path, capsys):
@@ -238,7 +260,7 @@ def test_compare_refuses(pair, tmp_path, monkeypatch, capsys):
     assert ".png or .pdf or .svg" in message and "compare.jpg" in message
     (tmp_path / "diverged" / "run.json").write_text("{")
     assert "broken" in refused(capsys, *pair)
-    assert not (tmp_path / "compare.png").exists()
+    assert not any(tmp_path.rglob("*.png"))
 
 
 @pytest.mark.slow

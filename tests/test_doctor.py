@@ -121,6 +121,41 @@ def test_a_generator_is_not_judged_before_it_has_learned_something():
         assert [(a.name, a.epoch) for a in doctor.alarms] == alarms
 
 
+def short_run(epochs, samples=None, steps=4, **arguments):
+    """Name and text of the alarms of a doctor who sees a run to its end."""
+    doctor = TrainingDoctor(REAL, verbose=False, **arguments)
+    doctor.set_model(Patient(samples))
+    for epoch, logs in enumerate(epochs):
+        doctor.on_train_batch_end(steps - 1, {})
+        doctor.on_epoch_end(epoch, logs)
+    assert doctor.alarms == []
+    doctor.on_train_end()
+    return {alarm.name: alarm.seen for alarm in doctor.alarms}
+
+
+def test_a_short_run_is_judged_at_its_end():
+    alike = REAL[:1] + 0.01 * (REAL - REAL[:1])
+    right, unsure = (1.0, 1.0), (0.9, 0.5)
+    seen = short_run(verdicts(unsure, right, right), alike)
+    assert set(seen) == {"saturated_discriminator", "mode_collapse"}
+    for text in seen.values():
+        assert "after 12 steps only: train longer first" in text
+    # What is over by then, and what is well, is not spoken of.
+    assert short_run(verdicts(right, right, unsure)) == {}
+    assert set(short_run([{"active_units": 1}])) == {"posterior_collapse"}
+    # Samples are looked at there, whatever the period.
+    seen = short_run(verdicts(unsure), alike, period=10)
+    assert set(seen) == {"mode_collapse"}
+
+
+def test_the_end_of_a_long_run_is_an_epoch_like_others():
+    alike = REAL[:1] + 0.01 * (REAL - REAL[:1])
+    epochs = verdicts(*[(0.9, 0.5)] * 4, (1.0, 1.0))
+    assert short_run(epochs, steps=200) == {}
+    # Of many epochs that are no thousand steps together: the samples alone.
+    assert set(short_run(epochs, alike, steps=10)) == {"mode_collapse"}
+
+
 class Brightness:
     """Ten classes, by how bright an image is; features as far apart."""
 

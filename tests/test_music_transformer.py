@@ -281,7 +281,7 @@ def test_exported_midi_is_the_score(tmp_path):
         "seed": tf.constant(0),
     }
     token_ids = served["generate"](**arguments)["token_ids"].numpy()
-    midi = served["generate_midi"](**arguments)["midi"].numpy()
+    midi = served["generate_midi"](**arguments)["midi_bytes"].numpy()
     for row, data in zip(token_ids, midi, strict=True):
         path = tmp_path / "score.mid"
         path.write_bytes(data)

@@ -15,6 +15,7 @@ ALLOWED = {
     "version": set(),
     "registered": set(),
     "files": set(),
+    "names": set(),
     "archives": set(),
     "startup": set(),
     "data": {"data", "archives", "files"},
@@ -38,7 +39,7 @@ ALLOWED = {
         *("callbacks", "plotting", "evaluation", "data"),
         *("archives", "files"),
     },
-    "recipes": {"data", "replicas"},
+    "recipes": {"data", "names", "replicas"},
     "runs": {
         *("recipes", "callbacks", "export", "plotting", "version"),
         *("evaluation", "models", "files", "runs", "replicas"),
@@ -49,7 +50,7 @@ ALLOWED = {
     "cli": {
         "replicas",
         *("records", "recipes", "runs", "startup", "version", "data", "models"),
-        *("demo", "export", "plotting", "cli", "files"),
+        *("demo", "export", "plotting", "cli", "files", "names"),
     },
 }
 

@@ -58,7 +58,7 @@ import numpy as np
 import tensorflow as tf
 
 # %% tags=["parameters"]
-PRESET = "default"  # "quick" trains on 512 digits
+PRESET = "default"  # "quick" trains on 1,000 digits
 SEED = 0
 DCGAN_EPOCHS = 40
 VAE_EPOCHS = 40

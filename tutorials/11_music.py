@@ -436,13 +436,13 @@ choice = {
 answer = served["generate_midi"](
     num_samples=tf.constant(2), num_steps=tf.constant(64), **choice
 )
-print("a MIDI file of", len(answer["midi"].numpy()[0]), "bytes")
+print("a MIDI file of", len(answer["midi_bytes"].numpy()[0]), "bytes")
 
 events = np.full((1, len(melody), 4), -3, "int32")
 events[0, :, 0] = melody.events[:, 0]
 answer = served["complete"](events=tf.constant(events), **choice)
 file = Path(folder.name) / "harmonized.mid"
-file.write_bytes(answer["midi"].numpy()[0])
+file.write_bytes(answer["midi_bytes"].numpy()[0])
 again = kg.read_midi(file)
 print(again, "melody kept:", again.voice(0) == melody)
 

@@ -129,6 +129,10 @@ class TrainingDoctor(keras.callbacks.Callback):
     - repetition: more than half of a text's pieces of ten characters were in
       it before, for `patience` looks.
 
+    A run that ends before `patience` epochs, or generators within
+    `warm_up_steps`, are judged at their end by what is seen there, and how
+    short it was is said.
+
     Args:
         reference: Real images, array `(count, height, width, channels)`,
             float in [0, 1] or uint8, or `None`: samples of images are then
@@ -196,6 +200,7 @@ class TrainingDoctor(keras.callbacks.Callback):
         self._losses = []
         self._steps = self._batches = 0  # before the epoch, and in it
         self._was_varied = False
+        self._last = None  # epoch, and its logs
         self._real = None
         if reference is not None:
             self._real = self._spread(reference[:num_samples])
@@ -211,7 +216,10 @@ class TrainingDoctor(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if any(alarm.name == "not_finite" for alarm in self.alarms):
             return  # such a model makes no samples
-        for name, seen in self._symptoms(epoch, logs or {}):
+        self._last = epoch, logs or {}
+        self._losses.append((logs or {}).get("loss"))
+        self._steps += self._batches
+        for name, seen in self._symptoms(*self._last):
             # Some are known at once, others only when they last.
             patience = 1 if name in _AT_ONCE else self.patience
             if seen is not None:
@@ -221,24 +229,36 @@ class TrainingDoctor(keras.callbacks.Callback):
             if self._in_a_row[name] >= patience:
                 self._raise(name, epoch, seen)
 
-    def _symptoms(self, epoch, logs):
+    def on_train_end(self, logs=None):
+        not_finite = any(alarm.name == "not_finite" for alarm in self.alarms)
+        if self._last is None or not_finite:
+            return
+        epoch, _ = self._last
+        is_short = epoch + 1 < self.patience
+        if not is_short and self._steps >= self.warm_up_steps:
+            return  # all was said when it had lasted
+        for name, seen in self._symptoms(*self._last, at_end=True):
+            if seen is not None and (is_short or name == "mode_collapse"):
+                steps = f"{self._steps:,} steps"
+                short = f"; that is after {steps} only: train longer first"
+                self._raise(name, epoch, seen + short)
+
+    def _symptoms(self, epoch, logs, at_end=False):
         """Yields what was looked at: its name, and what was seen or `None`."""
-        self._losses.append(logs.get("loss"))
-        self._steps += self._batches
         if "loss" in logs:
             yield "divergence", self._divergence()
         if "wasserstein_distance" in logs:
             yield "unbounded_critic", self._unbounded_critic(logs)
         if "d_real_accuracy" in logs:
             yield "saturated_discriminator", self._saturation(logs)
-        if "active_units" in logs and epoch + 1 >= self.patience:
+        if "active_units" in logs and (at_end or epoch + 1 >= self.patience):
             yield "posterior_collapse", self._posterior_collapse(logs)
-        if (epoch + 1) % self.period == 0:
+        if at_end or (epoch + 1) % self.period == 0:
             makes = getattr(self.model, "makes", "images")
             if makes == "text":
                 yield "repetition", self._repetition()
             elif makes == "images" and self._real is not None:
-                yield "mode_collapse", self._mode_collapse()
+                yield "mode_collapse", self._mode_collapse(at_end)
 
     def _divergence(self):
         *_, loss = self._losses
@@ -269,7 +289,7 @@ class TrainingDoctor(keras.callbacks.Callback):
         if active < max(1, latent_dim / 8):
             return f"{active:.0f} of {latent_dim} latents are active"
 
-    def _mode_collapse(self):
+    def _mode_collapse(self, at_end):
         images = self.model.generate(self.num_samples, seed=self.seed)
         spread, kinds = self._spread(images)
         real_spread, real_kinds = self._real
@@ -278,7 +298,8 @@ class TrainingDoctor(keras.callbacks.Callback):
             kinds < 0.5 * real_kinds,
         )
         self._was_varied |= not (alike or of_few_kinds)
-        if not self._was_varied and self._steps < self.warm_up_steps:
+        warms_up = not self._was_varied and self._steps < self.warm_up_steps
+        if warms_up and not at_end:
             return None
         if alike:
             return (

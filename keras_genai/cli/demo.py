@@ -21,7 +21,7 @@ def add_command(commands):
         help="the address to listen at (127.0.0.1: this machine alone)",
     )
     parser.add_argument("--port", type=int, default=7860, help="(7860)")
-    parser.set_defaults(run=demo)
+    parser.set_defaults(run=demo, parser=parser)
 
 
 def demo(options, _):

@@ -33,7 +33,7 @@ def add_command(commands):
         "--output",
         help="folder or file (RUN/export, RUN/export.tflite, RUN/export_onnx)",
     )
-    parser.set_defaults(run=export)
+    parser.set_defaults(run=export, parser=parser)
 
 
 def export(options, _):

@@ -3,19 +3,25 @@
 from pathlib import Path
 
 from keras_genai.cli import images, music, text
-from keras_genai.cli.values import integer_above_zero, integers
+from keras_genai.cli.values import (
+    integer,
+    integer_above_zero,
+    integers,
+    number,
+)
 from keras_genai.startup import prepare_tensorflow
 
 # What may be asked of what: anything else is refused.
-_OF_ALL = ("source", "seed", "overwrite", "run")
+_OF_ALL = ("source", "seed", "run", "parser")
 _TAKES = {
-    "images": ("num_samples", "labels", "output"),
+    "images": ("num_samples", "labels", "output", "overwrite"),
     "text": (
         *("prompt", "max_new_tokens", "temperature", "top_k", "top_p"),
         *("min_p", "repetition_penalty", "num_beams", "stop"),
     ),
     "music": (
-        *("num_samples", "num_steps", "melody", "voice", "output"),
+        *("num_samples", "num_steps", "melody", "voice"),
+        *("output", "overwrite"),
         *("temperature", "top_k", "top_p", "min_p"),
     ),
 }
@@ -33,23 +39,25 @@ def add_command(commands):
     )
     parser.add_argument("source", metavar="RUN_OR_EXPORT")
     parser.add_argument(
-        "--num-samples", type=int, help="64 images, 1 piece of music"
+        "--num-samples", type=integer, help="64 images, 1 piece of music"
     )
     parser.add_argument(
         "--labels",
         type=integers,
         help="labels of a conditional model's samples: 3,3,7",
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=integer, default=0)
     parser.add_argument(
         "--output",
-        help=".png (generated.png), or .npz for the array; of music .mid "
-        "(generated.mid), or .wav for the sound",
+        help=".png (RUN/generated/seed_SEED.png), or .npz for the array; of "
+        "music .mid (RUN/generated/seed_SEED.mid), or .wav for the sound",
     )
-    parser.add_argument("--overwrite", action="store_true")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the file"
+    )
     of_text = parser.add_argument_group("of a language model")
     of_text.add_argument("--prompt", help="what the text goes on from")
-    of_text.add_argument("--max-new-tokens", type=int, help="(400)")
+    of_text.add_argument("--max-new-tokens", type=integer, help="(400)")
     of_music = parser.add_argument_group("of music")
     of_music.add_argument(
         "--num-steps",
@@ -60,20 +68,22 @@ def add_command(commands):
         "--melody", help="a MIDI file, whose highest notes are harmonized"
     )
     of_music.add_argument(
-        "--voice", type=int, help="the melody's voice, 0 (default) the highest"
+        "--voice",
+        type=integer,
+        help="the melody's voice, 0 (default) the highest",
     )
     of_both = parser.add_argument_group("of a language model, and of music")
-    of_both.add_argument("--temperature", type=float, help="(1.0)")
-    of_both.add_argument("--top-k", type=int, help="(0, all)")
-    of_both.add_argument("--top-p", type=float, help="(1.0)")
-    of_both.add_argument("--min-p", type=float, help="(0.0) of a run alone")
+    of_both.add_argument("--temperature", type=number, help="(1.0)")
+    of_both.add_argument("--top-k", type=integer, help="(0, all)")
+    of_both.add_argument("--top-p", type=number, help="(1.0)")
+    of_both.add_argument("--min-p", type=number, help="(0.0) of a run alone")
     of_run = parser.add_argument_group("of a run's language model alone")
-    of_run.add_argument("--repetition-penalty", type=float)
-    of_run.add_argument("--num-beams", type=int)
+    of_run.add_argument("--repetition-penalty", type=number)
+    of_run.add_argument("--num-beams", type=integer)
     of_run.add_argument(
         "--stop", action="append", help="a string to end before"
     )
-    parser.set_defaults(run=generate)
+    parser.set_defaults(run=generate, parser=parser)
 
 
 def generate(options, _):
@@ -101,11 +111,12 @@ def generate(options, _):
     _check_fits(makes, options)
     if exported:
         _check_served(options)
+    folder = _own_folder(options.source)
     # Refused before a model is loaded.
     if makes == "images":
-        output = images.output_file(options)
+        output = images.output_file(options, folder, exported)
     elif makes == "music":
-        output = music.output_files(options, exported)
+        output = music.output_files(options, folder, exported)
     if not exported:
         prepare_tensorflow()
         from keras_genai.models import load_model
@@ -119,6 +130,17 @@ def generate(options, _):
         images.generate(source, options, output)
 
 
+def _own_folder(source):
+    """Where samples go that are given no file: to the run, if there is one."""
+    path = Path(source)
+    if not path.name:  # "." has no parent that says more
+        path = path.resolve()
+    for folder in (path, path.parent):  # a run, or its export
+        if (folder / "run.json").is_file():
+            return folder / "generated"
+    return Path("generated")
+
+
 def _made_by(signatures):
     if "generate_midi" in signatures:
         return "music"
@@ -129,7 +151,9 @@ def _check_fits(makes, options):
     foreign = [
         f"--{name.replace('_', '-')} {value!r}"
         for name, value in vars(options).items()
-        if name not in (*_OF_ALL, *_TAKES[makes]) and value is not None
+        if name not in (*_OF_ALL, *_TAKES[makes])
+        and value is not None
+        and value is not False
     ]
     lacks_prompt = makes == "text" and options.prompt is None
     if lacks_prompt:

@@ -1,22 +1,40 @@
 """What `keras-genai generate` does with images."""
 
-from keras_genai.cli.values import file_to_write
+import math
+
+from keras_genai.cli.values import check_num_samples, files_to_write
 from keras_genai.export import ask
 
+_SHOWN = 4096  # images of a picture, or of an export's answer, at most
+_LEAST_SIDE = 400  # pixels of a picture: 28 of them are a stamp
 
-def output_file(options):
+
+def output_file(options, folder, exported):
     """The file that images go to.
 
     Args:
         options: What the parser returned.
+        folder: `pathlib.Path` of a folder for what is given no file.
+        exported: Boolean. Whether they come from an export.
 
     Returns:
         `pathlib.Path`.
 
     Raises:
-        ValueError: If it is there, or no file of images.
+        ValueError: If it is there, or no file of images, or if there would be
+            too few or too many of them.
     """
-    return file_to_write(options, "generated.png", (".png", ".npz"))
+    (output,) = files_to_write(
+        options, folder, f"seed_{options.seed}", (".png", ".npz")
+    )
+    if output.suffix == ".png":
+        most = _SHOWN, "a picture; an array, --output FILE.npz, takes more"
+    elif exported:
+        most = _SHOWN, "an export's answer; the run makes more"
+    else:
+        most = 10**6, "an array; make others with another --seed"
+    check_num_samples(options.num_samples, *most)
+    return output
 
 
 def generate(source, options, output):
@@ -33,14 +51,10 @@ def generate(source, options, output):
 
 
 def _made(source, options):
-    from keras_genai.models.checks import check_num_samples
-
     count, labels = options.num_samples, options.labels
     if labels is None and count is None:
         count = 64
-    if labels is None:
-        check_num_samples(count)
-    elif count not in (None, len(labels)):
+    if labels is not None and count not in (None, len(labels)):
         raise ValueError(
             f"Expected as many samples as labels. Received: --num-samples "
             f"{count}, {len(labels)} labels"
@@ -76,5 +90,14 @@ def _write(images, output):
         if output.suffix == ".npz":
             np.savez_compressed(partial, images=images)
         else:
-            picture = image_grid(images, zoom=max(1, 56 // images.shape[1]))
+            picture = image_grid(images, zoom=_zoom(images))
             keras.utils.array_to_img(picture, scale=False).save(partial)
+
+
+def _zoom(images):
+    """How often each pixel is repeated: until both sides are long enough."""
+    from keras_genai.plotting import image_grid
+
+    height, width, _ = image_grid(images, padding=0).shape
+    enough = math.ceil(_LEAST_SIDE / min(height, width))
+    return max(56 // images.shape[1], enough, 1)

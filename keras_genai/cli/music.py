@@ -2,34 +2,33 @@
 
 import numpy as np
 
-from keras_genai.cli.values import files_to_write, given
+from keras_genai.cli.values import check_num_samples, files_to_write, given
 from keras_genai.export import ask
 
 _SERVED = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
 _NUM_STEPS = 128
+_MOST = 256  # scores that are composed at once
 
 
-def output_files(options, exported):
+def output_files(options, folder, exported):
     """The files that scores go to, numbered where there are several.
 
     Args:
         options: What the parser returned.
+        folder: `pathlib.Path` of a folder for what is given no file.
         exported: Boolean. Whether they come from an export.
 
     Returns:
-        List of `pathlib.Path`: `generated.mid`, or `generated-1.mid`,
-        `generated-2.mid`, ...
+        List of `pathlib.Path`: `seed_0.mid`, or `seed_0-1.mid`,
+        `seed_0-2.mid`, ...
 
     Raises:
         ValueError: If one is there, or if it is no file of music, or one of
-            sound from an export.
+            sound from an export, or if there would be too few or too many.
     """
-    count = 1 if options.num_samples is None else options.num_samples
-    if count < 1:
-        raise ValueError(
-            "Expected one sample or more. "
-            f"Received: --num-samples {options.num_samples}"
-        )
+    check_num_samples(
+        options.num_samples, _MOST, "one go; make others with another --seed"
+    )
     if options.voice is not None and options.melody is None:
         raise ValueError(
             "The voice is that of a melody: --melody FILE. "
@@ -40,7 +39,11 @@ def output_files(options, exported):
             "An export makes no sound: choose a .mid, or give the run. "
             f"Received: {options.output!r}"
         )
-    return files_to_write(options, "generated.mid", (".mid", ".wav"), count)
+    return files_to_write(
+        *(options, folder, f"seed_{options.seed}"),
+        (".mid", ".wav"),
+        options.num_samples or 1,
+    )
 
 
 def generate(source, options, files):
@@ -93,7 +96,7 @@ def _served(signatures, options, melody, count):
             num_samples=count,
             num_steps=num_steps or _NUM_STEPS,
             **choice,
-        )["midi"]
+        )["midi_bytes"]
     from keras_genai.data.music import FREE
 
     complete = signatures["complete"]
@@ -111,4 +114,4 @@ def _served(signatures, options, melody, count):
         )
     events = np.full((count, num_steps, num_voices), FREE, "int32")
     events[:, : len(melody), voice] = melody.events[:, 0]
-    return ask(complete, events=events, **choice)["midi"]
+    return ask(complete, events=events, **choice)["midi_bytes"]

@@ -1,10 +1,30 @@
 """`keras-genai`: what is typed -> the command that does it."""
 
 import argparse
+import re
 import sys
 
 from keras_genai.cli import demo, exporting, generating, results, training
+from keras_genai.names import did_you_mean
 from keras_genai.version import __version__
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose refusals name what is near to what was typed."""
+
+    def error(self, message):
+        choice = re.search(r"invalid choice: '(.*?)' .*from (.*)\)", message)
+        if choice:
+            known = re.findall(r"[\w.-]+", choice[2])
+            message += did_you_mean(choice[1], known)
+        unknown = re.match(r"unrecognized arguments: (-[^\s=]*)", message)
+        if unknown:
+            message += did_you_mean(unknown[1], self.long_options())
+        super().error(message)
+
+    def long_options(self):
+        """The long options that the parser knows, as its help has them."""
+        return re.findall(r"--[\w-]+", self.format_help())
 
 
 def main(arguments=None):
@@ -17,7 +37,8 @@ def main(arguments=None):
         Integer, the exit status: 0, 2 for input that was refused, 130 for an
         interrupted training.
     """
-    parser = argparse.ArgumentParser(
+    _print_whatever_comes()
+    parser = Parser(
         prog="keras-genai",
         description="Train generative models, look at their samples, ship "
         "them.",
@@ -32,9 +53,16 @@ def main(arguments=None):
 
     options, extra = parser.parse_known_args(arguments)
     if extra and options.run is not training.train:
-        parser.error(f"unrecognized arguments: {' '.join(extra)}")
+        options.parser.error(f"unrecognized arguments: {' '.join(extra)}")
     try:
         return options.run(options, extra) or 0
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f"keras-genai: {error}", file=sys.stderr)
         return 2
+
+
+def _print_whatever_comes():
+    """Prints `?` for a character that the terminal has not, and goes on."""
+    for stream in (sys.stdout, sys.stderr):
+        if getattr(stream, "errors", None) == "strict":
+            stream.reconfigure(errors="replace")

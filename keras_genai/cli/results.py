@@ -4,7 +4,11 @@ import io
 from pathlib import Path
 
 from keras_genai import recipes
-from keras_genai.cli.values import file_to_write, integer_above_zero
+from keras_genai.cli.values import (
+    files_to_write,
+    integer,
+    integer_above_zero,
+)
 from keras_genai.startup import prepare_tensorflow
 
 
@@ -31,28 +35,46 @@ def add_commands(commands):
         help="samples to compare (as many as the split has, 10,000 images or "
         "256 scores at most)",
     )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.set_defaults(run=evaluate)
+    parser.add_argument("--seed", type=integer, default=0)
+    parser.add_argument(
+        "--offline", action="store_true", help="leave the network alone"
+    )
+    parser.set_defaults(run=evaluate, parser=parser)
 
     parser = commands.add_parser(
         "compare", help="print and plot runs side by side"
     )
     parser.add_argument("runs", metavar="RUN", nargs="+")
-    parser.add_argument("--output", help=".png, .pdf or .svg (compare.png)")
-    parser.add_argument("--overwrite", action="store_true")
-    parser.set_defaults(run=compare)
+    parser.add_argument(
+        "--output",
+        help=".png, .pdf or .svg (comparisons/comparison.png of the first run)",
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the file"
+    )
+    parser.set_defaults(run=compare, parser=parser)
 
     parser = commands.add_parser("list", help="models, presets, data sets")
-    parser.set_defaults(run=list_all)
+    parser.set_defaults(run=list_all, parser=parser)
 
 
 def evaluate(options, _):
     from keras_genai.runs import Run
 
     run = Run.open(options.source)
+    recipe = recipes.recipe_from_record(run.record()["recipe"])
+    if recipe.makes == "text" and options.num_samples is not None:
+        raise ValueError(
+            "Text is measured by its likelihood, without samples. "
+            f"Received: --num-samples {options.num_samples}"
+        )
     prepare_tensorflow()
     results = run.evaluate(
-        options.split, options.k, options.num_samples, options.seed
+        options.split,
+        options.k,
+        options.num_samples,
+        options.seed,
+        options.offline,
     )
     for name, value in results.items():
         if name != "samples" and not name.endswith("_standard_error"):
@@ -67,11 +89,15 @@ def compare(options, _):
     from keras_genai.records import Comparison
 
     comparison = Comparison(options.runs)
-    output = file_to_write(options, "compare.png", (".png", ".pdf", ".svg"))
-    print(comparison)
+    # Where it is to go is refused before the tables, and the run's own folder
+    # after them: they are what was asked for, with a picture or without.
+    if options.output is not None:
+        _picture(options)
+    print(comparison, flush=True)
     if not any(comparison.histories.values()):
         print("\nNo run has finished an epoch: there is nothing to draw.")
         return
+    output = _picture(options)
     figure = plot_comparison(comparison.histories)
     # In memory first: on a full disk matplotlib's PDF ends in another error.
     drawn = io.BytesIO()
@@ -79,6 +105,14 @@ def compare(options, _):
     with complete_or_absent(output) as partial:
         partial.write_bytes(drawn.getvalue())
     print(f"\nHistories: {output}")
+
+
+def _picture(options):
+    folder = Path(options.runs[0]) / "comparisons"
+    (output,) = files_to_write(
+        options, folder, "comparison", (".png", ".pdf", ".svg")
+    )
+    return output
 
 
 def list_all(options, _):

@@ -1,13 +1,12 @@
 """`keras-genai train`: options -> recipe -> run."""
 
-import ast
 import dataclasses
-import inspect
 import random
 from pathlib import Path
 
 from keras_genai import recipes
-from keras_genai.cli.values import integer_above_zero
+from keras_genai.cli.arguments import add_own_arguments, with_own_arguments
+from keras_genai.cli.values import integer, integer_above_zero
 from keras_genai.startup import prepare_tensorflow
 
 
@@ -22,8 +21,15 @@ def add_command(commands):
         help="train a model into a run folder",
         description="Trains a model into a run folder. Any argument of the "
         "model or its recipe may be given by its own name: --width 48 "
-        "--latent-dim 32 --loss hinge.",
+        "--latent-dim 32 --loss hinge. `train MODEL --help` lists them.",
         allow_abbrev=False,
+        add_help=False,
+    )
+    # Not argparse's own, which prints before it knows which model.
+    parser.add_argument(
+        *("-h", "--help"),
+        action="store_true",
+        help="show this, with a MODEL its arguments too, and exit",
     )
     parser.add_argument("model", nargs="?", help=" or ".join(recipes.RECIPES))
     data = parser.add_mutually_exclusive_group()
@@ -34,7 +40,7 @@ def add_command(commands):
     data.add_argument("--text", help="a text file, or a folder of .txt files")
     parser.add_argument("--split", help="a split, such as 'train[:10%%]'")
     parser.add_argument(
-        "--image-size", type=int, nargs=2, metavar=("HEIGHT", "WIDTH")
+        "--image-size", type=integer, nargs=2, metavar=("HEIGHT", "WIDTH")
     )
     parser.add_argument(
         "--skip-broken",
@@ -44,7 +50,7 @@ def add_command(commands):
     parser.add_argument("--preset", help="default, or quick (a minute)")
     parser.add_argument("--epochs", type=integer_above_zero)
     parser.add_argument("--batch-size", type=integer_above_zero)
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seed", type=integer)
     parser.add_argument(
         "--deterministic", action="store_true", help="repeat bit for bit"
     )
@@ -64,7 +70,7 @@ def add_command(commands):
         "--overwrite", action="store_true", help="delete the run that is there"
     )
     parser.add_argument("--resume", metavar="RUN", help="continue a run")
-    parser.set_defaults(run=train)
+    parser.set_defaults(run=train, parser=parser)
 
 
 def train(options, extra):
@@ -82,6 +88,8 @@ def train(options, extra):
     """
     from keras_genai.runs import Run, follow, new_record, next_folder
 
+    if options.help:
+        return _help(options)
     strategy = options.strategy
     if options.resume:
         run, epochs = _resumed(options, extra), options.epochs
@@ -97,7 +105,9 @@ def train(options, extra):
     else:
         recipe, epochs = _chosen_recipe(options), None
         prepare_tensorflow()
-        recipe = _with_own_arguments(recipe, extra)
+        recipe = with_own_arguments(
+            recipe, extra, options.parser.long_options()
+        )
         seed = options.seed
         if seed is None and strategy == "multiworker":
             raise ValueError(
@@ -159,6 +169,16 @@ def train(options, extra):
     return 0
 
 
+def _help(options):
+    if options.model is not None:
+        preset = options.preset or "default"
+        recipe = recipes.get_recipe(options.model, preset)
+        prepare_tensorflow()
+        add_own_arguments(options.parser, recipe)
+    options.parser.print_help()
+    return 0
+
+
 def _is_chief(strategy):
     from keras_genai.replicas import is_chief
 
@@ -204,72 +224,14 @@ def _chosen_recipe(options):
     )
 
 
-# Fields of a recipe that have an option of their own, or none.
-_TRAIN_OPTIONS = (
-    *("family", "source", "split", "image_size", "batch_size", "epochs"),
-    *("model_arguments", "skip_broken"),
-)
-
-
-# Arguments of models that the data or an option of their own decide.
-_FROM_DATA = (
-    *("image_shape", "num_classes", "vocabulary_size", "tokenizer", "seed"),
-)
-
-
-def _with_own_arguments(recipe, extra):
-    """Adds `--name value` pairs that are arguments of the model or recipe."""
-    import keras_genai
-
-    family = getattr(keras_genai, recipe.family)
-    # MusicTransformer hands on to GPT what it does not name.
-    of_parent = issubclass(family, keras_genai.GPT) * [keras_genai.GPT]
-    parameters = {
-        name: parameter
-        for each in (*of_parent, family)
-        for name, parameter in inspect.signature(each).parameters.items()
-        if parameter.kind is not parameter.VAR_KEYWORD
-    }
-    own = [
-        name
-        for name, parameter in parameters.items()
-        if name not in family.network_names
-        # PixelCNN is conditional where it is told of classes.
-        and (name not in _FROM_DATA or _is_choice(name, parameter))
-    ]
-    of_recipe = [
-        field.name
-        for field in dataclasses.fields(recipe)
-        if field.name not in _TRAIN_OPTIONS
-    ]
-    # `--name=value` is `--name value`; a value may have a `=` of its own.
-    extra = [
-        part
-        for text in extra
-        for part in text.split("=", text.startswith("--"))
-    ]
-    names = [text.removeprefix("--").replace("-", "_") for text in extra[::2]]
-    for name, text in zip(names, extra[::2], strict=True):
-        if name not in (*own, *of_recipe) or not text.startswith("--"):
-            raise ValueError(
-                f"{recipe.family} has no argument {text!r}. It has: "
-                + ", ".join(f"--{name.replace('_', '-')}" for name in own)
-                + "; the recipe has: "
-                + ", ".join(f"--{n.replace('_', '-')}" for n in of_recipe)
-            )
-    if len(extra) % 2:
-        raise ValueError(f"Expected a value. Received: {extra[-1]!r} alone")
-    values = {
-        name: _value(text)
-        for name, text in zip(names, extra[1::2], strict=True)
-    }
-    changes = {name: values.pop(name) for name in of_recipe if name in values}
-    changes["model_arguments"] = {**recipe.model_arguments, **values}
-    return dataclasses.replace(recipe, **changes)
-
-
-def _is_choice(name, parameter):
-    return name == "num_classes" and parameter.default is None
+def _has_held_out(recipe, path):
+    """Whether one's own data have the split that a recipe is validated on."""
+    if recipe.makes == "images":
+        # Most have not; --validation-split says which.
+        return recipe.validation_split is None
+    files = [path for path in Path(path).rglob("*") if path.is_file()]
+    midi = [path.suffix.lower() in (".mid", ".midi") for path in files]
+    return sum(midi) >= 10  # of which a tenth is held out
 
 
 def _resumed(options, extra):
@@ -313,10 +275,3 @@ def _resumed(options, extra):
             f"train on with --epochs. Received: --resume {options.resume}"
         )
     return run
-
-
-def _value(text):
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text

@@ -1,7 +1,47 @@
 """What options are given, and where output goes."""
 
 import argparse
+import itertools
+import os
 from pathlib import Path
+
+
+def integer(text):
+    """Reads an integer.
+
+    Args:
+        text: String.
+
+    Returns:
+        Integer.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+
+    Example:
+        >>> integer("12")
+        12
+    """
+    return _read(int, text, "an integer")
+
+
+def number(text):
+    """Reads a number.
+
+    Args:
+        text: String.
+
+    Returns:
+        Float.
+
+    Raises:
+        argparse.ArgumentTypeError: If it is none.
+
+    Example:
+        >>> number("0.5")
+        0.5
+    """
+    return _read(float, text, "a number")
 
 
 def integers(text):
@@ -13,11 +53,14 @@ def integers(text):
     Returns:
         List of integers.
 
+    Raises:
+        argparse.ArgumentTypeError: If one is none.
+
     Example:
         >>> integers("3,3,7")
         [3, 3, 7]
     """
-    return [int(number) for number in text.split(",")]
+    return [integer(part) for part in text.split(",")]
 
 
 def integer_above_zero(text):
@@ -30,71 +73,113 @@ def integer_above_zero(text):
         Integer.
 
     Raises:
-        argparse.ArgumentTypeError: If it is below 1.
+        argparse.ArgumentTypeError: If it is none, or below 1.
 
     Example:
         >>> integer_above_zero("12")
         12
     """
-    value = int(text)
+    value = integer(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
     return value
 
 
-def file_to_write(options, default, suffixes):
-    """The file that output goes to.
+def _read(kind, text, noun):
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {noun}") from None
+
+
+def check_num_samples(count, most, of):
+    """Refuses to make too few or too many samples.
+
+    Args:
+        count: Integer, what was given as `--num-samples`, or `None`.
+        most: Integer.
+        of: String, what so many fit in, and what takes more: `"a picture; an
+            array takes more"`.
+
+    Raises:
+        ValueError: If it is below 1 or above `most`.
+    """
+    if count is not None and count < 1:
+        raise ValueError(
+            f"Expected one sample or more. Received: --num-samples {count}"
+        )
+    if count is not None and count > most:
+        raise ValueError(
+            f"Expected {most:,} samples or fewer in {of}. "
+            f"Received: --num-samples {count}"
+        )
+
+
+def files_to_write(options, folder, name, suffixes, count=1):
+    """The files that output goes to, numbered where there are several.
+
+    Where no file is asked for, they are in a folder of the run's own, under
+    a name that is free: a second use takes the next one.
 
     Args:
         options: Object with `output`, a string or `None`, and `overwrite`.
-        default: String, taken where there is no output.
-        suffixes: Tuple of strings, those that are known.
-
-    Returns:
-        `pathlib.Path`.
-
-    Raises:
-        ValueError: As `files_to_write`.
-    """
-    (output,) = files_to_write(options, default, suffixes, 1)
-    return output
-
-
-def files_to_write(options, default, suffixes, count):
-    """The files that output goes to, numbered where there are several.
-
-    Args:
-        options: As for `file_to_write`.
-        default: String, as for `file_to_write`.
-        suffixes: Tuple of strings, as for `file_to_write`.
-        count: Integer >= 1.
+        folder: `pathlib.Path` of the folder that is written to where there is
+            no output.
+        name: String, the name there: `"seed_0"`. It is `"seed_0_2"` where
+            there is a file of that name, unless it may be replaced.
+        suffixes: Tuple of strings, those that are known; the first is that of
+            files in the folder.
+        count: Integer >= 1. Defaults to `1`.
 
     Returns:
         List of `pathlib.Path`: `file.mid`, or `file-1.mid`, `file-2.mid`, ...
 
     Raises:
-        ValueError: If they have another suffix, or if there is such a file
-            already and it may not be replaced.
+        ValueError: If they have another suffix, if there is such a file
+            already and it may not be replaced, or if the folder cannot be
+            written to.
     """
-    output = Path(options.output or default)
-    if output.suffix not in suffixes:
-        raise ValueError(
-            f"Expected an output {' or '.join(suffixes)}. "
-            f"Received: {str(output)!r}"
-        )
-    files = [output]
-    if count > 1:
-        files = [
-            output.with_stem(f"{output.stem}-{number}")
-            for number in range(1, count + 1)
-        ]
-    for file in files:
-        if file.exists() and not options.overwrite:
+    if options.output is not None:
+        output = Path(options.output)
+        if output.suffix not in suffixes:
             raise ValueError(
-                "The file exists; choose another with --output, or add "
-                f"--overwrite. Received: {str(file)!r}"
+                f"Expected an output {' or '.join(suffixes)}. "
+                f"Received: {str(output)!r}"
             )
-    return files
+        files = _numbered(output, count)
+        for file in files:
+            if file.exists() and not options.overwrite:
+                raise ValueError(
+                    "The file exists; choose another with --output, or add "
+                    f"--overwrite. Received: {str(file)!r}"
+                )
+        return files
+    _check_writable(folder)
+    for use in itertools.count(1):
+        stem = name if use == 1 else f"{name}_{use}"
+        files = _numbered(folder / f"{stem}{suffixes[0]}", count)
+        if options.overwrite or not any(file.exists() for file in files):
+            return files
+
+
+def _numbered(file, count):
+    if count == 1:
+        return [file]
+    return [
+        file.with_stem(f"{file.stem}-{number}")
+        for number in range(1, count + 1)
+    ]
+
+
+def _check_writable(folder):
+    there = folder
+    while not there.exists():
+        there = there.parent
+    if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+        raise ValueError(
+            "The folder cannot be written to; choose a file elsewhere with "
+            f"--output. Received: {str(folder)!r}"
+        )
 
 
 def given(options, names):

@@ -2,7 +2,7 @@
 
 import os
 
-from keras_genai.data.files import absolute_split
+from keras_genai.data.files import absolute_split, ended_split
 from keras_genai.data.folders import print_once
 
 
@@ -63,6 +63,7 @@ def from_tfds(builder, split, store, background):
 
     image_key, label_key = find_fields(builder)
     absolute_split(split, builder.info.splits)  # refuses what does not exist
+    split = ended_split(split, builder.info.splits)
     print_once(
         f"{builder.name}: images are its field {image_key!r}, "
         + (f"labels {label_key!r}" if label_key else "and there are no labels")

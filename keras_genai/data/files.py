@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import tempfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -203,11 +204,31 @@ def _as_array(images):
         ) from error
 
 
+def ended_split(split, sizes):
+    """Lets slices end with their split, as Python's do.
+
+    Args:
+        split: String, as for `absolute_split`.
+        sizes: Mapping, as for `absolute_split`.
+
+    Returns:
+        String: `"train[:256]"` for `"train[:512]"` of 256 examples.
+    """
+
+    def ended(part):
+        name, start, stop = part.groups()
+        if name in sizes:
+            stop = min(int(stop), sizes[name].num_examples)
+        return f"{name}[{start}:{stop}]"
+
+    return re.sub(r"([^\[+\s]+)\[(\d*):(\d+)\]", ended, split)
+
+
 def absolute_split(split, sizes):
     """Reads a split with TFDS's slicing, as in `"train[:10%]+test"`.
 
     Args:
-        split: String.
+        split: String. Slices end with their split, as `ended_split` has it.
         sizes: Mapping: name of a split -> object with `num_examples`.
 
     Returns:
@@ -219,9 +240,9 @@ def absolute_split(split, sizes):
     import tensorflow_datasets as tfds
 
     try:
-        instructions = tfds.core.ReadInstruction.from_spec(split).to_absolute(
-            sizes
-        )
+        instructions = tfds.core.ReadInstruction.from_spec(
+            ended_split(split, sizes)
+        ).to_absolute(sizes)
     except (AssertionError, TypeError, ValueError) as error:
         raise ValueError(
             f"There is no such split. Known: {', '.join(sizes)}, with slices "

@@ -62,7 +62,21 @@ class Tokenizer:
             token_ids: `tf.RaggedTensor` of int32, `(batch, None)`.
 
         Returns:
-            String tensor `(batch,)`, UTF-8.
+            String tensor `(batch,)`, UTF-8; bytes that are no character, as
+            half of one, become U+FFFD, as in `decode`.
+        """
+        return tf.strings.unicode_transcode(
+            self.join_bytes(token_ids), "UTF-8", "UTF-8", errors="replace"
+        )
+
+    def join_bytes(self, token_ids):
+        """Turns ids to bytes, in TensorFlow, of which some may be no text.
+
+        Args:
+            token_ids: As for `detokenize`.
+
+        Returns:
+            String tensor `(batch,)`.
         """
         pieces = tf.gather(tf.constant(self._pieces), token_ids)
         return tf.strings.reduce_join(pieces, axis=-1)

@@ -109,7 +109,7 @@ def launch(page, host="127.0.0.1", port=7860):
 
     from keras_genai.demo.limits import LimitRequests
 
-    with _files_in(page.GRADIO_CACHE):
+    with _files_in(page.GRADIO_CACHE), _reached_directly(host):
         _, address, _ = page.launch(
             server_name=host,
             server_port=port or None,
@@ -142,6 +142,15 @@ def launch(page, host="127.0.0.1", port=7860):
     return address
 
 
+@contextlib.contextmanager
+def _reached_directly(host):
+    """Has Gradio, which asks its own server whether it is up, use no proxy."""
+    others = os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))
+    hosts = [others, host, "localhost", "127.0.0.1", "::1"]
+    with _environment("no_proxy", ",".join(filter(None, hosts))):
+        yield
+
+
 def _own_folder():
     """Makes a folder for what a page serves, in that of all of Gradio's.
 
@@ -155,17 +164,21 @@ def _own_folder():
     return tempfile.mkdtemp(dir=whole)
 
 
-@contextlib.contextmanager
 def _files_in(folder):
     """Has Gradio, which looks here, keep its files in a folder."""
-    before = os.environ.get("GRADIO_TEMP_DIR")
-    os.environ["GRADIO_TEMP_DIR"] = folder
+    return _environment("GRADIO_TEMP_DIR", folder)
+
+
+@contextlib.contextmanager
+def _environment(name, value):
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
-        del os.environ["GRADIO_TEMP_DIR"]
+        del os.environ[name]
         if before is not None:
-            os.environ["GRADIO_TEMP_DIR"] = before
+            os.environ[name] = before
 
 
 def _import_gradio():

@@ -390,7 +390,8 @@ class ServedText(ServedModel):
         answer = self.ask(
             "generate", prompt=[text], max_new_tokens=count, seed=seed, **choice
         )
-        return answer["text"][0]
+        # Earlier exports have no other than what `text_bytes` is now.
+        return answer.get("text_bytes", answer["text"])[0]
 
     def score(self, text):
         """What a text costs.
@@ -449,7 +450,7 @@ class ServedMusic(ServedModel):
             seed=check_seed(seed),
             **choice,
         )
-        return answer["midi"][0]
+        return answer["midi_bytes"][0]
 
 
 _KINDS = {kind.makes: kind for kind in (ServedImages, ServedText, ServedMusic)}

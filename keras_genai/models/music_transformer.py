@@ -364,11 +364,11 @@ class MusicTransformer(GPT):
             return {"token_ids": compose(tf.fill(shape, -1), *choice)}
 
         def generate_midi(*arguments):
-            return {"midi": midi(generate(*arguments)["token_ids"])}
+            return {"midi_bytes": midi(generate(*arguments)["token_ids"])}
 
         def complete(events, *choice):
             token_ids = compose(self._event_ids(events), *choice)
-            return {"token_ids": token_ids, "midi": midi(token_ids)}
+            return {"token_ids": token_ids, "midi_bytes": midi(token_ids)}
 
         def compose(wanted, temperature, top_k, top_p, seed):
             choice = sampling.asked_choice(temperature, top_k, top_p)

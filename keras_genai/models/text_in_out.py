@@ -259,7 +259,11 @@ class TextInOut(TokenByToken):
             before = tf.cumsum(tf.cast(ends, "int32"), axis=1) == 0
             kept = before & (places < lengths[:, None] + max_new_tokens)
             made = tf.ragged.boolean_mask(tokens, kept)
-            return {"text": self.tokenizer.detokenize(made)}
+            return {
+                "text": self.tokenizer.detokenize(made),
+                # What to go on from: it may end in half a character.
+                "text_bytes": self.tokenizer.join_bytes(made),
+            }
 
         def score(text):
             bits = tf.map_fn(self._score, text, fn_output_signature=tf.float32)

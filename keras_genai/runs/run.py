@@ -30,7 +30,7 @@ class Run(RunFolder):
     It holds `run.json` (every argument, the data's source and digest,
     versions, seconds, final numbers), `history.csv` and `history.png`,
     `samples/` and `samples.gif`, `checkpoints/`, `model.keras`, `export/`, and
-    `evaluation/` once it was evaluated.
+    `evaluation/`, `generated/` and `comparisons/` once there was such a thing.
 
     What TensorBoard shows is in `tensorboard/`, where it was asked for.
 
@@ -226,7 +226,9 @@ class Run(RunFolder):
             )
         return final
 
-    def evaluate(self, split=None, k=500, num_samples=None, seed=0):
+    def evaluate(
+        self, split=None, k=500, num_samples=None, seed=0, offline=False
+    ):
         """Evaluates the trained model on held-out data, and records it.
 
         Samples of images are measured where the data have classes, against
@@ -242,6 +244,8 @@ class Run(RunFolder):
             num_samples: Integer, how many samples are measured, or `None` for
                 as many as the split has, 10,000 images or 256 scores at most.
             seed: Integer, seed of the samples and their intervals.
+            offline: Boolean. Whether the network is left alone, also where
+                the run was not created so.
 
         Returns:
             Dictionary: what the model reports in `evaluate`; the bounds of
@@ -257,9 +261,9 @@ class Run(RunFolder):
                 the folder.
         """
         with self.locked():
-            return self._evaluate(split, k, num_samples, seed)
+            return self._evaluate(split, k, num_samples, seed, offline)
 
-    def _evaluate(self, split, k, num_samples, seed):
+    def _evaluate(self, split, k, num_samples, seed, offline):
         import tensorflow as tf
 
         from keras_genai import evaluation
@@ -271,12 +275,11 @@ class Run(RunFolder):
         recipe = recipe_from_record(record["recipe"])
         split = split or recipe.validation_split or "test"
         model = load_model(self.model_path)
-        dataset = recipe.dataset(
-            record["seed"], record["offline"], split, like=model
-        )
+        offline |= record["offline"]
+        dataset = recipe.dataset(record["seed"], offline, split, like=model)
         samples = None
         if recipe.makes == "images":
-            training = recipe.dataset(record["seed"], record["offline"])
+            training = recipe.dataset(record["seed"], offline)
             samples = measured_samples(
                 model, dataset.examples, training.examples, num_samples, seed
             )

@@ -1,0 +1,56 @@
+"""Names that are looked up, and what is near to those that are not known."""
+
+import difflib
+import re
+
+
+def did_you_mean(name, known):
+    """Names what is near to a name that is not known.
+
+    Args:
+        name: String.
+        known: Iterable of strings.
+
+    Returns:
+        String to append to a refusal; empty where nothing is near.
+
+    Example:
+        >>> did_you_mean("--epoch", ["--epochs", "--seed"])
+        " Did you mean '--epochs'?"
+    """
+    near = difflib.get_close_matches(name, known, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def look_up(table, kind, name, elsewhere=()):
+    """Looks a name up, or says what is near to it.
+
+    Args:
+        table: Dictionary: name -> value.
+        kind: String, what the names are of, for the refusal.
+        name: String.
+        elsewhere: Dictionary: what is called otherwise, in lower case without
+            other characters than letters and digits -> its name in the table.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: If there is no such name.
+
+    Example:
+        >>> look_up({"gan": 1}, "model", "gan")
+        1
+    """
+    if name in table:
+        return table[name]
+    meant = {_plain(known): known for known in table} | dict(elsewhere)
+    hint = did_you_mean(meant.get(_plain(str(name)), str(name)), table)
+    raise ValueError(
+        f"There is no {kind} of that name.{hint} Known: {', '.join(table)}. "
+        f"Received: {kind}={name!r}"
+    )
+
+
+def _plain(name):
+    return re.sub(r"[^a-z0-9]", "", name.lower())
