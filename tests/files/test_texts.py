@@ -153,7 +153,8 @@ def test_documents_come_in_lists_arrays_and_columns(source):
 
 
 def test_a_series_of_pandas():
-    pandas = pytest.importorskip("pandas")
+    import pandas  # which the extra `offline` brings along
+
     table = pandas.DataFrame({"text": REVIEWS, "stars": range(40)})
     assert load_text(table["text"]).texts == tuple(REVIEWS[:36])
     with pytest.raises(ValueError, match=r"table\['text'\].*shape \(40, 2\)"):
