@@ -447,13 +447,13 @@ _DEFAULTS = {
 # What a minute on two cores changes of a recipe: fewer examples, or those there
 # are, in smaller batches, for some hundred updates.
 _QUICK_IMAGES = {"split": "train[:1000]", "batch_size": 32, "epochs": 20}
-_QUICK_TEXT = {"split": "train[:200000]", "epochs": 3, "steps_per_epoch": 80}
+_QUICK_TEXT = {"split": "train[:200000]", "epochs": 3, "steps_per_epoch": 60}
 _QUICK = {
     "gan": {**_QUICK_IMAGES, "epochs": 30},
     "pixelcnn": {"split": "train[:1000]", "epochs": 3},
     "markov": {"split": "train[:200000]"},
     "lstm": _QUICK_TEXT,
-    "gpt": {**_QUICK_TEXT, "steps_per_epoch": 60},
+    "gpt": _QUICK_TEXT,
     "music_transformer": {"epochs": 3, "steps_per_epoch": 50, "num_steps": 64},
 }
 
