@@ -6,6 +6,7 @@ it is written; most of what it costs then is tracing, and not training.
 """
 
 import dataclasses
+import functools
 import inspect
 
 import keras
@@ -124,6 +125,7 @@ def trace_little():
 def eagerly(method, traced):
     """Makes a method take its steps eagerly, but those of first models."""
 
+    @functools.wraps(method)
     def small(model, *args, **kwargs):
         settings = model.run_eagerly, model.steps_per_execution
         first = traced is not None and type(model).__module__ == "__main__"

@@ -98,6 +98,7 @@ def test_a_run_leaves_all_that_came_of_it(finished, data):
         "epochs": 1,
         "model_arguments": {"width": 4},
         "synchronize_batch_normalization": False,
+        "skip_broken": False,
         "d_learning_rate": 0.002,
         "g_learning_rate": 0.002,
         "beta_1": 0.5,

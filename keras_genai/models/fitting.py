@@ -293,11 +293,8 @@ class Fitting(keras.Model):
             ValueError: If the images have another shape, type or range than
                 the model works on, or are not finite.
         """
-        given = inspect.signature(keras.Model.fit).bind(
-            self, x, *args, **kwargs
-        )
-        given = {**given.arguments, "callbacks": callbacks}
-        del given["self"]
+        given = _by_name(keras.Model.fit, self, x, *args, **kwargs)
+        given["callbacks"] = callbacks
         if isinstance(x, tf.data.Dataset):
             # A data set shuffles itself; Keras warns where it is asked to.
             given.setdefault("shuffle", False)
@@ -340,13 +337,9 @@ class Fitting(keras.Model):
         Raises:
             ValueError: As `fit`.
         """
-        given = (
-            inspect.signature(keras.Model.evaluate)
-            .bind(self, x, *args, **{"return_dict": True, **kwargs})
-            .arguments
-        )
-        given = {**given.pop("kwargs", {}), **given, "callbacks": callbacks}
-        del given["self"]
+        kwargs.setdefault("return_dict", True)
+        given = _by_name(keras.Model.evaluate, self, x, *args, **kwargs)
+        given["callbacks"] = callbacks
         if hasattr(x, "set_epoch"):
             x.set_epoch(0)
         if not given.get("_use_cached_eval_dataset"):  # not inside of `fit`
@@ -435,6 +428,13 @@ class Fitting(keras.Model):
 _BATCH = "x", "y", "sample_weight"
 
 
+def _by_name(method, model, *args, **kwargs):
+    """The arguments of a method of the model's, each by its name."""
+    bound = inspect.signature(method).bind(model, *args, **kwargs)
+    named = dict([*bound.arguments.items()][1:])
+    return {**named.pop("kwargs", {}), **named}
+
+
 def _stand_in_for_targets(given):
     """Has Keras heed weights beside arrays, where it would need targets.
 
@@ -514,12 +514,16 @@ def refusals_as_value_errors():
         # lines, and strings are bytes.
         message = str(error)
         traced = re.search(r"assertion failed: (.*Received: .*)", message)
-        eager = re.search(r"Summarized data: (b'.*Received: .*)", message, re.S)
+        eager = re.search(
+            r"Summarized data: (b['\"].*Received: .*)", message, re.S
+        )
         if traced:
             message = traced[1].replace("] [", " ").strip("[]")
         elif eager:
             lines = eager[1].splitlines()
-            message = " ".join(re.sub(r"^b'(.*)'$", r"\1", x) for x in lines)
+            message = " ".join(
+                re.sub(r"^b(['\"])(.*)\1$", r"\2", x) for x in lines
+            )
         else:
             raise
         raise ValueError(message) from None

@@ -44,7 +44,7 @@ class OptimizerPair:
 
     def _remember_ratio(self):
         rates = [
-            float(optimizer.learning_rate)
+            float(optimizer.learning_rate.numpy())
             for optimizer in (self.d_optimizer, self.g_optimizer)
         ]
         if all(rates):  # of rates that are 0 it is what it was

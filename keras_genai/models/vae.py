@@ -518,9 +518,10 @@ def _check_encoder(encoder, input_shape, latent_dim):
         received = tuple(made.shape)
     if not fits:
         raise ValueError(
-            f"The encoder must make {expected} of (2, *{tuple(input_shape)}): "
-            "means, then log-variances; or both apart, [z_mean, z_log_var], "
-            f"each (2, {latent_dim}). Received: {received}"
+            f"The encoder must make (2, *({2 * latent_dim},)) of "
+            f"(2, *{tuple(input_shape)}): means, then log-variances; or both "
+            f"apart, [z_mean, z_log_var], each (2, {latent_dim}). "
+            f"Received: {received}"
         )
 
 

@@ -50,9 +50,14 @@ WEIGHED = ("autoencoder", "denoiser", "vae", "pixelcnn", "gpt", "lstm")
 
 
 def compiled(name, **arguments):
+    """A model that runs its steps as they are, which for a few is quick."""
     model = MODELS[name]()
-    model.compile(**arguments)
+    model.compile(**{"run_eagerly": True, **arguments})
     return model
+
+
+def traced(name, **arguments):
+    return compiled(name, run_eagerly=False, **arguments)
 
 
 def data_of(name):
@@ -286,7 +291,8 @@ def test_grey_images_need_no_axis_of_channels():
 def test_ranges_hold_whatever_compiles_the_steps(mode):
     wrong = IMAGES.copy()
     wrong[7, 1, 1] = np.nan
-    model = compiled("autoencoder", **mode)
+    model = Autoencoder(**SMALL)
+    model.compile(**mode)
     with pytest.raises(ValueError, match=r"finite images in \[0, 1\]"):
         model.fit(wrong, verbose=0)
     conditional = ConditionalVAE(num_classes=3, networks="dense", **SMALL)
@@ -328,7 +334,7 @@ def batches_without_end():
 @pytest.mark.usefixtures("as_graphs")
 @pytest.mark.parametrize("steps", [10, 7, 1])
 def test_so_many_steps_are_taken_as_were_asked_for(steps):
-    model = compiled("autoencoder")
+    model = traced("autoencoder")
     shown = []
     count = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda *_: shown.append(int(model.optimizer.iterations))
@@ -348,7 +354,7 @@ def test_so_many_batches_are_evaluated_as_were_asked_for():
     first = IMAGES.copy()
     first[2:] = 0.5  # of which the first batch knows nothing
     batches = tf.data.Dataset.from_tensor_slices(first).batch(2)
-    model = compiled("autoencoder", optimizer=keras.optimizers.SGD(0.0))
+    model = traced("autoencoder", optimizer=keras.optimizers.SGD(0.0))
     expected = model.evaluate(first[:2], verbose=0)["loss"]
     found = model.evaluate(batches, steps=1, verbose=0)["loss"]
     assert found == pytest.approx(expected, rel=1e-5)
@@ -360,7 +366,7 @@ def test_so_many_batches_are_evaluated_as_were_asked_for():
 
 @pytest.mark.usefixtures("as_graphs")
 def test_what_looks_at_batches_sees_each(tmp_path):
-    model, seen = compiled("autoencoder"), []
+    model, seen = traced("autoencoder"), []
     look = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: seen.append(batch)
     )
@@ -383,7 +389,7 @@ def test_what_looks_at_batches_sees_each(tmp_path):
 
 @pytest.mark.usefixtures("as_graphs")
 def test_steps_that_are_asked_for_again_are_traced_once():
-    model = compiled("autoencoder")
+    model = traced("autoencoder")
     functions = []
     for _ in range(3):
         model.fit(batches_without_end(), steps_per_epoch=4, verbose=0)
