@@ -195,6 +195,7 @@ class Autoencoder(GenerativeModel):
         return self.results()
 
     def _update_code_statistics(self, codes, momentum=0.99):
+        codes = ops.cast(codes, self.code_mean.dtype)
         centred = codes - self.code_mean
         count, sums, products = total(
             ops.cast(ops.shape(codes)[0], codes.dtype),

@@ -302,6 +302,14 @@ def _with_dtype(make):
 
     @functools.wraps(make)
     def __init__(self, *args, dtype=None, **kwargs):
+        if keras.config.floatx() != "float32":
+            raise ValueError(
+                "Random numbers, losses and pictures are float32 here, which "
+                'keras.config.set_floatx changes. Give it "float32" again, and '
+                "the precision of networks as an argument, "
+                f'dtype="{keras.config.floatx()}". '
+                f"Received: floatx {keras.config.floatx()}"
+            )
         before = keras.config.dtype_policy()
         try:
             if dtype is not None:

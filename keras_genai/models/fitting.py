@@ -88,6 +88,7 @@ class Fitting(keras.Model):
             optimizer=optimizer,
             **kwargs,
         )
+        self._check_precision()
         # Slots must exist before `load_model` can fill them.
         self.optimizer.build(self.trainable_variables)
 
@@ -146,6 +147,17 @@ class Fitting(keras.Model):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)
                 self.jit_compile = True
+
+    def _check_precision(self):
+        muon = isinstance(self.optimizer, keras.optimizers.Muon)
+        if muon and self.variable_dtype == "float64":
+            raise ValueError(
+                "Keras's Muon, the optimizer that this family takes unless "
+                "told otherwise, does not work in float64: give compile "
+                'another, such as optimizer="adam", or the model '
+                'dtype="float32". '
+                f"Received: dtype {self.dtype_policy.name}"
+            )
 
     def get_compile_config(self):
         if not self.compiled:

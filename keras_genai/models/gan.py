@@ -368,7 +368,8 @@ class GAN(GenerativeModel):
             self.generator.weights,
             strict=True,
         ):
-            average.assign(value + decay * (average - value))
+            share = ops.cast(decay, average.dtype)
+            average.assign(value + share * (average - value))
 
     def test_step(self, data):
         real_images, condition = self.unpack(data)
