@@ -2,6 +2,7 @@
 
 import json
 
+from keras_genai.cli.values import user_path
 from keras_genai.startup import prepare_tensorflow
 
 
@@ -14,7 +15,9 @@ def add_command(commands):
     parser = commands.add_parser(
         "demo", help="serve a page for runs or exports (the extra demo)"
     )
-    parser.add_argument("sources", metavar="RUN_OR_EXPORT", nargs="+")
+    parser.add_argument(
+        "sources", type=user_path, metavar="RUN_OR_EXPORT", nargs="+"
+    )
     parser.add_argument(
         "--host",
         default="127.0.0.1",

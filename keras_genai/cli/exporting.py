@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+from keras_genai.cli.values import user_path
 from keras_genai.startup import prepare_tensorflow
 
 # Format -> how what is written beside the run's own export is called.
@@ -16,7 +17,7 @@ def add_command(commands):
         commands: What `add_subparsers` returned.
     """
     parser = commands.add_parser("export", help="export a run's model")
-    parser.add_argument("source", metavar="RUN")
+    parser.add_argument("source", type=user_path, metavar="RUN")
     parser.add_argument(
         "--format",
         choices=tuple(_ENDINGS),
@@ -31,6 +32,7 @@ def add_command(commands):
     )
     parser.add_argument(
         "--output",
+        type=user_path,
         help="folder or file (RUN/export, RUN/export.tflite, RUN/export_onnx)",
     )
     parser.set_defaults(run=export, parser=parser)

@@ -8,6 +8,7 @@ from keras_genai.cli.values import (
     integer_above_zero,
     integers,
     number,
+    user_path,
 )
 from keras_genai.startup import prepare_tensorflow
 
@@ -37,7 +38,7 @@ def add_command(commands):
     parser = commands.add_parser(
         "generate", help="sample from a run or an export"
     )
-    parser.add_argument("source", metavar="RUN_OR_EXPORT")
+    parser.add_argument("source", type=user_path, metavar="RUN_OR_EXPORT")
     parser.add_argument(
         "--num-samples", type=integer, help="64 images, 1 piece of music"
     )
@@ -49,6 +50,7 @@ def add_command(commands):
     parser.add_argument("--seed", type=integer, default=0)
     parser.add_argument(
         "--output",
+        type=user_path,
         help=".png (RUN/generated/seed_SEED.png), or .npz for the array; of "
         "music .mid (RUN/generated/seed_SEED.mid), or .wav for the sound",
     )
@@ -65,7 +67,9 @@ def add_command(commands):
         help="sixteenths at most (128, or as many as the melody has)",
     )
     of_music.add_argument(
-        "--melody", help="a MIDI file, whose highest notes are harmonized"
+        "--melody",
+        type=user_path,
+        help="a MIDI file, whose highest notes are harmonized",
     )
     of_music.add_argument(
         "--voice",

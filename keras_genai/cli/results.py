@@ -8,6 +8,7 @@ from keras_genai.cli.values import (
     files_to_write,
     integer,
     integer_above_zero,
+    user_path,
 )
 from keras_genai.startup import prepare_tensorflow
 
@@ -21,7 +22,7 @@ def add_commands(commands):
     parser = commands.add_parser(
         "evaluate", help="measure a run's model on held-out data"
     )
-    parser.add_argument("source", metavar="RUN")
+    parser.add_argument("source", type=user_path, metavar="RUN")
     parser.add_argument("--split", help="a split (the recipe's, else test)")
     parser.add_argument(
         "--k",
@@ -44,9 +45,10 @@ def add_commands(commands):
     parser = commands.add_parser(
         "compare", help="print and plot runs side by side"
     )
-    parser.add_argument("runs", metavar="RUN", nargs="+")
+    parser.add_argument("runs", type=user_path, metavar="RUN", nargs="+")
     parser.add_argument(
         "--output",
+        type=user_path,
         help=".png, .pdf or .svg (comparisons/comparison.png of the first run)",
     )
     parser.add_argument(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_genai import recipes
 from keras_genai.cli.arguments import add_own_arguments, with_own_arguments
-from keras_genai.cli.values import integer, integer_above_zero
+from keras_genai.cli.values import integer, integer_above_zero, user_path
 from keras_genai.startup import prepare_tensorflow
 
 
@@ -35,9 +35,13 @@ def add_command(commands):
     data = parser.add_mutually_exclusive_group()
     data.add_argument("--dataset", help="a TFDS set, or an offline set")
     data.add_argument(
-        "--data", help="a folder of images or of MIDI files, or a .npz file"
+        "--data",
+        type=user_path,
+        help="a folder of images or of MIDI files, or a .npz file",
     )
-    data.add_argument("--text", help="a text file, or a folder of .txt files")
+    data.add_argument(
+        "--text", type=user_path, help="a text file, or a folder of .txt files"
+    )
     parser.add_argument("--split", help="a split, such as 'train[:10%%]'")
     parser.add_argument(
         "--image-size", type=integer, nargs=2, metavar=("HEIGHT", "WIDTH")
@@ -65,11 +69,15 @@ def add_command(commands):
         choices=["mirrored", "multiworker"],
         help="all GPUs of this machine, or the machines of TF_CONFIG",
     )
-    parser.add_argument("--output", help="run folder (runs/MODEL-NNN)")
+    parser.add_argument(
+        "--output", type=user_path, help="run folder (runs/MODEL-NNN)"
+    )
     parser.add_argument(
         "--overwrite", action="store_true", help="delete the run that is there"
     )
-    parser.add_argument("--resume", metavar="RUN", help="continue a run")
+    parser.add_argument(
+        "--resume", type=user_path, metavar="RUN", help="continue a run"
+    )
     parser.set_defaults(run=train, parser=parser)
 
 
@@ -222,16 +230,6 @@ def _chosen_recipe(options):
         recipe,
         **{name: value for name, value in chosen.items() if value is not None},
     )
-
-
-def _has_held_out(recipe, path):
-    """Whether one's own data have the split that a recipe is validated on."""
-    if recipe.makes == "images":
-        # Most have not; --validation-split says which.
-        return recipe.validation_split is None
-    files = [path for path in Path(path).rglob("*") if path.is_file()]
-    midi = [path.suffix.lower() in (".mid", ".midi") for path in files]
-    return sum(midi) >= 10  # of which a tenth is held out
 
 
 def _resumed(options, extra):

@@ -44,6 +44,24 @@ def number(text):
     return _read(float, text, "a number")
 
 
+def user_path(text):
+    """Reads a path, in which `~` is the user's folder.
+
+    A shell puts it there for `--output ~/run`, and not for `--output=~/run`.
+
+    Args:
+        text: String.
+
+    Returns:
+        String.
+
+    Example:
+        >>> user_path("runs/vae-001")
+        'runs/vae-001'
+    """
+    return os.path.expanduser(text)
+
+
 def integers(text):
     """Reads integers with commas between them.
 

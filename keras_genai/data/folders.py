@@ -72,6 +72,8 @@ def list_folder(folder, suffixes, kind="files"):
     Hidden files and folders are left out, links to folders are followed, and
     `train/`, `Test/`, `val/` and the like are splits: at the top, below a
     single folder around everything, or in each of the folders of classes.
+    What several of them begin with, as `seg_train/` and `seg_test/` do, is no
+    part of their names.
 
     Args:
         folder: Path of the folder; `~` is expanded.
@@ -112,7 +114,8 @@ def list_folder(folder, suffixes, kind="files"):
         else:
             left_out[suffix or "without a suffix"] += 1
     found.sort()
-    splits, has_splits = _split(_without_wrapper(found), left_out)
+    found = _without_prefix(_without_wrapper(found))
+    splits, has_splits = _split(found, left_out)
     listing = Folder(path, splits, has_splits, left_out)
     if not found:
         raise ValueError(
@@ -201,6 +204,28 @@ def _without_wrapper(found):
         found = [(path, parts[1:] or parts) for path, parts in found]
 
 
+def _without_prefix(found):
+    """Takes what the names of several splits begin with off the parts.
+
+    `seg_train/` and `seg_test/` are splits; `bullet_train/` is a class.
+    """
+    named = re.compile(rf"(.+[ _-])({'|'.join(_SPLITS.values())})", re.I)
+    tops = {parts[0] for _, parts in found if len(parts) > 1}
+    matches = [match for match in map(named.fullmatch, tops) if match]
+    prefixes = collections.Counter(match[1] for match in matches)
+    if not prefixes or max(prefixes.values()) < 2:
+        return found
+    prefix = prefixes.most_common(1)[0][0]
+
+    def short(part):
+        rest = part.removeprefix(prefix)
+        return rest if _split_name(rest) else part
+
+    return [
+        (path, (*map(short, parts[:-1]), parts[-1])) for path, parts in found
+    ]
+
+
 def _split(found, left_out):
     """The files by splits, and whether folders named these."""
     at = _place_of_splits(found)
@@ -218,6 +243,9 @@ def _split(found, left_out):
         left_out["beside the folders of splits"] += len(beside)
     elif beside:
         splits["train"] = beside
+    splits = {
+        name: _without_repetition(name, files) for name, files in splits.items()
+    }
     # All together, so that a class has one name in every split.
     together = [file for files in splits.values() for file in files]
     parts_of = dict(_without_wrapper(together))
@@ -226,6 +254,15 @@ def _split(found, left_out):
         for name in _SPLITS
         if name in splits
     }, True
+
+
+def _without_repetition(split, files):
+    """Takes the second `train/` of `train/train/x.jpg` off the parts."""
+    if all(
+        len(parts) > 1 and _split_name(parts[0]) == split for _, parts in files
+    ):
+        return [(path, parts[1:]) for path, parts in files]
+    return files
 
 
 def _place_of_splits(found):

@@ -82,7 +82,10 @@ def test_splits_have_their_usual_names(tmp_path, train, validation, test):
 
 @pytest.mark.parametrize(
     "pattern",
-    ["{}/{}", "data/{}/{}", "a/b/{}/{}", "{}/animals/{}"],
+    [
+        *["{}/{}", "data/{}/{}", "a/b/{}/{}", "{}/animals/{}"],
+        *["seg_{}/{}", "seg_{0}/seg_{0}/{1}", "{0}/{0}/{1}", "x/my {}/{}"],
+    ],
 )
 def test_a_single_folder_around_all_is_no_class(tmp_path, pattern):
     for split in ("train", "test"):
@@ -100,6 +103,11 @@ def test_other_names_are_no_splits(tmp_path, name):
     write(tmp_path, f"{name}/a.txt", "ship/b.txt")
     listing = list_folder(tmp_path, {".txt"})
     assert not listing.has_splits and len(listing.splits["train"]) == 2
+
+
+def test_one_name_that_ends_as_a_split_is_a_class(tmp_path):
+    write(tmp_path, "bullet_train/a.txt", "steam_train/b.txt", "ship/c.txt")
+    assert not list_folder(tmp_path, {".txt"}).has_splits
 
 
 def test_strays_do_not_hide_that_a_folder_is_around_all(tmp_path):

@@ -243,6 +243,17 @@ def test_a_terminal_of_few_characters_shows_replacements(
     assert shown.startswith("? ") and shown.endswith("\n")
 
 
+def test_the_users_folder_is_found_where_no_shell_puts_it(
+    text_run, monkeypatch, capsys
+):
+    monkeypatch.setenv("HOME", str(text_run.parent))
+    written = "train markov --text=~/pi.txt --output=~/again --epochs 1"
+    assert main([*written.split(), "--order", "1"]) == 0
+    assert Run(text_run.parent / "again").model_path.is_file()
+    assert main(["generate", "~/again", "--prompt", "~/π"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("~/π")
+
+
 def test_what_text_has_not_is_refused(text_run, capsys):
     message = refused(capsys, "evaluate", text_run, "--num-samples", 3)
     assert "without samples. Received: --num-samples 3" in message
