@@ -250,8 +250,9 @@ def test_the_users_folder_is_found_where_no_shell_puts_it(
     written = "train markov --text=~/pi.txt --output=~/again --epochs 1"
     assert main([*written.split(), "--order", "1"]) == 0
     assert Run(text_run.parent / "again").model_path.is_file()
+    capsys.readouterr()
     assert main(["generate", "~/again", "--prompt", "~/π"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("~/π")
+    assert capsys.readouterr().out.startswith("~/π")  # a prompt is no path
 
 
 def test_what_text_has_not_is_refused(text_run, capsys):
