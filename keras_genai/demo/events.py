@@ -153,9 +153,9 @@ def _drawn_file(sheet, payload):
 def _uploaded(sheet, file):
     """The path of a file in the folder of the page, and of no other."""
     path = file.get("path") if isinstance(file, dict) else None
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, TypeError, ValueError):
         folder = Path(sheet.GRADIO_CACHE).resolve()
-        found = Path(path or "").resolve()
+        found = Path(path).resolve()
         if found.is_relative_to(folder) and found.is_file():
             return found
     raise ValueError(
