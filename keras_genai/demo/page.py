@@ -189,7 +189,7 @@ def _import_gradio():
         import gradio
     except ImportError as error:
         raise ImportError(
-            "The page is Gradio's: pip install 'keras_genai[demo]'"
+            "The page is Gradio's: pip install -e '.[demo]' in the clone"
         ) from error
     return gradio
 
