@@ -843,17 +843,30 @@ def test_calls_that_nobody_follows_never_run(server, models, monkeypatch):
         assert "event: error" in said and "the call was dropped" in said
 
 
-def test_each_model_has_a_queue_and_it_is_bounded(server, monkeypatch):
+def test_a_model_whose_queue_is_full_leaves_the_others_alone(
+    server, monkeypatch
+):
+    get_events = calls.Calls.get_events
+
+    def all_but_text(self):
+        queues = self.event_queue_per_concurrency_id
+        self.event_queue_per_concurrency_id = {
+            name: queue for name, queue in queues.items() if name != "gpt"
+        }
+        try:
+            return get_events(self)
+        finally:
+            self.event_queue_per_concurrency_id = queues
+
+    assert call(server, "gpt_score", ["the cat"])[0] == "complete"
+    monkeypatch.setattr(calls.Calls, "get_events", all_but_text)
     monkeypatch.setattr(calls.Calls, "_is_followed", lambda self, event: True)
-    monkeypatch.setattr(calls, "MAX_WAITING", 0)
-    make = {"data": ["the ", 1, 1, 0, 1, 0]}
-    started = [server.post("/call/gpt_generate", json=make) for _ in range(20)]
-    codes = collections.Counter(each.status_code for each in started)
-    assert set(codes) <= {200, 503}
-    for each in started:
-        if each.status_code == 503:
-            assert "try again later" in each.json()["detail"]
-    monkeypatch.undo()
+    monkeypatch.setattr(calls, "MAX_WAITING", 2)
+    make = {"data": ["the cat"]}
+    answers = [server.post("/call/gpt_score", json=make) for _ in range(4)]
+    codes = [answer.status_code for answer in answers]
+    assert codes == [200, 200, 503, 503]
+    assert "try again later" in answers[-1].json()["detail"]
     assert call(server, "vae_generate", [1, 0])[0] == "complete"
 
 
@@ -893,7 +906,7 @@ class OnePage:
         """There is room."""
 
 
-def through_the_gate(app, chunks=(), headers=(), path="/gradio_api/call/a"):
+def through_the_gate(app, chunks=(), headers=(), listens="127.0.0.1"):
     """Status and body of an answer."""
     sent = []
     parts = [
@@ -904,7 +917,7 @@ def through_the_gate(app, chunks=(), headers=(), path="/gradio_api/call/a"):
     scope = {
         "type": "http",
         "method": "POST",
-        "path": path,
+        "path": "/gradio_api/call/a",
         "headers": [(b"host", b"localhost"), *headers],
     }
 
@@ -914,7 +927,7 @@ def through_the_gate(app, chunks=(), headers=(), path="/gradio_api/call/a"):
     async def send(message):
         sent.append(message)
 
-    asyncio.run(Gate(app, OnePage(), "127.0.0.1", 100)(scope, receive, send))
+    asyncio.run(Gate(app, OnePage(), listens, 100)(scope, receive, send))
     body = b"".join(each.get("body", b"") for each in sent[1:])
     return sent[0]["status"], body
 
@@ -941,6 +954,21 @@ def test_a_long_body_gets_413_however_it_comes():
         answering(200, None), [b"a" * 60, b"b" * 40]
     )
     assert (status, body) == (200, b"a" * 60 + b"b" * 40)
+
+
+def test_hosts_are_those_of_the_address_that_is_listened_at():
+    named = [(b"host", b"demo.example:80")]
+    for listens, status in [
+        *(("0.0.0.0", 200), ("192.0.2.1", 200), ("demo.example", 200)),
+        *(("127.0.0.1", 421), ("127.0.1.1", 421), ("localhost", 421)),
+        *(("::1", 421), ("[::1]", 421)),
+    ]:
+        said, _ = through_the_gate(answering(200), (), named, listens)
+        assert said == status, listens
+    foreign = [*named, (b"origin", b"http://evil.example")]
+    own = [*named, (b"origin", b"http://demo.example:80")]
+    assert through_the_gate(answering(200), (), foreign, "0.0.0.0")[0] == 403
+    assert through_the_gate(answering(200), (), own, "0.0.0.0")[0] == 200
 
 
 def test_only_a_failure_of_the_server_is_one():
