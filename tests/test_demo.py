@@ -1,16 +1,19 @@
 """The demo: what exports are asked for, what is refused, the HTTP API."""
 
+import asyncio
 import collections
 import concurrent.futures
 import io
 import itertools
 import json
+import os
 import re
 import shlex
 import shutil
 import socket
 import struct
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -36,7 +39,8 @@ from PIL import Image
 
 from keras_genai.cli import main
 from keras_genai.data.music import read_midi
-from keras_genai.demo import build_page
+from keras_genai.demo import blocks, build_page, calls
+from keras_genai.demo.calls import MAX_WAITING
 from keras_genai.demo.checks import check_integer, check_number, check_text
 from keras_genai.demo.drawing import (
     MAX_PIXELS,
@@ -44,6 +48,7 @@ from keras_genai.demo.drawing import (
     fit_picture,
     read_picture,
 )
+from keras_genai.demo.gate import Gate
 from keras_genai.demo.latents import LatentSpace, find_directions
 from keras_genai.demo.served import MAX_NEW_TOKENS, MAX_PROMPT, MAX_SEED, load
 
@@ -611,6 +616,379 @@ def test_any_json_is_answered_and_the_server_lives_on(server):
         ask()
     assert min(answers["complete"], answers["error"]) > 40
     assert call(server, "vae_generate", [1, 0])[0] == "complete"
+
+
+# --- Attacks -----------------------------------------------------------------
+
+
+def file_data(number, **more):
+    """File data of an address whose look-up would be seen."""
+    address = f"http://number-{number}.example.com/a.png"
+    return {"path": address, "meta": {"_type": "gradio.FileData"}, **more}
+
+
+WHERE = {
+    "itself": lambda file: file,
+    "in a list": lambda file: [[file]],
+    "in an object": lambda file: {"a": {"b": file}},
+    "as url": lambda file: {**file, "url": file["path"], "path": "a.png"},
+    "as a stream": lambda file: {**file, "is_stream": True},
+    "as a drawing": lambda file: {"composite": file, "layers": [file]},
+    "below a drawing": lambda file: {"background": file, "composite": None},
+}
+
+
+@pytest.mark.parametrize("where", WHERE)
+def test_no_input_is_an_address(server, hosts, where):
+    file = WHERE[where](file_data(list(WHERE).index(where)))
+    for name, data in [
+        ("vae_generate", [file, 0]),  # a slider
+        ("vae_generate", [1, file]),  # a number
+        ("conditional_gan_generate", [1, 0, file]),  # a list of choices
+        ("gpt_score", [file]),  # a text
+        ("vae_reconstruct", [file, 0, 0]),  # a sheet
+    ]:
+        kind, said = call(server, name, data)
+        assert kind == "error" and "Expected" in said["error"], (name, said)
+    assert not [host for host in hosts if "example.com" in str(host)]
+
+
+def test_no_way_in_resolves_an_address(server, hosts):
+    file = file_data("way")
+    page = server.get(
+        str(server.base_url).removesuffix("gradio_api/") + "config"
+    )
+    (index,) = (
+        each["id"]
+        for each in page.json()["dependencies"]
+        if each["api_name"] == "gpt_score"
+    )
+    body = {"fn_index": index, "session_hash": "s", "event_data": file}
+    answer = server.post("/queue/join", json={"data": [file], **body})
+    assert answer.status_code == 200
+    stream = server.get("/queue/data", params={"session_hash": "s"}).text
+    assert "Expected `text`" in stream and "process_completed" in stream
+    answer = server.post("/call/v2/gpt_score", json={"text": file})
+    event = answer.json()["event_id"]
+    assert "Expected `text`" in server.get(f"/call/gpt_score/{event}").text
+    for way in ("run", "api"):
+        for name in ("predict", "gpt_score"):
+            answer = server.post(
+                f"/{way}/{name}", json={"data": [file], **body}
+            )
+            assert answer.status_code == 404
+    for path in (
+        f"/file={file['path']}",
+        f"/file/{file['path']}",
+        f"/proxy={file['path']}",
+        "/proxy=https://number-1.hf.space/",
+        "/file=/etc/passwd",
+        f"/file={Path(__file__).resolve()}",
+        "/deep_link?session_hash=s",
+        "/stream/s/0/1/playlist.m3u8",
+        "/runs",
+    ):
+        assert server.get(path).status_code == 404, path
+    assert not [h for h in hosts if h and ("example" in h or "hf.space" in h)]
+
+
+def test_a_drawing_comes_from_the_folder_of_the_page(server):
+    drawing = uploaded(server, png(a_drawing()))
+    path = Path(drawing["composite"]["path"])
+    other = path.parents[2] / "drawing.png"
+    for wrong in (
+        *(
+            "..",
+            "",
+            ".",
+            str(path.parent),
+            "a\0b",
+            "a" * 5000,
+            3,
+            None,
+            [path.name],
+        ),
+        *("/dev/stdin", f"{path}/../../../{other.name}", str(other)),
+    ):
+        drawing["composite"]["path"] = wrong
+        kind, said = call(server, "vae_reconstruct", [drawing, 0, 0])
+        assert kind == "error" and "not uploaded" in said["error"], wrong
+    for wrong in (3, "a.png", [drawing], {"composite": "a.png"}, {"id": [1]}):
+        kind, said = call(server, "vae_reconstruct", [wrong, 0, 0])
+        assert kind == "error" and "Expected" in said["error"], wrong
+
+
+def test_another_host_or_origin_is_refused(server):
+    port = server.base_url.port
+    own = f"127.0.0.1:{port}"
+    for host, origin, status in [
+        (own, None, 200),
+        (own, f"http://{own}", 200),
+        (f"localhost:{port}", f"http://localhost:{port}", 200),
+        (f"[::1]:{port}", None, 200),
+        ("evil.example", None, 421),
+        ("evil.example", "http://evil.example", 421),
+        (f"127.0.0.1.evil.example:{port}", None, 421),
+        ("localhost.evil.example", None, 421),
+        ("0.0.0.0", None, 421),
+        ("[::1", None, 421),
+        ("", None, 421),
+        (own, "http://evil.example", 403),
+        (own, "null", 403),
+        (own, f"http://127.0.0.1:{port + 1}", 403),
+        (f"localhost:{port}", f"http://{own}", 403),
+    ]:
+        headers = {"host": host} | ({"origin": origin} if origin else {})
+        for answer in (
+            server.get("/info", headers=headers),
+            server.post("/reset", json={"event_id": "a"}, headers=headers),
+        ):
+            assert answer.status_code == status, (host, origin)
+            assert not [n for n in answer.headers if "access-control" in n]
+    asked = {
+        "origin": "http://a.example",
+        "access-control-request-method": "POST",
+    }
+    answer = server.options("/call/vae_generate", headers=asked)
+    assert answer.status_code == 403
+    assert "access-control-allow-origin" not in answer.headers
+
+
+JSON_TYPE = {"content-type": "application/json"}
+MULTIPART = {"content-type": "multipart/form-data; boundary=x"}
+MALFORMED = [
+    ("/call/vae_generate", {"content": b"{", "headers": JSON_TYPE}),
+    ("/call/vae_generate", {"content": b"\xff", "headers": JSON_TYPE}),
+    (
+        "/call/vae_generate",
+        {"content": b"[" * 10**5, "headers": JSON_TYPE},
+    ),
+    ("/call/vae_generate", {"json": {"data": 5}}),
+    ("/call/vae_generate", {"json": [1]}),
+    ("/call/nobody", {"json": {"data": []}}),
+    ("/call/v2/vae_generate", {"json": {"no": 1}}),
+    ("/call/v2/nobody", {"json": {}}),
+    ("/queue/join", {"json": {"data": []}}),
+    ("/queue/join", {"json": {"data": [], "session_hash": "a"}}),
+    (
+        "/queue/join",
+        {"json": {"data": [], "session_hash": "a", "fn_index": -1}},
+    ),
+    (
+        "/queue/join",
+        {"json": {"data": [], "session_hash": "a", "fn_index": "x"}},
+    ),
+    ("/cancel", {"json": {}}),
+    ("/reset", {"json": {"event_id": 3}}),
+    ("/component_server", {"json": [1]}),
+    (
+        "/component_server",
+        {
+            "json": {
+                "data": 1,
+                "component_id": 10**6,
+                "session_hash": "a",
+                "fn_name": "accept_blobs",
+            }
+        },
+    ),
+    ("/component_server", {"files": {"file": ("a", b"1")}, "data": {"a": "b"}}),
+    ("/upload", {"json": {}}),
+    ("/upload", {"content": b"abc", "headers": MULTIPART}),
+    ("/upload", {"files": {"other": ("a", b"1")}, "data": {"files": "a"}}),
+]
+
+
+def test_what_is_malformed_is_answered_in_a_sentence(server):
+    for path, request in MALFORMED:
+        answer = server.post(path, **request)
+        assert 400 <= answer.status_code < 500, (path, request)
+        assert answer.json() == {
+            "detail": "Expected a request as /gradio_api/info describes it."
+        }, (path, request)
+    for name, data in [
+        ("vae_generate", [1]),
+        ("vae_generate", [1, 0, 2]),
+        ("vae_reconstruct", ["a", 0, 0]),
+        ("vae_reconstruct", [{"composite": 5}, 0, 0]),
+    ]:
+        kind, said = call(server, name, data)
+        assert kind == "error" and said["error"].startswith("Expected")
+        for told in (str(Path.cwd()), "0x", "pydantic", "gradio.", "/tmp"):
+            assert told not in json.dumps(said)
+    for path in (
+        "/call/vae_generate/nobody",
+        "/queue/data?session_hash=nobody",
+    ):
+        assert "404" in server.get(path).text  # to its end
+
+
+def test_calls_that_nobody_follows_never_run(server, models, monkeypatch):
+    slow = {"data": ["the ", MAX_NEW_TOKENS, 1, 0, 1, 0]}
+    left = [
+        server.post("/call/gpt_generate", json=slow)
+        for _ in range(MAX_WAITING + 8)
+    ]
+    assert {answer.status_code for answer in left} == {200}
+    *_, text = models["gpt"].stream("the ", 3)
+    assert call(server, "gpt_generate", ["the ", 3, 1, 0, 1, 0]) == (
+        "complete",
+        [text],
+    )
+    monkeypatch.setattr(calls, "PATIENCE", 0.0)
+    time.sleep(0.1)
+    for answer in (left[0], left[-1]):
+        event = answer.json()["event_id"]
+        said = server.get(f"/call/gpt_generate/{event}").text
+        assert "event: error" in said and "the call was dropped" in said
+
+
+def test_a_model_whose_queue_is_full_leaves_the_others_alone(
+    server, monkeypatch
+):
+    get_events = calls.Calls.get_events
+
+    def all_but_text(self):
+        queues = self.event_queue_per_concurrency_id
+        self.event_queue_per_concurrency_id = {
+            name: queue for name, queue in queues.items() if name != "gpt"
+        }
+        try:
+            return get_events(self)
+        finally:
+            self.event_queue_per_concurrency_id = queues
+
+    assert call(server, "gpt_score", ["the cat"])[0] == "complete"
+    monkeypatch.setattr(calls.Calls, "get_events", all_but_text)
+    monkeypatch.setattr(calls.Calls, "_is_followed", lambda self, event: True)
+    monkeypatch.setattr(calls, "MAX_WAITING", 2)
+    make = {"data": ["the cat"]}
+    answers = [server.post("/call/gpt_score", json=make) for _ in range(4)]
+    codes = [answer.status_code for answer in answers]
+    assert codes == [200, 200, 503, 503]
+    assert "try again later" in answers[-1].json()["detail"]
+    assert call(server, "vae_generate", [1, 0])[0] == "complete"
+
+
+def test_what_is_uploaded_is_bounded(server, monkeypatch):
+    first = uploaded(server, png(a_drawing()))
+    folder = Path(first["composite"]["path"]).parents[1]
+    monkeypatch.setattr(blocks, "MAX_KEPT_FILES", 5)
+    made = [
+        uploaded(server, b"%d" % number)["composite"]["path"]
+        for number in range(8)
+    ]
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(files) == 6  # the newest was not there when room was made
+    assert not Path(made[0]).parent.exists() and Path(made[-1]).exists()
+    drawing = uploaded(server, png(a_drawing(260)))
+    assert call(server, "vae_reconstruct", [drawing, 0, 0])[0] == "complete"
+
+
+def test_what_a_page_needs_stays_when_room_is_made(tmp_path):
+    for age, name in enumerate("abcd"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "f").write_bytes(bytes(10))
+        os.utime(tmp_path / name / "f", (age, age))
+    blocks.make_room(tmp_path, 25, 9, kept=[str(tmp_path / "a" / "f")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "d"]
+    blocks.make_room(tmp_path, 25, 1, kept=[str(tmp_path / "a" / "f")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a"]
+    blocks.make_room(tmp_path / "gone", 25, 1)
+
+
+class OnePage:
+    """What a gate asks a page."""
+
+    GRADIO_CACHE = "/cache"
+
+    def make_room(self):
+        """There is room."""
+
+
+def through_the_gate(app, chunks=(), headers=(), listens="127.0.0.1"):
+    """Status and body of an answer."""
+    sent = []
+    parts = [
+        {"type": "http.request", "body": chunk, "more_body": True}
+        for chunk in chunks
+    ]
+    parts.append({"type": "http.request"})
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/gradio_api/call/a",
+        "headers": [(b"host", b"localhost"), *headers],
+    }
+
+    async def receive():
+        return parts.pop(0)
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(Gate(app, OnePage(), listens, 100)(scope, receive, send))
+    body = b"".join(each.get("body", b"") for each in sent[1:])
+    return sent[0]["status"], body
+
+
+def answering(status, body=b"its own"):
+    async def app(scope, receive, send):
+        read = await receive()
+        await send({"type": "http.response.start", "status": status})
+        await send({"type": "http.response.body", "body": body or read["body"]})
+
+    return app
+
+
+def test_a_long_body_gets_413_however_it_comes():
+    for chunks, headers in [
+        ([bytes(60), bytes(60)], [(b"transfer-encoding", b"chunked")]),
+        ([bytes(101)], []),
+        ([], [(b"content-length", b"101")]),
+        ([], [(b"content-length", b"-1")]),
+    ]:
+        status, body = through_the_gate(answering(200), chunks, headers)
+        assert status == 413 and b"at most 100 bytes" in body
+    status, body = through_the_gate(
+        answering(200, None), [b"a" * 60, b"b" * 40]
+    )
+    assert (status, body) == (200, b"a" * 60 + b"b" * 40)
+
+
+def test_hosts_are_those_of_the_address_that_is_listened_at():
+    named = [(b"host", b"demo.example:80")]
+    for listens, status in [
+        *(("0.0.0.0", 200), ("192.0.2.1", 200), ("demo.example", 200)),
+        *(("127.0.0.1", 421), ("127.0.1.1", 421), ("localhost", 421)),
+        *(("::1", 421), ("[::1]", 421)),
+    ]:
+        said, _ = through_the_gate(answering(200), (), named, listens)
+        assert said == status, listens
+    foreign = [*named, (b"origin", b"http://evil.example")]
+    own = [*named, (b"origin", b"http://demo.example:80")]
+    assert through_the_gate(answering(200), (), foreign, "0.0.0.0")[0] == 403
+    assert through_the_gate(answering(200), (), own, "0.0.0.0")[0] == 200
+
+
+def test_only_a_failure_of_the_server_is_one():
+    for error, status in [(KeyError("a"), 400), (TypeError("b"), 400)]:
+
+        async def stumble(scope, receive, send, error=error):
+            raise error
+
+        assert through_the_gate(stumble)[0] == status
+
+    async def full(scope, receive, send):
+        await send({"type": "http.response.start", "status": 500})
+        await send({"type": "http.response.body", "body": b"/its/folder"})
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        through_the_gate(full)
+    for status in (400, 404, 422, 500, 503):
+        code, body = through_the_gate(answering(status))
+        assert code == status and b"its own" not in body and b"detail" in body
 
 
 def test_nobody_else_was_asked(server, hosts):

@@ -2,6 +2,7 @@
 
 import configparser
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -105,7 +106,8 @@ small_pages.make_small()
 TUTORIALS = build.tutorials()
 PACKAGE = configparser.ConfigParser()
 PACKAGE.read(ROOT / "setup.cfg")
-ADDRESS = PACKAGE["metadata"]["url"]
+# Where the project might be at home: nobody installs anything from there.
+ADDRESS = "https://github.com/owner/name"
 each_tutorial = pytest.mark.parametrize(
     "path", TUTORIALS, ids=lambda path: path.stem
 )
@@ -185,8 +187,13 @@ def test_unknown_parameters_are_refused():
         build.script(TUTORIALS[0], {"EPOCH": 1})
 
 
+@pytest.fixture
+def at_home(monkeypatch):
+    monkeypatch.setattr(build, "home", lambda: ADDRESS)
+
+
 @each_tutorial
-def test_opens_in_colab(path):
+def test_opens_in_colab_once_there_is_a_home(path, at_home):
     repository = ADDRESS.removeprefix("https://github.com/")
     lines = prose(path).splitlines()
     assert lines[0].startswith("# ")
@@ -199,7 +206,9 @@ def test_opens_in_colab(path):
 
 
 @each_tutorial
-def test_first_cell_installs_the_package_where_it_is_missing(path, monkeypatch):
+def test_first_cell_installs_the_package_from_its_home(
+    path, at_home, monkeypatch
+):
     code = [each for each in build.read(path).cells if each.cell_type == "code"]
     calls = []
     monkeypatch.setattr(subprocess, "check_call", calls.append)
@@ -212,9 +221,72 @@ def test_first_cell_installs_the_package_where_it_is_missing(path, monkeypatch):
     requirement = Requirement(package)
     assert requirement.name.replace("_", "-") == PACKAGE["metadata"]["name"]
     assert requirement.url == f"git+{ADDRESS}"
-    needed = "music" if "music" in path.stem else "offline"
+    # The extra `tutorials` brings `music`.
+    needed = "tutorials" if "music" in path.stem else "offline"
     assert requirement.extras == {needed}
     assert needed in PACKAGE["options.extras_require"]
+
+
+@each_tutorial
+def test_without_a_home_nothing_is_installed_from_anywhere(path, monkeypatch):
+    monkeypatch.setattr(build, "home", lambda: None)
+    text = "\n".join(cell.source for cell in build.read(path).cells)
+    for word in ("pip install --", "check_call", "find_spec", "colab", "git+"):
+        assert word not in text
+    assert "in a clone of the repository" in " ".join(prose(path).split())
+
+
+def test_the_home_is_the_url_of_the_package(tmp_path):
+    settings = tmp_path / "setup.cfg"
+    for url in ("https://github.com/owner/a.name", None):
+        said = "" if url is None else f"\nurl = {url}"
+        settings.write_text(f"[metadata]\nname = a{said}")
+        assert build.home(settings) == url
+    for url in ("https://example.com/a/b", "https://github.com/a", "a/b"):
+        settings.write_text(f"[metadata]\nurl = {url}")
+        with pytest.raises(ValueError, match=r"OWNER/NAME, or none\. Received"):
+            build.home(settings)
+
+
+def test_a_home_comes_into_the_notebook_and_goes(tmp_path, monkeypatch):
+    script = Path(shutil.copy(TUTORIALS[0], tmp_path))
+    notebook = Path(shutil.copy(TUTORIALS[0].with_suffix(".ipynb"), tmp_path))
+    before = notebook.read_text()
+    monkeypatch.setattr(build, "home", lambda: ADDRESS)
+    build.take_over_prose(script)
+    assert ADDRESS in notebook.read_text() and "colab" in notebook.read_text()
+    code = [
+        cell
+        for cell in nbformat.read(notebook, as_version=4).cells
+        if cell.cell_type == "code"
+    ]
+    counts = [cell.execution_count for cell in code]
+    assert counts == list(range(1, len(code) + 1))
+    monkeypatch.setattr(build, "home", lambda: None)
+    build.take_over_prose(script)
+    assert notebook.read_text() == before
+
+
+# Those that have owners, and those that name nobody.
+KNOWN = {"karpathy/nanoGPT", "OWNER/NAME", "owner/name", "owner/a.name"}
+REPOSITORY = re.compile(
+    r"(?:github\.com|githubusercontent\.com|colab\.research\.google\.com/github)"
+    r"[/:]([\w.-]+/[\w.-]+)"
+)
+FOLDERS = (".ci", "benchmarks", "docs", "keras_genai", "tests", "tutorials")
+
+
+def test_no_address_is_one_that_nobody_owns():
+    kinds = {"", ".cfg", ".ipynb", ".json", ".md", ".py", ".toml", ".yml"}
+    files = [*ROOT.iterdir()]
+    for folder in FOLDERS:
+        files += (ROOT / folder).rglob("*")
+    texts = [path for path in files if path.is_file() and path.suffix in kinds]
+    assert len(texts) > 250
+    known = KNOWN | {str(build.home()).removeprefix("https://github.com/")}
+    for path in texts:
+        found = set(REPOSITORY.findall(path.read_text(encoding="utf-8")))
+        assert found <= known, path
 
 
 def test_every_tutorial_has_an_entry():

@@ -9,10 +9,6 @@
 # %% [markdown]
 # # 0. Distributions: the parts that generative models are made of
 #
-# [![Open in Colab](images/colab.svg)][colab]
-#
-# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/00_distributions.ipynb
-#
 # **What you will make.** Six distributions, each fitted to data by maximum
 # likelihood, and out of two of them the smallest variational autoencoder there
 # is: it learns one hundred numbers, and you can compute with a pencil how well
@@ -25,22 +21,12 @@
 # their log-probability. Here the parameters are a few numbers, so that nothing
 # hides what is going on.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
-# from it, as in Colab, the first cell installs what is missing. The page takes
-# about 1 minute on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in a clone of the
+# repository, from which the page runs. The page takes about 1 minute on two CPU
+# cores and downloads nothing.
 #
 # **What to expect**, over 3 seeds. Log-likelihood: -1.4198 to -1.4186 nats;
 # ELBO: -1.4210 to -1.4194 nats.
-
-# %%
-from importlib.util import find_spec
-from subprocess import check_call
-from sys import executable
-
-if find_spec("keras_genai") is None:  # away from the repository, as in Colab
-    source = "git+https://github.com/keras-genai/keras_genai"
-    package = f"keras_genai[offline] @ {source}"
-    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg

@@ -9,10 +9,6 @@
 # %% [markdown]
 # # 2. DCGAN: from digits to a model that others can run
 #
-# [![Open in Colab](images/colab.svg)][colab]
-#
-# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/02_dcgan.ipynb
-#
 # **What you will make.** A convolutional GAN that writes digits, most of which
 # a person reads at once, a number for how good they are, and a SavedModel that
 # runs wherever TensorFlow does:
@@ -23,22 +19,12 @@
 # change. At the end, two mistakes of well-known listings come back by
 # a switch, and you will see what each of them costs.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
-# from it, as in Colab, the first cell installs what is missing. The page takes
-# about 2 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in a clone of the
+# repository, from which the page runs. The page takes about 2 minutes on two
+# CPU cores and downloads nothing.
 #
 # **What to expect**, over 3 seeds. Fréchet distance: 2.5 to 6.9; floor: 2.0 to
 # 3.5.
-
-# %%
-from importlib.util import find_spec
-from subprocess import check_call
-from sys import executable
-
-if find_spec("keras_genai") is None:  # away from the repository, as in Colab
-    source = "git+https://github.com/keras-genai/keras_genai"
-    package = f"keras_genai[offline] @ {source}"
-    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg

@@ -9,10 +9,6 @@
 # %% [markdown]
 # # 4. A variational autoencoder: a bound you can trust
 #
-# [![Open in Colab](images/colab.svg)][colab]
-#
-# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/04_vae.ipynb
-#
 # **What you will make.** A model of digits that tells how likely an image is,
 # makes new ones, and lays them out on a plane one can walk on:
 #
@@ -22,22 +18,12 @@
 # will see it approach the likelihood itself. At the end three mistakes of
 # well-known listings come back by a switch, and you will see what each costs.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
-# from it, as in Colab, the first cell installs what is missing. The page takes
-# about 4 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in a clone of the
+# repository, from which the page runs. The page takes about 4 minutes on two
+# CPU cores and downloads nothing.
 #
 # **What to expect**, over 3 seeds. Bound with k = 500: -95.14 to -93.82 nats;
 # ELBO: -103.66 to -101.06 nats.
-
-# %%
-from importlib.util import find_spec
-from subprocess import check_call
-from sys import executable
-
-if find_spec("keras_genai") is None:  # away from the repository, as in Colab
-    source = "git+https://github.com/keras-genai/keras_genai"
-    package = f"keras_genai[offline] @ {source}"
-    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg

@@ -9,10 +9,6 @@
 # %% [markdown]
 # # 5. A conditional VAE: say what you want
 #
-# [![Open in Colab](images/colab.svg)][colab]
-#
-# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/05_conditional_vae.ipynb
-#
 # **What you will make.** A model that writes the digit it is asked for, in
 # a hand it is given:
 #
@@ -21,23 +17,13 @@
 # Each row is one code, and each column one label: the code has become the
 # style. You will also see how many nats a label is worth.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
-# from it, as in Colab, the first cell installs what is missing. The page takes
-# about 4 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in a clone of the
+# repository, from which the page runs. The page takes about 4 minutes on two
+# CPU cores and downloads nothing.
 #
 # **What to expect**, over 3 seeds. Bound given the label: -91.66 to -91.34
 # nats; bound without it: -94.97 to -93.61 nats; digits as asked: 0.880 to
 # 0.944; Fréchet distance: 5.6 to 10.3.
-
-# %%
-from importlib.util import find_spec
-from subprocess import check_call
-from sys import executable
-
-if find_spec("keras_genai") is None:  # away from the repository, as in Colab
-    source = "git+https://github.com/keras-genai/keras_genai"
-    package = f"keras_genai[offline] @ {source}"
-    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg

@@ -9,10 +9,6 @@
 # %% [markdown]
 # # 6. From counting to an LSTM: what a character costs
 #
-# [![Open in Colab](images/colab.svg)][colab]
-#
-# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/06_markov_to_lstm.ipynb
-#
 # **What you will make.** Two models that write text a character at a time. One
 # counts, the other remembers, and one number says which knows more:
 #
@@ -23,22 +19,12 @@
 # within seconds, and what a network does with a minute or more. At the end two
 # mistakes of well-known listings come back by a switch.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
-# from it, as in Colab, the first cell installs what is missing. The page takes
-# about 3 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in a clone of the
+# repository, from which the page runs. The page takes about 3 minutes on two
+# CPU cores and downloads nothing.
 #
 # **What to expect**, over 3 seeds, on one core and on two. Markov chain of
 # order 6: 1.563 bits; LSTM: 1.597 to 1.633 bits.
-
-# %%
-from importlib.util import find_spec
-from subprocess import check_call
-from sys import executable
-
-if find_spec("keras_genai") is None:  # away from the repository, as in Colab
-    source = "git+https://github.com/keras-genai/keras_genai"
-    package = f"keras_genai[offline] @ {source}"
-    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg

@@ -9,10 +9,6 @@
 # %% [markdown]
 # # 7. GPT: attention, built step by step
 #
-# [![Open in Colab](images/colab.svg)][colab]
-#
-# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/07_gpt.ipynb
-#
 # **What you will make.** A Transformer that writes, one character after
 # another, and shows where it looked while it wrote:
 #
@@ -23,22 +19,12 @@
 # text held out, beside a Markov chain. At the end two mistakes of well-known
 # listings come back by a switch.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
-# from it, as in Colab, the first cell installs what is missing. The page takes
-# about 3 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in a clone of the
+# repository, from which the page runs. The page takes about 3 minutes on two
+# CPU cores and downloads nothing.
 #
 # **What to expect**, over 3 seeds, on one core and on two. Markov chain of
 # order 5: 1.596 bits; GPT: 1.452 to 1.487 bits.
-
-# %%
-from importlib.util import find_spec
-from subprocess import check_call
-from sys import executable
-
-if find_spec("keras_genai") is None:  # away from the repository, as in Colab
-    source = "git+https://github.com/keras-genai/keras_genai"
-    package = f"keras_genai[offline] @ {source}"
-    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg

@@ -9,10 +9,6 @@
 # %% [markdown]
 # # 8. Evaluating samples: numbers for fidelity and for diversity
 #
-# [![Open in Colab](images/colab.svg)][colab]
-#
-# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/08_evaluating_samples.ipynb
-#
 # **What you will make.** A report on a generator that fits on one screen: how
 # good its samples are, how varied, whether they are copies; each number with
 # its interval and with what real images would get in the samples' place:
@@ -24,23 +20,13 @@
 # downloaded: the features come from a small classifier of the data at hand,
 # which is why the distance is not called FID.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
-# from it, as in Colab, the first cell installs what is missing. The page takes
-# about 2 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in a clone of the
+# repository, from which the page runs. The page takes about 2 minutes on two
+# CPU cores and downloads nothing.
 #
 # **What to expect**, over 3 seeds, on one core and on two. Fréchet distance,
 # DCGAN: 6.29 to 16.97; Fréchet distance, VAE: 39.47 to 65.79; floor: 2.77 to
 # 4.61.
-
-# %%
-from importlib.util import find_spec
-from subprocess import check_call
-from sys import executable
-
-if find_spec("keras_genai") is None:  # away from the repository, as in Colab
-    source = "git+https://github.com/keras-genai/keras_genai"
-    package = f"keras_genai[offline] @ {source}"
-    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg

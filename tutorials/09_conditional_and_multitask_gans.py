@@ -9,10 +9,6 @@
 # %% [markdown]
 # # 9. Conditional and multitask GANs: GANs that obey
 #
-# [![Open in Colab](images/colab.svg)][colab]
-#
-# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/09_conditional_and_multitask_gans.ipynb
-#
 # **What you will make.** Two GANs that write the digit they are asked for:
 #
 # ![Digits on demand](images/09_conditional_and_multitask_gans.png)
@@ -21,24 +17,14 @@
 # discriminator is *shown* the label. In the second it has to *name* it, so that
 # at the end of the page you also have a classifier.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
-# from it, as in Colab, the first cell installs what is missing. The page takes
-# about 4 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in a clone of the
+# repository, from which the page runs. The page takes about 4 minutes on two
+# CPU cores and downloads nothing.
 #
 # **What to expect**, over 3 seeds, on one core and on two. Fréchet distance,
 # conditional GAN: 2.32 to 5.51; Fréchet distance, AC-GAN: 2.58 to 4.61; floor:
 # 4.22 to 4.26; digits as asked, conditional GAN: 0.984 to 1.000; digits as
 # asked, AC-GAN: 0.994 to 1.000.
-
-# %%
-from importlib.util import find_spec
-from subprocess import check_call
-from sys import executable
-
-if find_spec("keras_genai") is None:  # away from the repository, as in Colab
-    source = "git+https://github.com/keras-genai/keras_genai"
-    package = f"keras_genai[offline] @ {source}"
-    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg

@@ -9,10 +9,6 @@
 # %% [markdown]
 # # 10. Stable GANs: critics, penalties, and a few hundred images
 #
-# [![Open in Colab](images/colab.svg)][colab]
-#
-# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/10_stable_gans.ipynb
-#
 # **What you will make.** A Wasserstein GAN whose loss means something, a GAN
 # whose discriminator does not learn three hundred digits by heart, and three
 # runs that fail, each of which a callback names while it fails:
@@ -22,23 +18,13 @@
 # The networks are those of [page 2](02_dcgan.ipynb), the measures those of
 # [page 8](08_evaluating_samples.ipynb).
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
-# from it, as in Colab, the first cell installs what is missing. The page takes
-# about 5 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in a clone of the
+# repository, from which the page runs. The page takes about 5 minutes on two
+# CPU cores and downloads nothing.
 #
 # **What to expect**, over 3 seeds, on one core and on two. Fréchet distance,
 # WGAN-GP: 15.29 to 41.29; Fréchet distance, hinge and spectral: 23.01 to
 # 107.56; floor: 3.82 to 4.26.
-
-# %%
-from importlib.util import find_spec
-from subprocess import check_call
-from sys import executable
-
-if find_spec("keras_genai") is None:  # away from the repository, as in Colab
-    source = "git+https://github.com/keras-genai/keras_genai"
-    package = f"keras_genai[offline] @ {source}"
-    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import dataclasses

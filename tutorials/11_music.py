@@ -9,10 +9,6 @@
 # %% [markdown]
 # # 11. Music: chorales in four voices
 #
-# [![Open in Colab](images/colab.svg)][colab]
-#
-# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/11_music.ipynb
-#
 # **What you will make.** A Transformer that composes for soprano, alto, tenor
 # and bass, goes on from a beginning, and sets three voices under a melody.
 # This is one of its chorales ([listen](images/11_music.mid), as MIDI):
@@ -25,24 +21,13 @@
 # its own craft. At the end a mistake of well-known listings comes back by
 # a switch.
 #
-# **Set-up.** `pip install -e ".[tutorials]"` in the repository; away from it,
-# as in Colab, the first cell installs what is missing. The page takes about 2
-# minutes on two CPU cores and downloads nothing: Bach's chorales are inside
-# `music21`. They are parsed once, which takes half a minute, and kept in
-# `~/.cache/keras_genai`.
+# **Set-up.** `pip install -e ".[tutorials]"` in a clone of the repository, from
+# which the page runs. The page takes about 2 minutes on two CPU cores and
+# downloads nothing: Bach's chorales are inside `music21`. They are parsed once,
+# which takes half a minute, and kept in `~/.cache/keras_genai`.
 #
 # **What to expect**, over 3 seeds, on one core and on two. Markov chain of
 # order 8: 2.476 nats; Music Transformer: 2.014 to 2.058 nats.
-
-# %%
-from importlib.util import find_spec
-from subprocess import check_call
-from sys import executable
-
-if find_spec("keras_genai") is None:  # away from the repository, as in Colab
-    source = "git+https://github.com/keras-genai/keras_genai"
-    package = f"keras_genai[music] @ {source}"
-    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg

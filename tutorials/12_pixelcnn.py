@@ -9,10 +9,6 @@
 # %% [markdown]
 # # 12. PixelCNN: an image as a text of pixels
 #
-# [![Open in Colab](images/colab.svg)][colab]
-#
-# [colab]: https://colab.research.google.com/github/keras-genai/keras_genai/blob/main/tutorials/12_pixelcnn.ipynb
-#
 # **What you will make.** A model that draws digits one pixel after another,
 # goes on from the upper half of a digit that it has never seen, and says
 # exactly how likely an image is:
@@ -24,23 +20,13 @@
 # file, as a map of surprise, as a classifier. At the end a mask that is
 # applied once instead of always gives numbers that are too good to be true.
 #
-# **Set-up.** `pip install -e ".[offline,tutorials]"` in the repository; away
-# from it, as in Colab, the first cell installs what is missing. The page takes
-# about 4 minutes on two CPU cores and downloads nothing.
+# **Set-up.** `pip install -e ".[offline,tutorials]"` in a clone of the
+# repository, from which the page runs. The page takes about 4 minutes on two
+# CPU cores and downloads nothing.
 #
 # **What to expect**, over 3 seeds, on one core and on two. Each pixel alone:
 # 212.8 to 213.5 nats; PixelCNN: 85.8 to 86.9 nats; PixelCNN, given the digit:
 # 82.9 to 84.0 nats.
-
-# %%
-from importlib.util import find_spec
-from subprocess import check_call
-from sys import executable
-
-if find_spec("keras_genai") is None:  # away from the repository, as in Colab
-    source = "git+https://github.com/keras-genai/keras_genai"
-    package = f"keras_genai[offline] @ {source}"
-    check_call([executable, "-m", "pip", "install", "--quiet", package])
 
 # %%
 import keras_genai as kg

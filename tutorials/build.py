@@ -9,9 +9,14 @@ when the whole page has run, with the outputs of that run; the picture of the
 cell tagged "picture" goes to `images/`, where the page's first cell shows it,
 and so does the music of the cell tagged "midi", which holds it as a link.
 `--prose` runs nothing: the outputs stay, and the code must be what made them.
+
+A page runs from a clone. Once the project has a home on GitHub, `url` in
+setup.cfg, `--prose` gives each notebook a badge that opens it in Colab, and a
+first cell that installs the package from there.
 """
 
 import base64
+import configparser
 import re
 import sys
 import time
@@ -22,6 +27,20 @@ import nbformat
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent
+_GITHUB = "https://github.com/"
+_BADGE = """
+[![Open in Colab](images/colab.svg)][colab]
+
+[colab]: https://colab.research.google.com/github/{repository}/blob/main/tutorials/{page}.ipynb
+"""
+_INSTALLATION = """\
+from importlib.util import find_spec
+from subprocess import check_call
+from sys import executable
+
+if find_spec("keras_genai") is None:  # away from a clone, as in Colab
+    package = "keras_genai[{extra}] @ git+{home}"
+    check_call([executable, "-m", "pip", "install", "--quiet", package])"""
 
 
 def tutorials():
@@ -29,9 +48,50 @@ def tutorials():
     return sorted(FOLDER.glob("[0-9][0-9]_*.py"))
 
 
+def home(package=FOLDER.parent / "setup.cfg"):
+    """The project's address on GitHub, or `None` while it has none.
+
+    Args:
+        package: Path of the file whose `url` it is.
+
+    Raises:
+        ValueError: If the address is no repository on GitHub.
+    """
+    settings = configparser.ConfigParser()
+    settings.read(package)
+    url = settings.get("metadata", "url", fallback=None)
+    if url and not re.fullmatch(rf"{_GITHUB}[\w-]+/[\w.-]+", url):
+        raise ValueError(
+            f"Expected {_GITHUB}OWNER/NAME, or none. Received: url={url!r}"
+        )
+    return url or None
+
+
+def add_home(notebook, page, url):
+    """Adds what a reader away from a clone needs: a badge and a first cell.
+
+    Args:
+        notebook: Notebook, changed in place.
+        page: String, the tutorial's name.
+        url: String, what `home` returned.
+    """
+    first = notebook.cells[0]
+    # Of the extras, the one that brings the page's data.
+    (extra,) = re.findall(r'pip install -e "\.\[(\w+)', first.source)
+    title, line, rest = first.source.partition("\n")
+    badge = _BADGE.format(repository=url.removeprefix(_GITHUB), page=page)
+    first.source = title + line + badge + rest
+    cell = nbformat.v4.new_code_cell(
+        _INSTALLATION.format(extra=extra, home=url), metadata={"tags": ["home"]}
+    )
+    notebook.cells.insert(1, cell)
+
+
 def read(path):
     """Reads a tutorial as a notebook without outputs."""
     notebook = jupytext.read(path)
+    if home():
+        add_home(notebook, path.stem, home())
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"  # the same on every build
     return notebook
@@ -126,7 +186,13 @@ def take_over_prose(path):
     notebook = read(path)
     made = nbformat.read(path.with_suffix(".ipynb"), as_version=4)
     new, old = (
-        [cell for cell in each.cells if cell.cell_type == "code"]
+        [
+            cell
+            for cell in each.cells
+            # In a clone the cell of the home does nothing.
+            if cell.cell_type == "code"
+            and "home" not in cell.metadata.get("tags", ())
+        ]
         for each in (notebook, made)
     )
     if [cell.source for cell in new] != [cell.source for cell in old]:
@@ -136,9 +202,19 @@ def take_over_prose(path):
         )
     for cell, executed in zip(new, old, strict=True):
         cell.outputs = executed.outputs
-        cell.execution_count = executed.execution_count
+    number_cells(notebook)
     notebook.metadata = made.metadata
     nbformat.write(notebook, path.with_suffix(".ipynb"))
+
+
+def number_cells(notebook):
+    """Numbers the cells of code in order, and their results with them."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, 1):
+        cell.execution_count = number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = number
 
 
 def output_of(cell, kind):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import gradio as gr
 from gradio.components.base import server
-from gradio_client import utils as client_utils
 
 from keras_genai.demo.checks import shortened
 from keras_genai.demo.drawing import read_picture
@@ -92,9 +91,9 @@ def _shown():
 def guard(sheet):
     """Keeps a sheet from what its class would do for anyone who asks.
 
-    Gradio's sheets fetch a picture by its address, decode one of any size, and
-    keep as many layers as they are told that there are. It is the object that
-    is changed: of a subclass Gradio writes a stub into its folder.
+    Gradio's sheets keep as many drawings, and as many layers of each, as they
+    are told that there are. It is the object that is changed: of a subclass
+    Gradio writes a stub into its folder.
 
     Args:
         sheet: `gr.ImageEditor`, to be read by `read_sheet` alone.
@@ -102,16 +101,6 @@ def guard(sheet):
     Returns:
         The same.
     """
-    move = sheet.async_move_resource_to_block_cache
-
-    async def move_uploaded(path):
-        if client_utils.is_http_url_like(str(path)):
-            raise gr.Error(
-                "Expected an uploaded file: nothing is fetched. "
-                f"Received: {shortened(path)}",
-                print_exception=False,
-            )
-        return await move(path)
 
     @server
     def keep_composite(data):
@@ -121,7 +110,6 @@ def guard(sheet):
                 sheet.blob_storage.pop(next(iter(sheet.blob_storage)))
             sheet.blob_storage[data.data["id"]] = drawn
 
-    sheet.async_move_resource_to_block_cache = move_uploaded
     sheet.accept_blobs = keep_composite
     return sheet
 
@@ -131,23 +119,49 @@ def read_sheet(sheet, payload):
 
     Args:
         sheet: What `guard` returned.
-        payload: Dictionary, what the browser or the HTTP API sent.
+        payload: Anything: what the browser or the HTTP API sent.
 
     Returns:
         uint8 array `(height, width, 3)`, or `None` of a white sheet.
 
     Raises:
-        ValueError: If it is no picture, or too large.
+        ValueError: If it is no picture, too large, or no file that was
+            uploaded.
     """
-    payload = payload or {}
-    if payload.get("id") is not None:
-        file = sheet.blob_storage.pop(payload["id"], None)
-        file = None if file is None else io.BytesIO(file)
-    else:
-        file = payload.get("composite") or payload.get("background")
-        file = None if file is None else file["path"]
+    file = _drawn_file(sheet, payload)
     picture = None if file is None else read_picture(file)
     return None if picture is None or picture.min() == 255 else picture
+
+
+def _drawn_file(sheet, payload):
+    """The file of a drawing, a path or binary; `None` if there is none."""
+    if payload is None:
+        return None
+    if not isinstance(payload, dict):
+        raise ValueError(
+            "Expected a drawing: an object, or null. "
+            f"Received: {shortened(payload)}"
+        )
+    drawing = payload.get("id")
+    if isinstance(drawing, str):
+        drawn = sheet.blob_storage.pop(drawing, None)
+        return None if drawn is None else io.BytesIO(drawn)
+    file = payload.get("composite") or payload.get("background")
+    return None if file is None else _uploaded(sheet, file)
+
+
+def _uploaded(sheet, file):
+    """The path of a file in the folder of the page, and of no other."""
+    path = file.get("path") if isinstance(file, dict) else None
+    with contextlib.suppress(OSError, TypeError, ValueError):
+        folder = Path(sheet.GRADIO_CACHE).resolve()
+        found = Path(path).resolve()
+        if found.is_relative_to(folder) and found.is_file():
+            return found
+    raise ValueError(
+        "Expected the path of an uploaded file: nothing is fetched, and what "
+        f"was not uploaded is not read. Received: path={shortened(path)}"
+    )
 
 
 def new_file(component, name):

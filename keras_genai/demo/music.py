@@ -63,7 +63,7 @@ def build_music(model, events):
             else:
                 gr.Markdown(
                     "Sound and piano roll take the extra `music`: "
-                    "`pip install 'keras_genai[music]'`."
+                    "`pip install -e '.[music]'` in the clone."
                 )
             midi = gr.File(label="MIDI")
     events.bind(

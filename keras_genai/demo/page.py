@@ -7,7 +7,6 @@ import shutil
 import tempfile
 import weakref
 
-_QUEUE = 32  # calls that wait
 _MAX_REQUEST_BYTES = 6 * 2**20
 _OLD = 3600  # seconds after which a file that was served is removed
 _CSS = """
@@ -39,6 +38,7 @@ def build_page(paths):
         ValueError: If there is no export at one of the paths.
     """
     gr = _import_gradio()
+    from keras_genai.demo.blocks import Page
     from keras_genai.demo.events import Events
     from keras_genai.demo.images import build_images
     from keras_genai.demo.music import build_music
@@ -58,7 +58,7 @@ def build_page(paths):
     folder = _own_folder()
     with (
         _files_in(folder),
-        gr.Blocks(
+        Page(
             title="keras_genai",
             fill_width=True,
             analytics_enabled=False,
@@ -74,17 +74,17 @@ def build_page(paths):
                 openings = builders[model.makes](model, events)
             for function, inputs, outputs in openings:
                 events.bind(page.load, function, inputs, outputs)
-    return page.queue(
-        max_size=_QUEUE, default_concurrency_limit=1, api_open=False
-    )
+    return page.queue(api_open=False)
 
 
 def launch(page, host="127.0.0.1", port=7860):
     """Serves a page, and returns at once.
 
-    Nothing leaves the machine, and requests are bounded: 6 MiB each, 32 at
-    once waiting, one running for each model. What is refused is told in a
-    sentence; how the server failed is for its log alone.
+    Nothing leaves the machine, and nothing is fetched. Requests are bounded:
+    6 MiB each, for each model one call that runs and 32 that wait, 256 MiB of
+    files in all. On this machine only, requests to another name and from
+    another page are refused. What is refused is told in a sentence; how the
+    server failed is for its log only.
 
     Args:
         page: What `build_page` returned.
@@ -105,9 +105,15 @@ def launch(page, host="127.0.0.1", port=7860):
             f"Expected a port from 0 to 65535. Received: port={port}"
         )
     gr = _import_gradio()
-    from starlette.middleware import Middleware
+    from keras_genai.demo.gate import Gate
 
-    from keras_genai.demo.limits import LimitRequests
+    @contextlib.asynccontextmanager
+    async def gated(app):
+        # Around Gradio's own middleware, before the first request.
+        app.middleware_stack = Gate(
+            app.middleware_stack, page, host, _MAX_REQUEST_BYTES
+        )
+        yield
 
     with _files_in(page.GRADIO_CACHE), _reached_directly(host):
         _, address, _ = page.launch(
@@ -116,7 +122,7 @@ def launch(page, host="127.0.0.1", port=7860):
             share=False,
             prevent_thread_lock=True,
             quiet=True,
-            show_error=True,
+            show_error=False,  # but for what `gr.Error` tells
             inbrowser=False,
             ssr_mode=False,
             run_history=False,
@@ -125,11 +131,7 @@ def launch(page, host="127.0.0.1", port=7860):
             footer_links=["api"],
             max_file_size=_MAX_REQUEST_BYTES,
             state_session_capacity=100,
-            app_kwargs={
-                "middleware": [
-                    Middleware(LimitRequests, max_bytes=_MAX_REQUEST_BYTES)
-                ]
-            },
+            app_kwargs={"lifespan": gated},
             # Fonts that the machine has: the defaults' are Google's.
             theme=gr.themes.Base(
                 primary_hue="blue",
@@ -161,7 +163,7 @@ def _own_folder():
 
     whole = get_upload_folder()
     os.makedirs(whole, exist_ok=True)
-    return tempfile.mkdtemp(dir=whole)
+    return tempfile.mkdtemp(dir=os.path.realpath(whole))
 
 
 def _files_in(folder):
@@ -187,7 +189,7 @@ def _import_gradio():
         import gradio
     except ImportError as error:
         raise ImportError(
-            "The page is Gradio's: pip install 'keras_genai[demo]'"
+            "The page is Gradio's: pip install -e '.[demo]' in the clone"
         ) from error
     return gradio
 
