@@ -106,7 +106,8 @@ class SpectralNormalization(keras.layers.Layer):
         self.seed = seed
 
     def build(self, input_shape):
-        self.layer.build(input_shape)
+        if not self.layer.built:  # as it is when Keras loads it
+            self.layer.build(input_shape)
         units = self.layer.kernel.shape[-1]
         # In 16 bits the iteration's squares and fourth powers overflow.
         self.direction = self.add_weight(

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from checks import random_images
 
+import keras_genai
 from keras_genai import (
     DCGAN,
     GAN,
@@ -287,6 +288,18 @@ def test_norm_stays_in_evaluation_and_moves_in_training():
     np.testing.assert_array_equal(normalised.direction.numpy(), before)
     normalised(inputs, training=True)
     assert np.abs(normalised.direction.numpy() - before).max() > 0
+
+
+@pytest.mark.parametrize("family", [ConditionalGAN, AuxiliaryClassifierGAN])
+def test_a_normalised_discriminator_with_labels_is_saved(family, tmp_path):
+    model = family(SHAPE, 2, width=1, normalization="spectral", seed=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras_genai.load_model(tmp_path / "model.keras")
+    images = tf.random.stateless_normal((3, *SHAPE), (0, 0))
+    given = images, tf.constant([1, 0, 1])
+    np.testing.assert_array_equal(
+        loaded.discriminate(*given), model.discriminate(*given)
+    )
 
 
 def test_layers_that_are_not_linear_are_refused():
