@@ -149,8 +149,9 @@ class GAN(GenerativeModel):
             d_optimizer: The discriminator's optimizer, as `g_optimizer`.
             loss: `"non_saturating"` (default), `"minimax"`,
                 `"least_squares"`, `"hinge"` or `"wasserstein"`, which needs a
-                critic whose slope is bounded: by the penalty, or by spectral
-                normalisation.
+                critic whose slope is bounded, by the penalty or by spectral
+                normalisation. Accuracies are of the verdict of the game:
+                `losses.decision_threshold`.
             label_smoothing: Float in [0, 0.5], taken off the target of real
                 images alone. Defaults to `0.0`.
             gradient_penalty: Float >= 0, weight of
