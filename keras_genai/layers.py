@@ -106,11 +106,15 @@ class SpectralNormalization(keras.layers.Layer):
         self.seed = seed
 
     def build(self, input_shape):
-        self.layer.build(input_shape)
+        if not self.layer.built:  # as it is when Keras loads it
+            self.layer.build(input_shape)
         units = self.layer.kernel.shape[-1]
+        # In 16 bits the iteration's squares and fourth powers overflow.
         self.direction = self.add_weight(
             shape=(units, 1),
             initializer=keras.initializers.RandomNormal(seed=self.seed),
+            dtype=keras.backend.result_type(self.compute_dtype, "float32"),
+            autocast=False,
             trainable=False,
             name="direction",
         )
@@ -122,16 +126,17 @@ class SpectralNormalization(keras.layers.Layer):
     def call(self, inputs, training=False):
         if training:
             self._iterate(1)
-        return self.layer(inputs) / self.spectral_norm() + self.bias
+        norm = ops.cast(self.spectral_norm(), self.compute_dtype)
+        return self.layer(inputs) / norm + self.bias
 
     def spectral_norm(self):
-        """The norm as far as it is known, a float scalar tensor."""
+        """The norm as far as it is known, a scalar tensor of 32 bits or 64."""
         # |W v| with v, the direction, held constant.
         direction = ops.stop_gradient(ops.convert_to_tensor(self.direction))
         return ops.sqrt(ops.sum(ops.square(self._matrix() @ direction)) + 1e-12)
 
     def _matrix(self):
-        kernel = ops.convert_to_tensor(self.layer.kernel)
+        kernel = ops.cast(self.layer.kernel, self.direction.dtype)
         return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
     def _iterate(self, times):

@@ -1,5 +1,7 @@
 """Formulas that score tensors: one value an example, no state, no weights."""
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -8,9 +10,10 @@ from keras_genai.replicas import draw
 
 # --- Adversarial losses ------------------------------------------------------
 #
-# A discriminator gives each image one logit: positive for "real", negative for
-# "generated". Each game below is a pair, what the discriminator minimises and
-# what the generator minimises; both take logits, never probabilities.
+# A discriminator gives each image one logit: above `decision_threshold` for
+# "real", below it for "generated". Each game is a pair, what the discriminator
+# minimises and what the generator minimises; both take logits, never
+# probabilities, and compute in float32, or in float64 where given it.
 
 
 def minimax_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
@@ -41,9 +44,9 @@ def minimax_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
         Goodfellow et al., 2014, equation 1; Salimans et al., 2016, section
         3.4, for one-sided smoothing.
     """
-    # -t log s(x) - (1 - t) log(1 - s(x)) = softplus(x) - t x
-    target = 1.0 - label_smoothing
-    real_term = ops.softplus(real_logits) - target * real_logits
+    real_logits, fake_logits = _wide(real_logits), _wide(fake_logits)
+    # -(1 - s) log D(x) - s log(1 - D(x)) = softplus(-x) + s x
+    real_term = ops.softplus(-real_logits) + label_smoothing * real_logits
     fake_term = ops.softplus(fake_logits)
     return _per_example(real_term + fake_term)
 
@@ -68,7 +71,7 @@ def minimax_generator_loss(fake_logits):
     Reference:
         Goodfellow et al., 2014, equation 1.
     """
-    return _per_example(-ops.softplus(fake_logits))
+    return _per_example(-ops.softplus(_wide(fake_logits)))
 
 
 def non_saturating_generator_loss(fake_logits):
@@ -91,7 +94,7 @@ def non_saturating_generator_loss(fake_logits):
     Reference:
         Goodfellow et al., 2014, section 3.
     """
-    return _per_example(ops.softplus(-fake_logits))
+    return _per_example(ops.softplus(-_wide(fake_logits)))
 
 
 def least_squares_discriminator_loss(
@@ -118,6 +121,7 @@ def least_squares_discriminator_loss(
     Reference:
         Mao et al., 2017, equation 9.
     """
+    real_logits, fake_logits = _wide(real_logits), _wide(fake_logits)
     target = 1.0 - label_smoothing
     real_term = ops.square(real_logits - target)
     fake_term = ops.square(fake_logits)
@@ -141,7 +145,7 @@ def least_squares_generator_loss(fake_logits):
     Reference:
         Mao et al., 2017, equation 9.
     """
-    return _per_example(0.5 * ops.square(fake_logits - 1.0))
+    return _per_example(0.5 * ops.square(_wide(fake_logits) - 1.0))
 
 
 def hinge_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
@@ -174,6 +178,7 @@ def hinge_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
             "Expected: label_smoothing=0. "
             f"Received: label_smoothing={label_smoothing}"
         )
+    real_logits, fake_logits = _wide(real_logits), _wide(fake_logits)
     real_term = ops.relu(1.0 - real_logits)
     fake_term = ops.relu(1.0 + fake_logits)
     return _per_example(real_term + fake_term)
@@ -196,7 +201,7 @@ def hinge_generator_loss(fake_logits):
     Reference:
         Lim and Ye, 2017; Miyato et al., 2018, equation 17.
     """
-    return _per_example(-fake_logits)
+    return _per_example(-_wide(fake_logits))
 
 
 def wasserstein_discriminator_loss(
@@ -234,7 +239,7 @@ def wasserstein_discriminator_loss(
             "smoothed. Expected: label_smoothing=0. "
             f"Received: label_smoothing={label_smoothing}"
         )
-    return _per_example(fake_logits - real_logits)
+    return _per_example(_wide(fake_logits) - _wide(real_logits))
 
 
 def wasserstein_generator_loss(fake_logits):
@@ -254,7 +259,7 @@ def wasserstein_generator_loss(fake_logits):
     Reference:
         Arjovsky et al., Wasserstein GAN, 2017, algorithm 1.
     """
-    return _per_example(-fake_logits)
+    return _per_example(-_wide(fake_logits))
 
 
 ADVERSARIAL_LOSSES = {
@@ -303,6 +308,46 @@ def get_adversarial_loss(name):
         ) from None
 
 
+def decision_threshold(name, label_smoothing=0.0):
+    """The logit above which a game's discriminator calls an image real.
+
+    It is the best discriminator's logit of an image that is as likely to be
+    real as generated. Where the two have targets, that is halfway between
+    `1 - label_smoothing` and 0: a logit of least squares, a probability of
+    cross-entropy. The margins of the hinge lie around 0.
+
+    Args:
+        name: String, as for `get_adversarial_loss`.
+        label_smoothing: Float in [0, 0.5]. Defaults to `0.0`.
+
+    Returns:
+        Float, or `None` for `"wasserstein"`: its scores are no verdicts, and
+        are the same game with any number added to all of them.
+
+    Raises:
+        ValueError: If there is no game of that name.
+
+    Example:
+        >>> decision_threshold("non_saturating")
+        0.0
+        >>> decision_threshold("least_squares")
+        0.5
+
+    Reference:
+        Goodfellow et al., 2014, proposition 1; Mao et al., 2017, equation 5.
+    """
+    get_adversarial_loss(name)  # refuses a game that does not exist
+    halfway = (1.0 - label_smoothing) / 2.0
+    logit = math.log(halfway / (1.0 - halfway))
+    return {
+        "non_saturating": logit,
+        "minimax": logit,
+        "least_squares": halfway,
+        "hinge": 0.0,
+        "wasserstein": None,
+    }[name]
+
+
 def gradient_penalty(critic, real_images, generated_images, seed):
     """How far a critic's slope between real and generated is from 1.
 
@@ -336,8 +381,14 @@ def gradient_penalty(critic, real_images, generated_images, seed):
         Gulrajani et al., 2017, algorithm 1.
     """
     check_critic(critic)
+    real_images, generated_images = _wide(real_images), _wide(generated_images)
     batch = ops.shape(real_images)[0]
-    share = draw(keras.random.uniform, (batch, 1, 1, 1), seed=seed)
+    share = draw(
+        keras.random.uniform,
+        (batch, 1, 1, 1),
+        dtype=real_images.dtype,
+        seed=seed,
+    )
     images = share * real_images + (1.0 - share) * generated_images
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -365,6 +416,11 @@ def check_critic(critic):
                 "mixes them: use LayerNormalization, or none. "
                 f"Received: a critic with {layer.name!r}"
             )
+
+
+def _wide(values):
+    """In 32 bits or more: squares of 16 overflow, small losses become 0."""
+    return ops.cast(values, keras.backend.result_type(values.dtype, "float32"))
 
 
 def _per_example(values):

@@ -5,7 +5,8 @@ import tensorflow as tf
 from checks import random_images
 
 import keras_genai
-from keras_genai import DCGAN, DifferentiableAugmentation
+from keras_genai import DCGAN, GAN, WGANGP, DifferentiableAugmentation
+from keras_genai.models import gan
 from keras_genai.models.augmentation import TRANSFORMS
 
 SHAPE = (16, 24, 3)
@@ -67,6 +68,45 @@ def test_cutout_clears_a_rectangle_and_leaves_the_rest():
     assert reached.all()  # no pixel is safe
 
 
+@pytest.mark.parametrize(
+    ("sides", "halves"), [((8, 12), (4, 6)), ((7, 9), (4, 5)), ((1, 2), (1, 1))]
+)
+def test_cutout_covers_every_pixel_equally_often(sides, halves):
+    # All draws there are, one an image: the start of rows and of columns.
+    places = [side + half - 1 for side, half in zip(sides, halves, strict=True)]
+    draws = iter(np.indices(places).reshape(2, -1))
+    bounds = []
+
+    def every(images, low, high):
+        bounds.append(high - low)
+        return tf.constant(low + next(draws) + 0.5, "float32", (count, 1, 1, 1))
+
+    count = np.prod(places)
+    augment = DifferentiableAugmentation(("cutout",))
+    augment._uniform = every
+    results = augment._cutout(tf.ones((count, *sides, 1)))
+    covered = results.numpy()[..., 0] == 0
+    assert bounds == places
+    # Each pixel lies in `half` of the places of either axis, and in no other.
+    np.testing.assert_array_equal(covered.sum(axis=0), np.prod(halves))
+    # The hole is of the sides that are stated, or cut off by the border.
+    rows, columns = covered.any(axis=2).sum(1), covered.any(axis=1).sum(1)
+    assert (rows.max(), columns.max()) == halves
+    whole = np.count_nonzero((rows == halves[0]) & (columns == halves[1]))
+    assert whole == np.prod(np.array(sides) - halves + 1)
+    assert min(rows.min(), columns.min()) == 1
+
+
+def test_cutout_draws_all_of_its_places():
+    count, side, half = 40_000, 5, 3
+    augment = DifferentiableAugmentation(("cutout",), seed=0)
+    covered = augment(tf.ones((count, side, side, 1))).numpy()[..., 0] == 0
+    chance = (half / (side + half - 1)) ** 2
+    # Five standard deviations of a count, for each of 25 pixels.
+    bound = 5 * np.sqrt(chance * (1 - chance) / count)
+    np.testing.assert_allclose(covered.mean(axis=0), chance, atol=bound)
+
+
 def test_color_is_affine_in_each_image():
     images = pixels(20)[..., :1]
     results = DifferentiableAugmentation(("color",), seed=0)(images).numpy()
@@ -106,6 +146,99 @@ def test_probability_follows_the_overfitting(logits, direction):
     for _ in range(10):
         augment.adapt(tf.constant(logits)[:, None])
     assert float(augment.probability) == (1.0 if direction > 0 else 0.0)
+
+
+def test_the_share_called_real_is_counted_from_the_threshold():
+    # Signs of [0.2, -0.3, -0.2, 0.4] are of no majority, those of the logits
+    # of one.
+    logits = tf.constant([[0.7], [0.2], [0.3], [0.9]])
+    for threshold, probability in ((0.0, 0.6), (0.5, 0.4)):
+        augment = DifferentiableAugmentation(
+            probability=0.5, target=0.1, ramp_images=40
+        )
+        augment.adapt(logits, threshold)
+        assert float(augment.probability) == pytest.approx(probability)
+
+
+def first_pixel_gan(augmentation):
+    """A GAN whose discriminator answers with an image's first pixel."""
+    return GAN(
+        (4, 4, 1),
+        2,
+        keras.Sequential(
+            [
+                keras.layers.Input((2,)),
+                keras.layers.Dense(16, kernel_initializer="zeros"),
+                keras.layers.Reshape((4, 4, 1)),
+            ]
+        ),
+        keras.Sequential(
+            [
+                keras.layers.Input((4, 4, 1)),
+                keras.layers.Cropping2D(((0, 3), (0, 3))),
+                keras.layers.Flatten(),
+                keras.layers.Dense(
+                    1, use_bias=False, kernel_initializer="ones"
+                ),
+            ]
+        ),
+        discriminator_augmentation=augmentation,
+        seed=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("loss", "smoothing", "pixel", "direction"),
+    [
+        ("least_squares", 0.0, 0.6, 1),
+        ("least_squares", 0.0, 0.4, -1),
+        ("least_squares", 0.4, 0.4, 1),  # halfway between 0.6 and 0
+        ("hinge", 0.0, 0.1, 1),
+        ("non_saturating", 0.5, -0.9, 1),  # above the logit of a quarter
+    ],
+)
+def test_each_game_adapts_from_its_own_threshold(
+    loss, smoothing, pixel, direction
+):
+    augment = DifferentiableAugmentation(
+        ("translation",), probability=0.5, target=0.6, ramp_images=40
+    )
+    model = first_pixel_gan(augment)
+    model.compile(loss=loss, label_smoothing=smoothing, run_eagerly=True)
+    # A translation leaves images of one grey as they are.
+    model.train_on_batch(np.full((4, 4, 4, 1), pixel, "float32"))
+    assert float(augment.probability) == pytest.approx(0.5 + direction * 0.1)
+
+
+def test_a_game_without_verdicts_is_not_adapted_to():
+    augment = DifferentiableAugmentation(target=0.3)
+    model = first_pixel_gan(augment)
+    with pytest.raises(ValueError, match=r"'wasserstein'.*target=0\.3"):
+        model.compile(loss="wasserstein")
+    augment.target = None
+    model.compile(loss="wasserstein")
+
+    model = WGANGP((8, 8, 1), width=1, discriminator_augmentation="adaptive")
+    with pytest.raises(ValueError, match=r"'wasserstein'.*target=0\.6"):
+        model.compile()
+    model.compile(loss="hinge")
+
+
+def test_an_adapted_wasserstein_gan_of_before_loads(
+    tmp_path, monkeypatch, capsys
+):
+    augment = DifferentiableAugmentation(probability=0.0, target=0.6, seed=0)
+    model = first_pixel_gan(augment)
+    with monkeypatch.context() as before:
+        before.setattr(gan, "check_not_adaptive", lambda *given: None)
+        model.compile(loss="wasserstein")
+    augment.probability.assign(0.25)
+    model.save(tmp_path / "model.keras")
+    loaded = keras_genai.load_model(tmp_path / "model.keras")
+    assert "keeps its strength" in capsys.readouterr().out
+    loaded.run_eagerly = True
+    loaded.train_on_batch(np.full((4, 4, 4, 1), 0.5, "float32"))
+    assert float(loaded.discriminator_augmentation.probability) == 0.25
 
 
 def test_fixed_probability_stays():

@@ -8,7 +8,7 @@ from checks import random_images
 from keras import layers, ops
 
 import keras_genai
-from keras_genai import GAN
+from keras_genai import GAN, TrainingDoctor
 from keras_genai.layers import layer_seeds
 from keras_genai.models.checks import check_finite_range
 from keras_genai.models.gan import (
@@ -195,13 +195,14 @@ def test_batch_norm_and_dropout_train_in_the_step():
     assert all(moved(before, values(norm.non_trainable_variables)))
 
 
-def test_a_short_last_batch_weighs_what_it_should():
-    # A discriminator that answers with the image's first pixel.
+def first_pixel_gan():
+    """A discriminator that answers with the first pixel; images of zeros."""
+
     class FirstPixel(layers.Layer):
         def call(self, images):
             return images[:, 0, 0, :]
 
-    model = GAN(
+    return GAN(
         (4, 4, 1),
         2,
         keras.Sequential(
@@ -220,15 +221,61 @@ def test_a_short_last_batch_weighs_what_it_should():
         ),
         seed=0,
     )
+
+
+def grey_images(*pixels):
+    pixels = np.array(pixels, "float32")
+    return np.broadcast_to(pixels[:, None, None, None], (len(pixels), 4, 4, 1))
+
+
+def test_a_short_last_batch_weighs_what_it_should():
+    model = first_pixel_gan()
     model.compile()
     pixels = np.array([-1.0, -1.0, -1.0, -1.0, 1.0], "float32")
-    images = np.broadcast_to(pixels[:, None, None, None], (5, 4, 4, 1))
+    images = grey_images(*pixels)
     data = tf.data.Dataset.from_tensor_slices(images).batch(4)
     results = model.evaluate(data, verbose=0)
     expected = np.mean(np.log1p(np.exp(-pixels))) + np.log(2)
     np.testing.assert_allclose(results["d_loss"], expected, rtol=1e-5)
     np.testing.assert_allclose(results["d_real_accuracy"], 1 / 5)
     np.testing.assert_allclose(results["g_loss"], np.log(2), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "smoothing", "real_accuracy", "fake_accuracy"),
+    [
+        # Targets of 1 and 0: right is above 0.5, and zeros are right.
+        ("least_squares", 0.0, 2 / 5, 1.0),
+        ("least_squares", 0.5, 3 / 5, 1.0),  # above 0.25
+        ("hinge", 0.0, 4 / 5, 0.0),
+        ("non_saturating", 0.0, 4 / 5, 0.0),
+        ("minimax", 0.5, 5 / 5, 0.0),  # above -1.1, where D is a quarter
+    ],
+)
+@pytest.mark.parametrize("method", ["train_on_batch", "test_on_batch"])
+def test_accuracies_are_of_the_games_own_verdict(
+    loss, smoothing, real_accuracy, fake_accuracy, method
+):
+    model = first_pixel_gan()
+    model.compile(loss=loss, label_smoothing=smoothing, run_eagerly=True)
+    images = grey_images(-0.5, 0.2, 0.4, 0.6, 0.9)
+    results = getattr(model, method)(images, return_dict=True)
+    assert results["d_real_accuracy"] == pytest.approx(real_accuracy)
+    assert results["d_fake_accuracy"] == pytest.approx(fake_accuracy)
+
+
+def test_the_doctor_sees_a_saturated_least_squares_gan():
+    # All logits on their targets, 1 and 0, where no player moves.
+    model = first_pixel_gan()
+    model.compile(
+        d_optimizer=keras.optimizers.SGD(0.0),
+        g_optimizer=keras.optimizers.SGD(0.0),
+        loss="least_squares",
+    )
+    doctor = TrainingDoctor(patience=3, verbose=False)
+    model.fit(grey_images(*[1.0] * 4), epochs=3, verbose=0, callbacks=[doctor])
+    found = [(alarm.name, alarm.epoch) for alarm in doctor.alarms]
+    assert found == [("saturated_discriminator", 3)]
 
 
 def test_learns_a_constant_image():

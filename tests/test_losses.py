@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_expit
 
 from keras_genai import losses
@@ -84,6 +85,102 @@ def test_one_value_an_example_whatever_the_shape(name):
     assert generator_loss(patches).shape == (2,)
 
 
+LARGE = np.array([[-90], [-40], [-15], [-10], [0], [10], [15], [40]], float)
+CLOSED_FORMS = {  # of one kind of logits, the other being out of the game
+    "minimax, real": (
+        lambda x: losses.minimax_discriminator_loss(x, 0 * x - 99),
+        lambda x: -log_expit(x),
+    ),
+    "minimax, real, smoothed": (
+        lambda x: losses.minimax_discriminator_loss(x, 0 * x - 99, 0.25),
+        lambda x: -0.75 * log_expit(x) - 0.25 * log_expit(-x),
+    ),
+    "minimax, generated": (
+        lambda x: losses.minimax_discriminator_loss(0 * x + 99, x),
+        lambda x: -log_expit(-x),
+    ),
+    "minimax, generator": (
+        losses.minimax_generator_loss,
+        lambda x: log_expit(-x),
+    ),
+    "non-saturating, generator": (
+        losses.non_saturating_generator_loss,
+        lambda x: -log_expit(x),
+    ),
+    "least squares": (
+        lambda x: losses.least_squares_discriminator_loss(8 * x, 8 * x),
+        lambda x: ((8 * x - 1) ** 2 + (8 * x) ** 2) / 2,
+    ),
+    "least squares, generator": (
+        lambda x: losses.least_squares_generator_loss(8 * x),
+        lambda x: (8 * x - 1) ** 2 / 2,
+    ),
+    "hinge": (
+        lambda x: losses.hinge_discriminator_loss(512 * x, 512 * x),
+        lambda x: np.maximum(1 - 512 * x, 0) + np.maximum(1 + 512 * x, 0),
+    ),
+    "wasserstein": (
+        lambda x: losses.wasserstein_discriminator_loss(512 * x, -512 * x),
+        lambda x: -1024 * x,
+    ),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_large_logits_lose_no_digits(name, dtype):
+    # Logits fit 16 bits, up to 90 * 512 and without a rounding; what is
+    # computed of them does not.
+    loss, closed_form = CLOSED_FORMS[name]
+    values = loss(ops.cast(LARGE, dtype))
+    assert keras.backend.standardize_dtype(values.dtype) == (
+        "float32" if dtype == "float16" else dtype
+    )
+    np.testing.assert_allclose(
+        values, closed_form(LARGE)[:, 0], rtol=1e-6, atol=1e-30
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "smoothing"),
+    [
+        *((name, 0.0) for name in PAIRS),
+        *((name, 0.2) for name in ("minimax", "least_squares")),
+        *((name, 0.5) for name in ("non_saturating", "least_squares")),
+    ],
+)
+def test_threshold_is_the_best_logit_of_what_may_be_either(name, smoothing):
+    discriminator_loss, _ = PAIRS[name]
+
+    def of_either(logit):
+        logits = np.array([[logit]])
+        return float(discriminator_loss(logits, logits, smoothing)[0])
+
+    threshold = losses.decision_threshold(name, smoothing)
+    if name == "wasserstein":  # all are as good
+        assert of_either(-3.0) == of_either(0.0) == of_either(2.0) == 0.0
+        assert threshold is None
+    elif name == "hinge":  # all within the margins, in whose middle it is
+        assert of_either(-1.0) == of_either(threshold) == of_either(1.0)
+        assert of_either(-1.1) == pytest.approx(of_either(1.1))
+        assert threshold == 0.0
+    else:
+        best = minimize_scalar(of_either, bracket=(-1.0, 1.0)).x
+        assert threshold == pytest.approx(best, abs=1e-6)
+
+
+def test_thresholds_without_smoothing():
+    assert {name: losses.decision_threshold(name) for name in PAIRS} == {
+        "non_saturating": 0.0,
+        "minimax": 0.0,
+        "least_squares": 0.5,
+        "hinge": 0.0,
+        "wasserstein": None,
+    }
+    with pytest.raises(ValueError, match="loss='wasserstain'"):
+        losses.decision_threshold("wasserstain")
+
+
 @pytest.mark.parametrize("name", PAIRS)
 def test_no_loss_overflows(name):
     extremes = np.array([[-1e4], [1e4]], "float32")
@@ -147,6 +244,18 @@ def test_penalty_of_a_linear_critic_is_known(norm):
         linear_critic(shape, norm), images, -images, seed=0
     )
     np.testing.assert_allclose(penalty, (norm - 1) ** 2, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm", [300.0, 1e-4])
+def test_penalty_of_images_in_16_bits_is_computed_in_32(norm):
+    # In 16 bits the square of the one norm is infinite, of the other 0.
+    shape = (2, 3, 1)
+    images = np.random.default_rng(1).normal(size=(4, *shape))
+    images = images.astype("float16")
+    penalty = losses.gradient_penalty(
+        linear_critic(shape, norm), images, -images, seed=0
+    )
+    np.testing.assert_allclose(penalty, (norm - 1) ** 2, rtol=1e-5)
 
 
 def test_penalty_is_taken_between_the_two_images():

@@ -4,7 +4,15 @@ import pytest
 import tensorflow as tf
 from checks import random_images
 
-from keras_genai import DCGAN, GAN, WGANGP, losses
+import keras_genai
+from keras_genai import (
+    DCGAN,
+    GAN,
+    WGANGP,
+    AuxiliaryClassifierGAN,
+    ConditionalGAN,
+    losses,
+)
 from keras_genai.layers import SpectralNormalization
 
 pytestmark = pytest.mark.slow
@@ -45,6 +53,75 @@ def test_loss_is_the_scores_and_ten_times_the_penalty():
     assert penalty > 0
     np.testing.assert_allclose(
         history["d_loss"], 10 * penalty - distance, rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_validation_has_the_penalty_too(eagerly):
+    # A linear critic of slope 3 everywhere, and generated images of zeros.
+    generator = keras.Sequential(
+        [
+            keras.layers.Input((1,)),
+            keras.layers.Dense(16, kernel_initializer="zeros"),
+            keras.layers.Reshape((4, 4, 1)),
+        ]
+    )
+    critic = keras.Sequential(
+        [
+            keras.layers.Input((4, 4, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(
+                1, kernel_initializer=keras.initializers.Constant(3 / 4)
+            ),
+        ]
+    )
+    model = GAN((4, 4, 1), 1, generator, critic, seed=0)
+    model.compile(
+        d_optimizer=keras.optimizers.SGD(0.0),
+        g_optimizer=keras.optimizers.SGD(0.0),
+        loss="wasserstein",
+        gradient_penalty=10.0,
+        run_eagerly=eagerly,
+    )
+    images = np.full((3, 4, 4, 1), 0.5, "float32")
+    history = model.fit(
+        images, validation_data=(images,), batch_size=2, verbose=0
+    ).history
+    distance, penalty = 16 * 0.5 * 3 / 4, (3 - 1) ** 2
+    for before in ("", "val_"):
+        np.testing.assert_allclose(
+            [
+                history[before + name][0]
+                for name in ("wasserstein_distance", "gradient_penalty")
+            ],
+            [distance, penalty],
+            rtol=1e-5,
+        )
+        np.testing.assert_allclose(
+            history[before + "d_loss"], 10 * penalty - distance, rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize(
+    ("family", "loss"),
+    [(ConditionalGAN, "hinge"), (AuxiliaryClassifierGAN, "least_squares")],
+)
+def test_every_family_validates_with_the_penalty(family, loss):
+    images = random_images(3, SHAPE, num_classes=2)
+    model = family(SHAPE, 2, width=2, normalization="layer", seed=0)
+    state = model.seed_generator.state.numpy()
+    found = []
+    for weight in (0.0, 2.5):
+        model.compile(loss=loss, gradient_penalty=weight, run_eagerly=True)
+        model.seed_generator.state.assign(state)
+        found.append(model.evaluate(images, verbose=0))
+    without, penalised = found
+    assert "gradient_penalty" not in without
+    assert penalised["gradient_penalty"] > 0.1
+    np.testing.assert_allclose(
+        penalised["d_loss"],
+        without["d_loss"] + 2.5 * penalised["gradient_penalty"],
+        rtol=1e-5,
     )
 
 
@@ -145,6 +222,39 @@ def test_norm_is_the_largest_singular_value(layer, inputs):
     np.testing.assert_allclose(outputs, layer(inputs) / largest, atol=1e-4)
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 100.0])
+@pytest.mark.parametrize(
+    "dtype", ["float16", "mixed_float16", "bfloat16", "float64"]
+)
+def test_norm_of_any_kernel_in_any_precision(dtype, scale):
+    # Fourth powers of norms from 0.01 to 1,000: 16 bits hold neither end.
+    layer = keras.layers.Dense(5, use_bias=False, dtype=dtype)
+    normalised = SpectralNormalization(layer, seed=0, dtype=dtype)
+    inputs = np.random.default_rng(1).normal(size=(3, 40)).astype("float32")
+    normalised(inputs)
+    kernel = np.random.default_rng(0).normal(size=(40, 5)) * scale
+    layer.kernel.assign(kernel)
+    normalised(inputs, training=True)
+    normalised._iterate(60)
+    with tf.GradientTape() as tape:
+        outputs = normalised(inputs)
+        first = tf.reduce_sum(outputs[:, 0])
+    gradient = tape.gradient(first, layer.kernel.value)
+    assert outputs.dtype == normalised.compute_dtype
+    kept = np.float64(layer.kernel.value)
+    largest = np.linalg.svd(kept)[1][0]
+    # The mixed policy follows the norm of the kernel rounded to 16 bits.
+    rounding = {"float64": 1e-7, "mixed_float16": 2.0**-11}.get(dtype, 1e-5)
+    np.testing.assert_allclose(
+        normalised.spectral_norm(), largest, rtol=rounding
+    )
+    rounding = {"float64": 1e-7}.get(dtype, 2.0**-7)  # of outputs up to 4
+    np.testing.assert_allclose(
+        np.float64(outputs), inputs @ kept / largest, atol=4 * rounding
+    )
+    assert np.isfinite(np.float64(gradient)).all()
+
+
 def test_gradient_has_no_part_along_the_weights():
     # The layer does not depend on their size; a norm taken for a constant
     # would leave that part in.
@@ -178,6 +288,18 @@ def test_norm_stays_in_evaluation_and_moves_in_training():
     np.testing.assert_array_equal(normalised.direction.numpy(), before)
     normalised(inputs, training=True)
     assert np.abs(normalised.direction.numpy() - before).max() > 0
+
+
+@pytest.mark.parametrize("family", [ConditionalGAN, AuxiliaryClassifierGAN])
+def test_a_normalised_discriminator_with_labels_is_saved(family, tmp_path):
+    model = family(SHAPE, 2, width=1, normalization="spectral", seed=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras_genai.load_model(tmp_path / "model.keras")
+    images = tf.random.stateless_normal((3, *SHAPE), (0, 0))
+    given = images, tf.constant([1, 0, 1])
+    np.testing.assert_array_equal(
+        loaded.discriminate(*given), model.discriminate(*given)
+    )
 
 
 def test_layers_that_are_not_linear_are_refused():

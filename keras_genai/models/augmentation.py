@@ -23,12 +23,15 @@ class DifferentiableAugmentation(keras.layers.Layer):
     - `"color"`: brightness by up to 0.5 either way; contrast times 0.5 to
       1.5; with three channels saturation times 0 to 2.
     - `"translation"`: by up to an eighth of either side, the border going on.
-    - `"cutout"`: a rectangle of half of either side becomes 0.
+    - `"cutout"`: a rectangle of half of either side, rounded up, becomes 0. It
+      lies anywhere where it meets the image, partly outside too, so that
+      every pixel is equally likely to be covered.
 
     With a `target` the probability is adapted: the share of real images that
-    the discriminator calls real beyond those that it does not, `E[sign D]`,
-    says how far it has learned them by heart. Above the target the
-    probability rises, below it falls.
+    the discriminator calls real beyond those that it does not, `E[sign(D -
+    threshold)]`, says how far it has learned them by heart. Above the target
+    the probability rises, below it falls. Of a game without verdicts, the
+    Wasserstein GAN's, there is no such share: `compile` refuses a target.
 
     Args:
         transforms: Strings among `"color"`, `"translation"` and `"cutout"`,
@@ -113,17 +116,20 @@ class DifferentiableAugmentation(keras.layers.Layer):
             images = ops.where(chosen, changed, images)
         return images
 
-    def adapt(self, real_logits):
+    def adapt(self, real_logits, threshold=0.0):
         """Moves the probability towards what the discriminator needs.
 
         Args:
             real_logits: Float tensor `(batch, 1)`, what the discriminator
                 said of augmented real images.
+            threshold: Float, the logit above which it calls an image real,
+                as from `keras_genai.losses.decision_threshold`. Defaults to
+                `0.0`.
         """
         if self.target is None:
             return
         signs, count = total(
-            ops.sum(ops.sign(real_logits[:, 0])),
+            ops.sum(ops.sign(real_logits[:, 0] - threshold)),
             ops.cast(ops.shape(real_logits)[0], "float32"),
         )
         step = count / self.ramp_images
@@ -160,10 +166,12 @@ class DifferentiableAugmentation(keras.layers.Layer):
 
     def _cutout(self, images):
         def inside(side):
-            # Centres lie anywhere, so that every pixel is as likely to go.
-            centre = ops.floor(self._uniform(images, 0, side))[:, 0, 0]
-            gap = ops.abs(ops.cast(ops.arange(side), "float32") - centre)
-            return ops.cast(gap <= side // 4, images.dtype)
+            # Of all places where the hole meets the image, from one with its
+            # last pixel inside to one with its first, each pixel is in `half`.
+            half = (side + 1) // 2
+            start = ops.floor(self._uniform(images, 1 - half, side))[:, 0, 0]
+            offset = ops.cast(ops.arange(side), "float32") - start
+            return ops.cast((offset >= 0) & (offset < half), images.dtype)
 
         _, height, width, _ = images.shape
         hole = (
@@ -215,3 +223,22 @@ def get_augmentation(augmentation, seed=None):
         "DifferentiableAugmentation or None. "
         f"Received: discriminator_augmentation={augmentation!r}"
     )
+
+
+def check_not_adaptive(augmentation, loss):
+    """Refuses to adapt an augmentation to a game without verdicts.
+
+    Args:
+        augmentation: `DifferentiableAugmentation`, or `None`.
+        loss: String, name of the game.
+
+    Raises:
+        ValueError: If the augmentation has a target.
+    """
+    if augmentation is not None and augmentation.target is not None:
+        raise ValueError(
+            "Adaptive augmentation follows how many real images are called "
+            f"real, and the game {loss!r} gives scores, not verdicts. "
+            'Expected: discriminator_augmentation="fixed", or one of your own '
+            f"without a target. Received: target={augmentation.target}"
+        )

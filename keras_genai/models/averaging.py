@@ -3,6 +3,37 @@
 import keras
 
 
+def copy_network(network, *inputs):
+    """Copies a network: the same function, with weights of its own.
+
+    Args:
+        network: `keras.Layer`, built.
+        *inputs: Tensors, what it takes: one, or several that it takes as a
+            list.
+
+    Returns:
+        `keras.Layer`, named `averaged_...`, with the weights of the network.
+
+    Example:
+        >>> network = keras.Sequential([keras.layers.Dense(2)], name="g")
+        >>> ones = keras.ops.ones((1, 3))
+        >>> outputs = network(ones)
+        >>> copy = copy_network(network, ones)
+        >>> bool(keras.ops.all(copy(ones) == outputs)), copy.name
+        (True, 'averaged_g')
+    """
+    name = f"averaged_{network.name}"
+    try:
+        copy = keras.models.clone_model(network)
+    except Exception:  # of whatever kind what has no config makes
+        return OtherWeights(network, name=name)
+    copy.name = name
+    copy(inputs[0] if len(inputs) == 1 else [*inputs], training=True)  # builds
+    # A clone draws weights of its own; the average starts from the trained.
+    copy.set_weights(network.get_weights())
+    return copy
+
+
 class OtherWeights(keras.Layer):
     """A network with weights of its own, which needs no config to be copied.
 

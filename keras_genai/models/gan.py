@@ -8,8 +8,11 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genai import losses
-from keras_genai.models.augmentation import get_augmentation
-from keras_genai.models.averaging import OtherWeights
+from keras_genai.models.augmentation import (
+    check_not_adaptive,
+    get_augmentation,
+)
+from keras_genai.models.averaging import copy_network
 from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
 from keras_genai.models.checks import (
     check_at_least_one,
@@ -21,7 +24,7 @@ from keras_genai.models.checks import (
 )
 from keras_genai.models.endings import check_logits, check_signs, probes
 from keras_genai.models.mlp import mlp_discriminator, mlp_generator
-from keras_genai.models.optimizer_pair import OptimizerPair
+from keras_genai.models.optimizer_pair import OptimizerPair, d_of_two
 from keras_genai.replicas import batch_mean, draw
 from keras_genai.sampling import seeded_noise
 
@@ -72,6 +75,7 @@ class GAN(GenerativeModel):
 
     network_names = ("generator", "discriminator")
     learning_rate = 1e-3  # of both, unless `compile` is given others
+    _threshold = 0.0  # of the verdict; `compile` asks the game
 
     def __init__(
         self,
@@ -111,7 +115,10 @@ class GAN(GenerativeModel):
             self.image_shape, seed=seed
         )
         self._check_networks()
-        self.averaged_generator = self._copy_generator()
+        noise = ops.zeros((2, latent_dim))
+        self.averaged_generator = copy_network(
+            self.generator, noise, *self._example_condition()
+        )
         self.averaged_generator.trainable = False
         self.built = True
         self._trackers = {name: keras.metrics.Mean(name) for name in _REPORTED}
@@ -142,8 +149,9 @@ class GAN(GenerativeModel):
             d_optimizer: The discriminator's optimizer, as `g_optimizer`.
             loss: `"non_saturating"` (default), `"minimax"`,
                 `"least_squares"`, `"hinge"` or `"wasserstein"`, which needs a
-                critic whose slope is bounded: by the penalty, or by spectral
-                normalisation.
+                critic whose slope is bounded, by the penalty or by spectral
+                normalisation. Accuracies are of the verdict of the game:
+                `losses.decision_threshold`.
             label_smoothing: Float in [0, 0.5], taken off the target of real
                 images alone. Defaults to `0.0`.
             gradient_penalty: Float >= 0, weight of
@@ -155,29 +163,16 @@ class GAN(GenerativeModel):
         Raises:
             ValueError: If the loss is unknown, the smoothing or the penalty
                 is out of range, the discriminator has BatchNorm under a
-                penalty, or one optimizer is given for both networks.
+                penalty, augmentation is to be adapted to a game without
+                verdicts, or one optimizer is given for both networks.
         """
-        if optimizer is not None and (d_optimizer or not g_optimizer):
-            raise ValueError(
-                "The two networks play against each other and need an "
-                "optimizer each: compile(d_optimizer=..., g_optimizer=...). "
-                f"Received: optimizer={optimizer!r}"
-            )
-        d_optimizer = d_optimizer or optimizer
+        d_optimizer = d_of_two(optimizer, d_optimizer, g_optimizer)
         self._compile(**kwargs)
         if not 0 <= label_smoothing <= 0.5:
             raise ValueError(
                 "`label_smoothing` must be in [0, 0.5]: targets stay "
                 "probabilities, and real stays likelier than generated. "
                 f"Received: label_smoothing={label_smoothing}"
-            )
-        if d_optimizer is g_optimizer and not isinstance(
-            d_optimizer, (str, dict, type(None))
-        ):
-            raise ValueError(
-                "The two networks play against each other and need an "
-                "optimizer each. Received: the same object as d_optimizer "
-                "and g_optimizer"
             )
         if not 0 <= gradient_penalty < math.inf:
             raise ValueError(
@@ -195,6 +190,9 @@ class GAN(GenerativeModel):
         self._discriminator_loss(  # refuses what the game cannot smooth
             ops.zeros((1, 1)), ops.zeros((1, 1)), label_smoothing
         )
+        self._threshold = losses.decision_threshold(loss, label_smoothing)
+        if self._threshold is None:
+            check_not_adaptive(self.discriminator_augmentation, loss)
         rate = self.learning_rate
         self.d_optimizer, self.g_optimizer = (
             self.scaled(keras.optimizers.get(each or self.make_optimizer(rate)))
@@ -218,7 +216,7 @@ class GAN(GenerativeModel):
     @property
     def metrics(self):
         names = ["d_loss", "g_loss", "d_real_accuracy", "d_fake_accuracy"]
-        if getattr(self, "loss", None) == "wasserstein":  # no right and wrong
+        if self._threshold is None:  # no right and wrong
             names[2:] = ["wasserstein_distance"]
         if getattr(self, "gradient_penalty", 0.0):
             names.append("gradient_penalty")
@@ -298,23 +296,15 @@ class GAN(GenerativeModel):
             d_losses, real_logits, fake_logits = self.discriminator_losses(
                 real_images, generated_images, *condition, training=True
             )
-            if self.gradient_penalty:
-                penalties = losses.gradient_penalty(
-                    lambda images: self.discriminate(
-                        images, *condition, training=True
-                    ),
-                    real_images,
-                    generated_images,
-                    self.seed_generator,
-                )
-                self._trackers["gradient_penalty"].update_state(penalties)
-                d_losses += self.gradient_penalty * penalties
+            d_losses += self._penalties(
+                real_images, generated_images, *condition, training=True
+            )
             d_loss = batch_mean(d_losses)
 
         self.minimize(d_loss, tape, self.discriminator, self.d_optimizer)
         self._report_discriminator(d_losses, real_logits, fake_logits)
         if self.discriminator_augmentation is not None:
-            self.discriminator_augmentation.adapt(real_logits)
+            self.discriminator_augmentation.adapt(real_logits, self._threshold)
 
     def discriminator_losses(
         self, real_images, generated_images, *condition, training
@@ -341,6 +331,21 @@ class GAN(GenerativeModel):
             real_logits, fake_logits, self.label_smoothing
         )
         return d_losses, real_logits, fake_logits
+
+    def _penalties(self, real_images, generated_images, *condition, training):
+        """What is added to the discriminator's losses, `(batch,)` or 0."""
+        if not self.gradient_penalty:
+            return 0.0
+        penalties = losses.gradient_penalty(
+            lambda images: self.discriminate(
+                images, *condition, training=training
+            ),
+            real_images,
+            generated_images,
+            self.seed_generator,
+        )
+        self._trackers["gradient_penalty"].update_state(penalties)
+        return self.gradient_penalty * penalties
 
     def generator_losses(self, generated_images, *condition, training):
         """Scores the generator by what the discriminator says, `(batch,)`."""
@@ -378,6 +383,9 @@ class GAN(GenerativeModel):
         d_losses, real_logits, fake_logits = self.discriminator_losses(
             real_images, generated_images, *condition, training=False
         )
+        d_losses += self._penalties(
+            real_images, generated_images, *condition, training=False
+        )
         self._report_discriminator(d_losses, real_logits, fake_logits)
         g_losses = self.generator_losses(
             generated_images, *condition, training=False
@@ -386,12 +394,14 @@ class GAN(GenerativeModel):
         return self.results()
 
     def _report_discriminator(self, d_losses, real_logits, fake_logits):
-        reports = {
-            "d_loss": d_losses,
-            "d_real_accuracy": ops.cast(real_logits > 0, "float32"),
-            "d_fake_accuracy": ops.cast(fake_logits < 0, "float32"),
-            "wasserstein_distance": real_logits - fake_logits,
-        }
+        reports = {"d_loss": d_losses}
+        if self._threshold is None:
+            reports["wasserstein_distance"] = real_logits - fake_logits
+        else:
+            is_real = real_logits > self._threshold
+            is_fake = fake_logits < self._threshold
+            reports["d_real_accuracy"] = ops.cast(is_real, "float32")
+            reports["d_fake_accuracy"] = ops.cast(is_fake, "float32")
         if self.discriminator_augmentation is not None:
             reports["augmentation_probability"] = (
                 self.discriminator_augmentation.probability
@@ -471,6 +481,17 @@ class GAN(GenerativeModel):
         return super().from_config(
             {**config, "discriminator_augmentation": augmentation}
         )
+
+    def compile_from_config(self, config):
+        augmentation = self.discriminator_augmentation
+        adapted = getattr(augmentation, "target", None) is not None
+        if config["loss"] == "wasserstein" and adapted:  # an older file's
+            augmentation.target = None
+            self.say_once(
+                "The augmentation keeps its strength from now on: a "
+                "Wasserstein GAN gives no verdicts to adapt it to."
+            )
+        super().compile_from_config(config)
 
     def get_compile_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -563,21 +584,6 @@ class GAN(GenerativeModel):
             lambda scale: self.discriminate(scale * probes(*shape), *condition),
             "The discriminator",
         )
-
-    def _copy_generator(self):
-        name = f"averaged_{self.generator.name}"
-        try:
-            copy = keras.models.clone_model(self.generator)
-        except Exception:  # of whatever kind what has no config makes
-            return OtherWeights(self.generator, name=name)
-        copy.name = name
-        trained, self.generator = self.generator, copy
-        noise = ops.zeros((2, self.latent_dim))
-        self._make_images(noise, *self._example_condition())  # builds it
-        self.generator = trained
-        # A clone has weights of its own; the average starts from the trained.
-        copy.set_weights(trained.get_weights())
-        return copy
 
 
 def to_unit_range(images):

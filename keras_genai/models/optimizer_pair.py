@@ -86,3 +86,37 @@ class OptimizerPair:
             *getattr(self.d_optimizer, name),
             *getattr(self.g_optimizer, name),
         ]
+
+
+def d_of_two(optimizer, d_optimizer, g_optimizer):
+    """Finds the discriminator's optimizer among those given to `compile`.
+
+    Args:
+        optimizer: `None`, or the discriminator's, given without a name.
+        d_optimizer: The discriminator's, or `None`.
+        g_optimizer: The generator's, or `None`.
+
+    Returns:
+        The discriminator's, as it was given, or `None`.
+
+    Raises:
+        ValueError: If one optimizer is given for both networks.
+
+    Example:
+        >>> d_of_two("sgd", None, "adam")
+        'sgd'
+    """
+    each = (
+        "The two networks play against each other and need an optimizer each: "
+        "compile(d_optimizer=..., g_optimizer=...). Received: "
+    )
+    if optimizer is not None and (d_optimizer or not g_optimizer):
+        raise ValueError(f"{each}optimizer={optimizer!r}")
+    d_optimizer = d_optimizer or optimizer
+    if d_optimizer is g_optimizer and not isinstance(
+        d_optimizer, (str, dict, type(None))
+    ):
+        raise ValueError(
+            f"{each}the same object as d_optimizer and g_optimizer"
+        )
+    return d_optimizer

@@ -25,7 +25,8 @@ class WGANGP(DCGAN):
         normalization: `"none"` (default), `"layer"` or `"spectral"`, as in
             `DCGAN`. On digits the critic without one was ahead of that with
             layer normalisation after an epoch (one seed each).
-        discriminator_augmentation: As in `GAN`. Defaults to `None`.
+        discriminator_augmentation: As in `GAN`, but not `"adaptive"`: scores
+            are no verdicts to adapt it to. Defaults to `None`.
         seed: Integer, or `None` for one drawn at random.
         **kwargs: `name` and the like, for `keras.Model`.
 
