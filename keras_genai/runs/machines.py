@@ -19,7 +19,8 @@ def opened(record, epochs=None):
         `None`, and the compiled model.
 
     Raises:
-        ValueError: If the data are no longer those of the record.
+        ValueError: If the data are no longer those of the record, or an
+            argument of the model is none.
     """
     import tensorflow as tf
 
@@ -39,8 +40,14 @@ def opened(record, epochs=None):
     )
     if validation is None and recipe.validation_split is not None:
         recipe = dataclasses.replace(recipe, validation_split=None)
-    with strategy.scope():
-        model = recipe.model(dataset, record["seed"])
+    try:
+        with strategy.scope():
+            model = recipe.model(dataset, record["seed"])
+    except TypeError as error:
+        raise ValueError(
+            f"{recipe.family} cannot be built: {error}. "
+            f"Received: {recipe.model_arguments}"
+        ) from error
     return recipe, dataset, validation, model
 
 
