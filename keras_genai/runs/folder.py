@@ -220,11 +220,11 @@ class RunFolder:
                 # Made anew: if it is a link, nothing is written through it.
                 self._holder_path.unlink(missing_ok=True)
                 with self._holder_path.open("x") as file:
+                    self._place = _place(self.folder)
                     file.write(holder)
                 remove_leftovers(self.folder)
             except OSError as error:
                 raise self._unwritable(error) from error
-            self._place = _place(self.folder)
             yield
         except OSError as error:
             if error.errno is None or error.filename is not None:
@@ -233,8 +233,11 @@ class RunFolder:
             reason = os.strerror(error.errno)
             raise OSError(error.errno, reason, str(self.folder)) from error
         finally:
-            with contextlib.suppress(OSError):
-                self._holder_path.unlink()
+            # Not in another folder that took its place.
+            if self._place is not None and _place(self.folder) == self._place:
+                with contextlib.suppress(OSError):
+                    self._holder_path.unlink()
+            self._place = None
             _unlock(lock)
 
     def check_place(self):

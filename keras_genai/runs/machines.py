@@ -19,8 +19,7 @@ def opened(record, epochs=None):
         `None`, and the compiled model.
 
     Raises:
-        ValueError: If the data are no longer those of the record, or an
-            argument of the model is none.
+        ValueError: If the data are no longer those of the record.
     """
     import tensorflow as tf
 
@@ -40,14 +39,8 @@ def opened(record, epochs=None):
     )
     if validation is None and recipe.validation_split is not None:
         recipe = dataclasses.replace(recipe, validation_split=None)
-    try:
-        with strategy.scope():
-            model = recipe.model(dataset, record["seed"])
-    except TypeError as error:
-        raise ValueError(
-            f"{recipe.family} cannot be built: {error}. "
-            f"Received: {recipe.model_arguments}"
-        ) from error
+    with strategy.scope():
+        model = recipe.model(dataset, record["seed"])
     return recipe, dataset, validation, model
 
 

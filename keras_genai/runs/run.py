@@ -171,7 +171,7 @@ class Run(RunFolder):
             record["status"] = _STATUS_AFTER.get(type(error), "training")
             # On a full disk, say, this fails too, and what failed first is
             # what is told.
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 take_down()
             raise
         record["status"] = "trained"

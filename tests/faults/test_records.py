@@ -157,17 +157,6 @@ def test_commands_say_so_in_one_line(
 
 
 @pytest.mark.slow
-def test_arguments_that_no_model_takes(run, contents):
-    record = run.record()
-    record["recipe"]["model_arguments"]["unheard_of"] = None
-    run.write_record(record)
-    before = contents(run.folder)
-    with pytest.raises(ValueError, match=r"DCGAN cannot be built.*unheard_of"):
-        run.train(epochs=3)
-    assert contents(run.folder) == before
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("place, value", [("final", ...), ("alarms", None)])
 def test_without_a_record_a_model_is_exported_and_shown(
     run, place, value, monkeypatch
