@@ -48,10 +48,6 @@ def read_record(data):
         value = getattr(recipe, name)
         fits = _is_of(value, str if name == "source" else kind)
         _check(f"its recipe's {name!r}", value, _in_words(name, kind), fits)
-    if record["status"] == "complete":
-        epoch = record.get("final", {}).get("epoch")
-        expected = "an integer above 0 in a complete run"
-        _check("its final 'epoch'", epoch, expected, _is_of(epoch, int))
     if _depth(record) > _DEEPEST:
         raise ValueError(f"it is nested in more than {_DEEPEST} levels")
     return record
@@ -96,7 +92,15 @@ def _is_evaluation(value):
 
 def _is_data(value):
     return _is_table(value) and all(
-        isinstance(value.get(name), str) for name in ("source", "digest")
+        isinstance(value.get(name, ""), str) for name in ("source", "digest")
+    )
+
+
+def _is_final(value):
+    return (
+        _is_table(value)
+        and all(map(_is_number, value.values()))
+        and _is_of(value.get("epoch"), int)
     )
 
 
@@ -119,12 +123,9 @@ _FIELDS = {
     ),
     "tensorboard": (False, "true or false", _is_boolean),
     "arguments": (False, "a dictionary", _is_table),
-    "data": (False, "a dictionary with source and digest", _is_data),
+    "data": (False, "a dictionary of names and numbers", _is_data),
     "alarms": (False, "a list", lambda value: isinstance(value, list)),
-    "final": (
-        *(False, "a dictionary of numbers"),
-        lambda value: _is_table(value) and all(map(_is_number, value.values())),
-    ),
+    "final": (False, "a dictionary of numbers with epoch", _is_final),
     "evaluation": (
         *(False, "a dictionary of splits and what was measured on each"),
         _is_evaluation,

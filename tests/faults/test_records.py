@@ -61,9 +61,16 @@ WRONG = {
     "strategy": ["all", 1, []],
     "tensorboard": [None, 1],
     "arguments": [None, []],
-    "data": [None, {}, {"source": "here"}, {"source": 1, "digest": "ab"}],
+    "data": [None, [], {"source": 1}, {"source": "here", "digest": None}],
     "alarms": [None, {}, "none"],
-    "final": [..., None, [], {}, {"epoch": 2.5}, {"epoch": 2, "loss": "low"}],
+    "final": [
+        None,
+        [],
+        {},
+        {"loss": 1},
+        {"epoch": 2.5},
+        {"epoch": 2, "loss": "low"},
+    ],
     "evaluation": [None, [], {"test": []}, {"test": {"samples": []}}],
     "evaluation.test.samples": [
         *({"measures": None}, {"measures": {"kid": 1}}),
@@ -126,7 +133,7 @@ def test_how_much_it_may_hold(complete):
 @pytest.mark.parametrize(
     "place, value",
     [
-        *(("final", ...), ("evaluation", []), ("alarms", None)),
+        *(("final", []), ("evaluation", []), ("alarms", None)),
         *(("seed", BIG), ("recipe.epochs", 4.5), ("data", {"digest": 1})),
         *(("recipe.batch_size", None), ("recipe.model_arguments", [])),
     ],
@@ -154,6 +161,16 @@ def test_commands_say_so_in_one_line(
     assert told.count("\n") == 1
     assert re.search(r"record is broken.*run.run\.json", told)
     assert contents(tmp_path) == before
+
+
+def test_a_complete_run_without_final_numbers(complete, tmp_path, capsys):
+    record = with_value(complete, "final", ...)
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    for epochs in ([], ["--epochs", "3"]):
+        assert main(["train", "--resume", str(tmp_path), *epochs]) == 2
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1
+        assert re.search(r"record is broken.*'final'.*run\.json", told)
 
 
 @pytest.mark.slow
