@@ -12,8 +12,8 @@ SCRIPTS = sorted(
     for path in FOLDER.glob("*.py")
     if path.name
     not in ("report.py", "contest.py", "timed.py", "forked.py")  # shared
-    # Parts of mistakes.py and audit.py.
-    and not path.name.startswith(("mistakes_", "audit_"))
+    # Parts of mistakes.py, audit.py and soak.py.
+    and not path.name.startswith(("mistakes_", "audit_", "soak_"))
 )
 
 
