@@ -2,12 +2,11 @@
 
 The claim: a run that is killed by SIGKILL, in training, in the export at its
 end, in the command `export` that replaces that, or in evaluation, has no
-half-written artefact, and resumed it ends as an unbroken one, bit for bit:
-weights, optimizers, history and evaluation. On a full disk each writer says in
-one line which file it could not write, and leaves what was there. A folder of
-a run that is damaged, has links in it, or is taken away in training ends the
-command in one line, and nothing outside is changed. 200 epochs and 10,000 calls
-of `generate` take no more memory than the first.
+half-written artefact, and resumed it ends as an unbroken one, bit for bit. On a
+full disk each writer says in one line which file it could not write, and leaves
+what was there. A folder of a run that is damaged, has links in it, or is taken
+away in training ends the command in one line, and nothing outside is changed.
+200 epochs and 10,000 calls of `generate` take no more memory than the first.
 
     python benchmarks/soak.py --kills 56
 
@@ -287,12 +286,8 @@ def kill_part(families, kills, seed, folder):
 
 
 def row(name, tried, lost):
-    return {
-        "name": name,
-        "tried": tried,
-        "survived": tried - lost,
-        "lost": lost,
-    }
+    left = tried - lost
+    return {"name": name, "tried": tried, "survived": left, "lost": lost}
 
 
 # --- A full disk -------------------------------------------------------------

@@ -197,8 +197,8 @@ class RunFolder:
         drives), nobody is kept out.
 
         Raises:
-            ValueError: If another process works in the folder, or if it
-                cannot be written to.
+            ValueError: If another process works in the folder, if it cannot
+                be written to, or if it holds links to other folders.
         """
         try:
             lock = _lock(self.folder)

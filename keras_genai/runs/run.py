@@ -68,10 +68,14 @@ class Run(RunFolder):
                 last epoch that was finished.
             FloatingPointError: If it diverged.
             ConnectionError: If another machine of the run is gone.
+            OSError: If the folder is deleted, moved away or replaced while
+                it is trained: it ends after that epoch.
             ValueError: If the data are no longer the same, if nothing is
                 whole that the run could go on from, if several machines
-                would not train the same epochs, or if another process works
-                in the folder. What is refused leaves the record as it was.
+                would not train the same epochs, if another process works in
+                the folder, or if that holds links to other folders. What is
+                refused leaves the record as it was; a new run that has
+                nothing but its record is removed.
         """
         with self.locked():
             record = self.record()
@@ -271,7 +275,7 @@ class Run(RunFolder):
         Raises:
             ValueError: If there is no such split, it has fewer images than
                 `num_samples`, or `k` is below 1; if another process works in
-                the folder.
+                the folder, or that holds links to other folders.
         """
         with self.locked():
             return self._evaluate(split, k, num_samples, seed, offline)
