@@ -165,6 +165,12 @@ def peak_mib():
     raise OSError("/proc/self/status tells no VmHWM")
 
 
+def resident_mib():
+    """The memory that this process holds now, in MiB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
 def _cell(value):
     if isinstance(value, (list, tuple)):
         return " ".join(map(_cell, value))

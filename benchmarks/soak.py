@@ -2,17 +2,18 @@
 
 The claim: a run that is killed by SIGKILL, in training, in the export at its
 end, in the command `export` that replaces that, or in evaluation, has no
-half-written artefact, and resumed it ends as an unbroken one, bit for bit:
-weights, optimizers, history and evaluation. On a full disk each writer says in
-one line which file it could not write, and leaves what was there. 200 epochs
-and 10,000 calls of `generate` take no more memory than the first.
+half-written artefact, and resumed it ends as an unbroken one, bit for bit. On a
+full disk each writer says in one line which file it could not write, and leaves
+what was there. A folder of a run that is damaged, has links in it, or is taken
+away in training ends the command in one line, and nothing outside is changed.
+200 epochs and 10,000 calls of `generate` take no more memory than the first.
 
     python benchmarks/soak.py --kills 56
 
 Every family of the command line is trained at a tiny size on data made here;
 no data set is read, `TFDS_DATA_DIR` or not. A full disk is a tmpfs of its own,
 for which the script must be run as root; otherwise each file is limited in
-size. `--only kill`, `disk` or `memory` runs one part.
+size. `--only kill`, `disk`, `folders` or `memory` runs one part.
 """
 
 import csv
@@ -33,6 +34,7 @@ from pathlib import Path
 import forked
 import numpy as np
 import report
+import soak_folders
 from report import argument_parser, bar, publish
 
 import keras_genai
@@ -284,12 +286,8 @@ def kill_part(families, kills, seed, folder):
 
 
 def row(name, tried, lost):
-    return {
-        "name": name,
-        "tried": tried,
-        "survived": tried - lost,
-        "lost": lost,
-    }
+    left = tried - lost
+    return {"name": name, "tried": tried, "survived": left, "lost": lost}
 
 
 # --- A full disk -------------------------------------------------------------
@@ -500,18 +498,13 @@ def disk_part(names, rooms, folder):
 # --- Memory ------------------------------------------------------------------
 
 
-def resident_mib():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
 def train_long(mark, family, data, folder, epochs):
     """Resident MiB after each epoch."""
     sizes, on_epoch_end = [], Checkpoints.on_epoch_end
 
     def measured(callback, epoch, logs=None):
         on_epoch_end(callback, epoch, logs)
-        sizes.append(resident_mib())
+        sizes.append(report.resident_mib())
 
     Checkpoints.on_epoch_end = measured
     Run.create(folder, tiny(family, data, epochs), 7).train()
@@ -527,7 +520,7 @@ def generate_often(mark, family, data, folder, calls):
             model.generate("the ", 4, seed=call)
         else:
             model.generate(1, seed=call)
-        sizes.append(resident_mib())
+        sizes.append(report.resident_mib())
     return sizes
 
 
@@ -557,17 +550,19 @@ def main():
     parser = argument_parser(__doc__)
     parser.add_argument("--kills", type=int, default=56)
     parser.add_argument("--families", nargs="+", choices=RECIPES)
+    parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", choices=("kill", "disk", "memory"))
+    every = ["kill", "disk", "folders", "memory"]
+    parser.add_argument("--only", choices=every)
     options = parser.parse_args()
     families, kills = options.families or list(RECIPES), options.kills
     writers, rooms = list(WRITERS), [2**k for k in (0, 12, 14, 16, 18, 20)]
-    epochs, calls = 200, 10_000
-    parts = [options.only] if options.only else ["kill", "disk", "memory"]
+    epochs, calls, cases = 200, 10_000, options.cases
+    parts = [options.only] if options.only else every
     of_memory = options.families or ["dcgan", "gpt"]
     if options.quick:
         families = of_memory = options.families or ["autoencoder"]
-        kills, epochs, calls = min(kills, 2), 8, 16
+        kills, epochs, calls, cases = min(kills, 2), 8, 16, 5
         report.check_exports_here()
         report.run_steps_eagerly()
         writers, rooms = ["train"], rooms[1:2]
@@ -583,9 +578,14 @@ def main():
             rows += kill_part(families, kills, options.seed, folder)
         if "disk" in parts:
             rows += disk_part(writers, rooms, folder)
-        lost = sum(row["lost"] for row in rows)
         if rows:
+            lost = sum(row["lost"] for row in rows)
             bars.append(bar("lost", lost, "<=", 0))
+        if "folders" in parts:
+            recipe = tiny("autoencoder", folder / "data")
+            rows += soak_folders.rows(recipe, folder, cases, options.seed)
+            failed = sum(row.get("failed", 0) for row in rows)
+            bars.append(bar("failed", failed, "<=", 0))
         if "memory" in parts:
             for found in memory_part(of_memory, epochs, calls, folder):
                 rows.append(found[0])

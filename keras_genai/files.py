@@ -101,7 +101,7 @@ def remove_leftovers(folder):
     # Those that lie in others first.
     for aside in sorted(Path(folder).rglob(".*"), reverse=True):
         match = re.fullmatch(r"\.(.+)-[a-z0-9_]{8}", aside.name)
-        if match is None or not aside.is_dir():
+        if match is None or aside.is_symlink() or not aside.is_dir():
             continue
         path = aside.with_name(match[1])
         if {child.name for child in aside.iterdir()} <= {path.name, _REPLACED}:
@@ -141,7 +141,7 @@ def _bring_back(path):
     """What was replaced, if a process was killed before the second move."""
     asides = f".{glob.escape(path.name)}-????????"
     for replaced in path.parent.glob(f"{asides}/{_REPLACED}"):
-        if not path.exists():
+        if not (path.exists() or replaced.parent.is_symlink()):
             replaced.rename(path)
 
 

@@ -109,7 +109,7 @@ def _names(folders):
 def _arguments(record):
     recipe = dict(record["recipe"])
     if "arguments" in record:  # which has those of the recipe, and defaults
-        del recipe["model_arguments"]
+        recipe.pop("model_arguments", None)
     parts = ("status", "seed", "deterministic", "tensorboard", "seconds")
     return _flat(
         {

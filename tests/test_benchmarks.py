@@ -12,7 +12,8 @@ SCRIPTS = sorted(
     for path in FOLDER.glob("*.py")
     if path.name
     not in ("report.py", "contest.py", "timed.py", "forked.py")  # shared
-    and not path.name.startswith("mistakes_")  # parts of mistakes.py
+    # Parts of mistakes.py, audit.py and soak.py.
+    and not path.name.startswith(("mistakes_", "audit_", "soak_"))
 )
 
 

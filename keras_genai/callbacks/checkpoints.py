@@ -1,11 +1,13 @@
 """The last epochs of a training, to go on from."""
 
 import contextlib
+import json
+import re
 from pathlib import Path
 
 import keras
 
-from keras_genai.archives import check_keras_archive
+from keras_genai.archives import check_keras_archive, open_archive
 from keras_genai.files import complete_or_absent
 
 
@@ -31,8 +33,8 @@ class Checkpoints(keras.callbacks.Callback):
     def restore(self, model, set_aside=True):
         """Takes the model back to the last epoch that is there whole.
 
-        A checkpoint that is damaged is named and set aside, as
-        `epoch_003.keras.damaged`, where an earlier one is whole.
+        A checkpoint that is damaged, or of another model, is named and set
+        aside, as `epoch_003.keras.damaged`, where an earlier one is whole.
 
         Args:
             model: A model like the one that was saved.
@@ -51,6 +53,7 @@ class Checkpoints(keras.callbacks.Callback):
         for epoch, path in reversed(self._saved()):
             try:
                 check_keras_archive(path)
+                _load(model, path)
             except FileNotFoundError:  # another machine set it aside
                 continue
             except ValueError as error:
@@ -60,7 +63,6 @@ class Checkpoints(keras.callbacks.Callback):
                 for other, error in damaged:
                     print(f"{error}\nGoing on from {path} instead.")
                     other.replace(other.with_name(f"{other.name}.damaged"))
-            model.load_weights(path)
             return epoch
         if damaged:
             path, error = damaged[0]
@@ -82,11 +84,28 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _saved(self):
         """Pairs of epochs and the paths of their checkpoints, in order."""
-        return sorted(
-            (int(path.stem.removeprefix("epoch_")), path)
+        found = (
+            (re.fullmatch(r"epoch_([0-9]{3,9})\.keras", path.name), path)
             for path in self.directory.glob("epoch_*.keras")
-            if path.stem.removeprefix("epoch_").isdigit()
+            if path.is_file()
         )
+        return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def _load(model, path):
+    """Loads the weights of a checkpoint, if it is of such a model."""
+    with open_archive(path) as archive:
+        family = json.loads(archive.read("config.json"))["class_name"]
+    try:
+        if family != type(model).__name__:
+            raise ValueError(f"it is one of {family}")
+        model.load_weights(path)
+    except ValueError as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f"Expected a checkpoint of this {type(model).__name__}: {reason}. "
+            f"Received: {str(path)!r}"
+        ) from error
 
 
 def _remember_attributes_of_optimizers():

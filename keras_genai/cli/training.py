@@ -259,17 +259,24 @@ def _resumed(options, extra):
         )
     run = Run.open(options.resume)
     record = run.record()
-    family = record["recipe"]["family"]
-    if options.model is not None and family != (
+    recipe = recipes.recipe_from_record(record["recipe"])
+    if options.model is not None and recipe.family != (
         recipes.get_recipe(options.model).family
     ):
         raise ValueError(
-            f"The run trains {family}. Received: model={options.model!r}"
+            f"The run trains {recipe.family}. Received: model={options.model!r}"
         )
-    epochs = options.epochs or record["recipe"]["epochs"]
-    if record["status"] == "complete" and epochs <= record["final"]["epoch"]:
+    if record["status"] != "complete":
+        return run
+    if "final" not in record:
         raise ValueError(
-            f"The run is complete, with {record['final']['epoch']} epochs; "
+            "The record is broken: the run is complete, and has no 'final' "
+            f"numbers. Received: {str(run.record_path)!r}"
+        )
+    done = record["final"]["epoch"]
+    if (options.epochs or recipe.epochs) <= done:
+        raise ValueError(
+            f"The run is complete, with {done} epochs; "
             f"train on with --epochs. Received: --resume {options.resume}"
         )
     return run

@@ -190,6 +190,11 @@ def _numbered(file, count):
 
 
 def _check_writable(folder):
+    if folder.is_symlink():
+        raise ValueError(
+            "Nothing is written through a link in a run's folder; choose a "
+            f"file elsewhere with --output. Received: {str(folder)!r}"
+        )
     there = folder
     while not there.exists():
         there = there.parent

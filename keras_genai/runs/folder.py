@@ -8,30 +8,20 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import tempfile
 from pathlib import Path
 
 from keras_genai.files import complete_or_absent, remove_leftovers
-from keras_genai.recipes import recipe_from_record
+from keras_genai.runs.record import MAX_BYTES, read_record
 from keras_genai.version import __version__
 
 try:
     import fcntl
 except ImportError:  # Windows: nothing is locked there
     fcntl = None
-
-# What `run.json` has from the start.
-_FIELDS = {
-    "status": str,
-    "recipe": dict,
-    "seed": int,
-    "deterministic": bool,
-    "offline": bool,
-    "seconds": (int, float),
-    "versions": dict,
-}
 
 
 class RunFolder:
@@ -49,6 +39,7 @@ class RunFolder:
         self.model_path = self.folder / "model.keras"
         self.export_path = self.folder / "export"
         self._holder_path = self.folder / ".lock"
+        self._place = None  # of the folder, while it is locked
 
     @classmethod
     def create(
@@ -131,19 +122,13 @@ class RunFolder:
             ValueError: If the file is broken.
         """
         try:
-            record = json.loads(self.record_path.read_text())
-            if not isinstance(record, dict):
-                raise ValueError("it is no dictionary")
-            for name, kind in _FIELDS.items():
-                if not isinstance(record.get(name), kind):
-                    raise ValueError(f"its {name!r} is {record.get(name)!r}")
-            recipe_from_record(record["recipe"])
+            with self.record_path.open("rb") as file:
+                return read_record(file.read(MAX_BYTES + 1))
         except (ValueError, RecursionError) as error:
             raise ValueError(
                 f"The record is broken: {error}. "
                 f"Received: {str(self.record_path)!r}"
             ) from error
-        return record
 
     def write_record(self, record):
         """Writes `run.json`, whole or not at all.
@@ -167,11 +152,13 @@ class RunFolder:
 
     def _history_lines(self):
         """The lines of `history.csv`, with their ends."""
-        if not self.history_path.is_file():
+        if not os.path.lexists(self.history_path):
             return []
         try:
+            if not self.history_path.is_file():
+                raise ValueError("it is no file, or a link to none")
             text = self.history_path.read_bytes().decode()
-        except UnicodeDecodeError as error:
+        except ValueError as error:
             raise self._broken_history(error) from error
         lines = text.splitlines(keepends=True)
         if lines and not lines[-1].endswith("\n"):
@@ -210,8 +197,8 @@ class RunFolder:
         drives), nobody is kept out.
 
         Raises:
-            ValueError: If another process works in the folder, or if it
-                cannot be written to.
+            ValueError: If another process works in the folder, if it cannot
+                be written to, or if it holds links to other folders.
         """
         try:
             lock = _lock(self.folder)
@@ -228,8 +215,13 @@ class RunFolder:
             raise self._unwritable(error) from error
         try:
             try:
+                self._check_inside()
                 holder = f"process {os.getpid()} on {socket.gethostname()}"
-                self._holder_path.write_text(holder)
+                # Made anew: if it is a link, nothing is written through it.
+                self._holder_path.unlink(missing_ok=True)
+                with self._holder_path.open("x") as file:
+                    self._place = _place(self.folder)
+                    file.write(holder)
                 remove_leftovers(self.folder)
             except OSError as error:
                 raise self._unwritable(error) from error
@@ -241,9 +233,39 @@ class RunFolder:
             reason = os.strerror(error.errno)
             raise OSError(error.errno, reason, str(self.folder)) from error
         finally:
-            with contextlib.suppress(OSError):
-                self._holder_path.unlink()
+            # Not in another folder that took its place.
+            if self._place is not None and _place(self.folder) == self._place:
+                with contextlib.suppress(OSError):
+                    self._holder_path.unlink()
+            self._place = None
             _unlock(lock)
+
+    def check_place(self):
+        """Refuses to go on where the locked folder is no longer at its path.
+
+        Raises:
+            OSError: If it was deleted, moved away or replaced, by a link too.
+            ValueError: If there is a link to another folder in it.
+        """
+        if _place(self.folder) != self._place:
+            raise OSError(
+                "The folder of the run was deleted, moved away or replaced "
+                "while a process worked in it; nothing more is written there. "
+                f"Received: {str(self.folder)!r}"
+            )
+        self._check_inside()
+
+    def _check_inside(self):
+        """Refuses a folder in which a path leads elsewhere, or to no file."""
+        for path in self.folder.rglob("*"):
+            if not path.is_file() and (
+                path.exists() and (path.is_symlink() or not path.is_dir())
+            ):
+                raise ValueError(
+                    "Nothing is written to a run that holds links to other "
+                    "folders, pipes or devices: put the folder itself there, "
+                    f"or delete the link. Received: {str(path)!r}"
+                )
 
     def _unwritable(self, error):
         return ValueError(
@@ -293,9 +315,18 @@ class RunFolder:
                         stack.callback(_unlock, _lock(self.folder))
                     except BlockingIOError:  # it was not killed
                         return
-                    shutil.rmtree(self.folder)
+                    shutil.rmtree(self.folder)  # nothing is in it
                 (aside / self.folder.name).rename(self.folder)
             aside.rmdir()
+
+    def _forget_if_new(self):
+        """Takes a run away of which there is nothing but its record."""
+        names = {child.name for child in self.folder.iterdir()}
+        if names <= {self.record_path.name, self._holder_path.name}:
+            for name in names:
+                (self.folder / name).unlink()
+            self.folder.rmdir()
+            self._bring_back_replaced()
 
     def _forget_replaced(self):
         for aside in self._asides():
@@ -308,7 +339,7 @@ class RunFolder:
             for path in self.folder.parent.glob(
                 f".{glob.escape(name)}-????????"
             )
-            if path.is_dir()
+            if _is_real_folder(path)
             and {each.name for each in path.iterdir()} <= {name}
         ]
 
@@ -371,11 +402,31 @@ def versions():
 def _is_free(folder):
     if not folder.exists():
         return True
-    # What is there before a run has its record.
-    return folder.is_dir() and all(
-        child.name == ".lock" or child.name.startswith(".run.json-")
-        for child in folder.iterdir()
+    return folder.is_dir() and all(map(_is_before_record, folder.iterdir()))
+
+
+def _is_before_record(path):
+    """Whether it is what a folder has before a run has its record."""
+    if path.name == ".lock":
+        return not _is_real_folder(path)
+    return (
+        re.fullmatch(r"\.run\.json-\w{8}", path.name) is not None
+        and _is_real_folder(path)
+        and {child.name for child in path.iterdir()} <= {"run.json"}
     )
+
+
+def _is_real_folder(path):
+    return path.is_dir() and not path.is_symlink()
+
+
+def _place(folder):
+    """What tells a folder from another one at its path, or `None`."""
+    try:
+        found = folder.lstat(), folder.stat()
+    except OSError:
+        return None
+    return [(each.st_dev, each.st_ino) for each in found]
 
 
 def _unlock(lock):

@@ -138,9 +138,10 @@ def lost_machines_told():
 
 def _check_same_data(record, examples):
     before = record.get("data")
-    if before and before["digest"] != examples.digest:
+    if before and before.get("digest") != examples.digest:
         raise ValueError(
             "The data are no longer those that the run was started with. "
-            f"Expected: {before['source']} with digest {before['digest']}. "
+            f"Expected: {before.get('source')} with digest "
+            f"{before.get('digest')}. "
             f"Received: {examples.source} with digest {examples.digest}"
         )

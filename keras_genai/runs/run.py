@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
-import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -68,10 +68,14 @@ class Run(RunFolder):
                 last epoch that was finished.
             FloatingPointError: If it diverged.
             ConnectionError: If another machine of the run is gone.
+            OSError: If the folder is deleted, moved away or replaced while
+                it is trained: it ends after that epoch.
             ValueError: If the data are no longer the same, if nothing is
                 whole that the run could go on from, if several machines
-                would not train the same epochs, or if another process works
-                in the folder. What is refused leaves the record as it was.
+                would not train the same epochs, if another process works in
+                the folder, or if that holds links to other folders. What is
+                refused leaves the record as it was; a new run that has
+                nothing but its record is removed.
         """
         with self.locked():
             record = self.record()
@@ -103,9 +107,8 @@ class Run(RunFolder):
             epochs_done = checkpoints.restore(model)
             check_same_epochs(model, epochs_done, recipe.epochs)
         except Exception:
-            if record["status"] == "started":  # there is nothing to resume
-                shutil.rmtree(self.folder)
-                self._bring_back_replaced()
+            if record["status"] == "started":
+                self._forget_if_new()
             raise
 
         self._forget_unfinished_epochs(epochs_done)
@@ -131,9 +134,18 @@ class Run(RunFolder):
         log = keras.callbacks.CSVLogger(self.history_path, append=True)
         started, earlier = time.monotonic(), record["seconds"]
 
+        def check_place(epoch, logs):
+            self.check_place()
+            if not self.history_path.is_file():
+                raise OSError(
+                    "The history was deleted while the run was trained. "
+                    f"Received: {str(self.history_path)!r}"
+                )
+
         def take_down():
             if log.csv_file is not None:  # the callback ends with the fit
                 log.csv_file.close()
+            self.check_place()
             # A clock that went backwards takes no time away.
             record["seconds"] = earlier + max(0, time.monotonic() - started)
             alarms = [alarm._asdict() for alarm in doctor.alarms]
@@ -148,9 +160,13 @@ class Run(RunFolder):
                     validation_data=validation,
                     epochs=recipe.epochs,
                     initial_epoch=epochs_done,
-                    # The checkpoints last, so that an epoch of which there is
-                    # one is wholly recorded.
+                    # First whether the folder is still there. The
+                    # checkpoints last, so that an epoch of which there is one
+                    # is wholly recorded.
                     callbacks=[
+                        keras.callbacks.LambdaCallback(
+                            on_epoch_end=check_place
+                        ),
                         *(log, *callbacks, doctor, RaiseOnNaN()),
                         checkpoints,
                     ],
@@ -159,7 +175,7 @@ class Run(RunFolder):
             record["status"] = _STATUS_AFTER.get(type(error), "training")
             # On a full disk, say, this fails too, and what failed first is
             # what is told.
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, ValueError):
                 take_down()
             raise
         record["status"] = "trained"
@@ -216,9 +232,10 @@ class Run(RunFolder):
                     f"The export cannot be written: {error.message}. "
                     f"Received: {str(self.export_path)!r}"
                 ) from error
-            final = {
-                name: values[-1] for name, values in self.history().items()
-            }
+            history = self.history()
+            if not history:
+                raise self._broken_history("it has no epoch")
+            final = {name: values[-1] for name, values in history.items()}
             final["epoch"] = int(final["epoch"]) + 1
             final["export_difference"] = difference
             self.write_record(
@@ -258,7 +275,7 @@ class Run(RunFolder):
         Raises:
             ValueError: If there is no such split, it has fewer images than
                 `num_samples`, or `k` is below 1; if another process works in
-                the folder.
+                the folder, or that holds links to other folders.
         """
         with self.locked():
             return self._evaluate(split, k, num_samples, seed, offline)
@@ -274,6 +291,10 @@ class Run(RunFolder):
             tf.config.experimental.enable_op_determinism()
         recipe = recipe_from_record(record["recipe"])
         split = split or recipe.validation_split or "test"
+        if Path(split).name != split:  # files are named by it
+            raise ValueError(
+                f"Expected the name of a split. Received: split={split!r}"
+            )
         model = load_model(self.model_path)
         offline |= record["offline"]
         dataset = recipe.dataset(record["seed"], offline, split, like=model)
