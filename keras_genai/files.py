@@ -82,7 +82,7 @@ def read_regular(path, max_bytes):
         OSError: As `open_regular`.
     """
     with open_regular(path, max_bytes) as file:
-        return file.read(max_bytes)
+        return file.read()
 
 
 def _open_without_waiting(path, flags):
