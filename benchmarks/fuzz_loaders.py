@@ -17,6 +17,7 @@ pipes, sockets, devices and folders where files are expected, and files of
 sizes that would take minutes. `--quick` leaves the large ones out.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -111,6 +112,7 @@ def _about():
     return json.dumps(about, indent=2).encode()
 
 
+@functools.cache
 def _model():
     import keras_genai
 
