@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 from keras_genai.data.files import absolute_split
 from keras_genai.data.folders import list_folder, print_once
-from keras_genai.data.reading import EmptySplitError, read_each
+from keras_genai.data.reading import EmptySplitError, naming, read_each
 from keras_genai.data.sources import find_source, in_catalogue
 from keras_genai.data.texts import (
     TEXT_SUFFIXES,
@@ -114,7 +114,8 @@ def load_text(source, split="train", offline=False, skip_broken=False):
     name, splits = _find(source, offline, skip_broken, reader)
     if reader.report():
         print_once(f"{name}: {reader.report()}")
-    texts = tuple(_take(splits, split))
+    with naming(name):
+        texts = tuple(_take(splits, split))
     if not any(texts):
         raise EmptySplitError(
             f"The split has no text. Received: source={name!r}, split={split!r}"

@@ -159,15 +159,13 @@ def load_tokenizer(filepath):
         `Tokenizer`.
 
     Raises:
-        ValueError: If the file does not hold a tokenizer, if it is larger
-            than 4 MiB, or no regular file.
-        OSError: If it cannot be read.
+        ValueError: If the file cannot be read, is larger than 4 MiB, or does
+            not hold a tokenizer.
     """
-    content = read_regular(filepath, MAX_BYTES)
     # It registers its tokenizer.
     importlib.import_module("keras_genai.data.music.tokenizer")
     try:
-        saved = json.loads(content)
+        saved = json.loads(read_regular(filepath, MAX_BYTES))
         # The class is looked at before anything is made.
         name = saved["registered_name"]
         kind = keras.saving.get_registered_object(name)

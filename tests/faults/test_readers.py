@@ -115,6 +115,33 @@ def test_a_link_to_a_file_is_that_file(tmp_path):
     assert keras_genai.load_text(tmp_path / "link.txt").texts == ("to be",)
 
 
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"images": np.full((2, 4, 4), 2.0)},
+        {"images": np.zeros((2, 4, 4), "uint8"), "labels": np.arange(3)},
+        {"images": np.zeros((4, 4), "uint8")},
+        {"images": np.zeros((0, 4, 4), "uint8")},
+    ],
+    ids=["floats", "labels", "one", "none"],
+)
+def test_what_is_wrong_in_a_file_names_it(tmp_path, arrays):
+    path = tmp_path / "data.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match=re.escape(repr(str(path)))):
+        keras_genai.load_images(path)
+
+
+@pytest.mark.parametrize(
+    "load", [keras_genai.load_text, keras_genai.load_scores]
+)
+def test_an_unknown_split_names_its_source(tmp_path, load):
+    path = tmp_path / "a_file"
+    path.write_text("to be\n")
+    with pytest.raises(ValueError, match=f"split='tset'.*{path.name}"):
+        load(path, "tset")
+
+
 # --- Names of models ---------------------------------------------------------
 
 

@@ -170,7 +170,7 @@ def read_midi(path, num_voices=4):
 
 def _parse(path):
     pretty_midi = import_pretty_midi()
-    if not path.exists():
+    if not path.exists() or path.is_dir():
         raise ValueError(f"There is no such file. Received: {str(path)!r}")
     data = read_regular(path, MAX_BYTES)
     try:

@@ -19,7 +19,7 @@ from keras_genai.data.folders import list_folder
 from keras_genai.data.music.chorales import chorale_names, read_chorales
 from keras_genai.data.music.midi import read_midi
 from keras_genai.data.music.score import Score
-from keras_genai.data.reading import EmptySplitError, read_each
+from keras_genai.data.reading import EmptySplitError, naming, read_each
 from keras_genai.data.texts import check_name
 from keras_genai.data.windows import check_counts
 from keras_genai.files import open_regular
@@ -113,7 +113,8 @@ def load_scores(
         name: SimpleNamespace(num_examples=len(pieces))
         for name, pieces in splits.items()
     }
-    parts = absolute_split(split, sizes)
+    with naming(name):
+        parts = absolute_split(split, sizes)
     chosen = [
         piece
         for part, start, stop in parts
