@@ -6,14 +6,15 @@ nobody registered, links and other files in the weights. What it lets through,
 found by trying, is refused here:
 
 - sizes: compressed members (2 GiB from a file of 8 MB), datasets that declare
-  more than is stored (4 GiB from 14 KB) or refer to one string many times
-  (8 GiB from 1 MB), as attributes do; below 4 GiB Keras has no bound. NumPy has
-  none for `.npz`;
+  more than is stored (4 GiB by one of a few bytes) or refer to one string many
+  times (8 GiB by a mebibyte), as attributes do; below 4 GiB Keras has no bound.
+  NumPy has none for `.npz`;
 - long configs and many layers, which take minutes to be made;
-- damage: `load_weights`, which reads checkpoints, passes over checksums;
+- damage, where a member is read in pieces: `zipfile` gives up its checksum when
+  it seeks, from Python 3.12 on;
 - functions of Keras that no model is made of: `datasets.cifar10.load_data` as
-  a learning rate downloads at each step. `FlaxLayer`, which gets a method of
-  any object by its name, is not guarded by the safe mode either.
+  a learning rate downloads while it is loaded. `FlaxLayer`, which gets a method
+  of any object by its name, is not guarded by the safe mode either.
 """
 
 import io
