@@ -11,8 +11,13 @@ Each loader begins with a good file. With atheris, bytes are chosen by which
 lines of the loader and its parsers they reach; without it, by chance. What
 breaks the claim is left in the working directory, as `LOADER-SHA.bin`. No data
 set is read, `TFDS_DATA_DIR` or not.
+
+Then come files that are refused for what they are: models of other names,
+pipes, sockets, devices and folders where files are expected, and files of
+sizes that would take minutes. `--quick` leaves the large ones out.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -20,9 +25,13 @@ import os
 import random
 import re
 import resource
+import shutil
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -103,6 +112,7 @@ def _about():
     return json.dumps(about, indent=2).encode()
 
 
+@functools.cache
 def _model():
     import keras_genai
 
@@ -348,6 +358,179 @@ def fuzz(name, seconds):
         atheris.Fuzz()
 
 
+# --- Files that are refused for what they are --------------------------------
+
+
+def _as_a_pipe(path):
+    os.mkfifo(path)
+
+
+def _as_a_socket(path):
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind(str(path))
+
+
+def _as_a_device(path):
+    path.symlink_to("/dev/zero")
+
+
+def _as_a_folder(path):
+    path.mkdir()
+
+
+NO_FILES = {
+    "a pipe": _as_a_pipe,
+    "a socket": _as_a_socket,
+    "a device": _as_a_device,
+    "a folder": _as_a_folder,
+}
+# Read by the path of the file itself; no folder is one.
+_OF_A_PATH = ("npz", "text", "tokenizer", "midi", "keras")
+NAMES = ("x.h5", "x.hdf5", "x.KERAS", "x.keras.h5", "x.keras.zip", "x", "x.")
+
+
+def other_names(folder):
+    """Yields models under names that Keras reads in another way."""
+    good = _model()
+    for name in NAMES:
+        path = folder / name
+        path.write_bytes(good)
+        yield path, _read_model
+        link = folder / f"link_{name}"
+        link.symlink_to(path)
+        yield link, _read_model
+
+
+def no_files(folder):
+    """Yields what is no regular file, for each loader of a single one."""
+    for name in _OF_A_PATH:
+        file, _, load = LOADERS[name]
+        for kind, make in NO_FILES.items():
+            path = folder / f"{name}_{kind[2:]}" / file
+            path.parent.mkdir()
+            make(path)
+            yield path, load
+
+
+def _model_with(change):
+    """A model whose config, decoded, was changed by a function of it."""
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(_model())) as source,
+        zipfile.ZipFile(buffer, "w") as copy,
+    ):
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                change(config["config"])
+                content = json.dumps(config)
+            copy.writestr(name, content)
+    return buffer.getvalue()
+
+
+def _score(size):
+    """A note over and over, in one track."""
+    track = b"\0\x90\x3c\x40" + b"\x01\x3c\0\0\x3c\x40" * (size // 6)
+    header = b"MThd" + struct.pack(">LHHH", 6, 0, 1, 480)
+    return header + b"MTrk" + struct.pack(">L", len(track)) + track
+
+
+def _bytes_of_tokenizer(merges):
+    config = json.loads(_tokenizer())
+    config["config"]["merges"] = merges
+    return json.dumps(config).encode()
+
+
+def too_large(folder, quick):
+    """Yields files that would take minutes, or gibibytes."""
+    size = 10**3 if quick else 10**7
+    layer = {"class_name": "Activation", "module": "keras.layers"}
+    layers = {"class_name": "Sequential", "config": {"layers": [layer] * 300}}
+    score = _score(0)[:14]  # without a track
+    files = {
+        "layers.keras": _model_with(lambda c: c.update(x=layers)),
+        "number.keras": _model_with(lambda c: c.update(num_layers=300)),
+        "objects.keras": _model_with(lambda c: c.update(x=[layer] * 6000)),
+        "merges.json": _bytes_of_tokenizer([[97, 97]] * size),
+        "blank.json": b" " * 5_000_000,
+        "nul.txt": bytes(10 * size),
+        "number.mid": score + b"MTrk\0\x10\0\0" + b"\xff" * 2**20,
+    }
+    if not quick:
+        files |= {
+            "config.keras": _model_with(
+                lambda c: c.update(name="a" * 6 * size)
+            ),
+            "chunks.mid": score + b"skip\0\0\0\0" * 500_000,
+            "notes.mid": _score(4_000_000),
+            "more_notes.mid": _score(30_000_000),
+        }
+    for name, content in files.items():
+        path = folder / name
+        path.write_bytes(content)
+        yield path, _LOADS[path.suffix]
+
+
+_LOADS = {
+    ".keras": _read_model,
+    ".json": _read_tokenizer,
+    ".txt": _read_text,
+    ".mid": _read_midi,
+}
+
+
+def refused(path, load):
+    """What was wrong with how a file was refused, or `None`."""
+    answers = ["It waits."]
+
+    def run():
+        try:
+            load(path)
+            answers.append("It was read.")
+        except (ValueError, OSError) as error:
+            named = path.name in str(error)
+            answers.append(None if named else f"No name in: {error}"[:200])
+        except Exception as error:
+            answers.append(f"{type(error).__name__}: {error}"[:200])
+
+    started = time.monotonic()
+    # What waits for ever must not hold the script.
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(_SLOW)
+    if answers[-1] is None and time.monotonic() - started > _SLOW:
+        return "It took too long."
+    return answers[-1]
+
+
+def by_kind(quick):
+    """Rows of the kinds that are refused, and what was found."""
+    rows, found = [], []
+    for kind, files in (
+        ("names", other_names),
+        ("no_files", no_files),
+        ("sizes", lambda folder: too_large(folder, quick)),
+    ):
+        folder = Path(tempfile.mkdtemp(prefix="fuzz_"))
+        answers = {
+            path.relative_to(folder): refused(path, load)
+            for path, load in files(folder)
+        }
+        wrong = {path: what for path, what in answers.items() if what}
+        found += [f"{kind}, {path}: {what}" for path, what in wrong.items()]
+        rows.append(
+            {
+                "name": kind,
+                "tried": len(answers),
+                "read": sum(w == "It was read." for w in wrong.values()),
+                "findings": len(wrong),
+            }
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+    return rows, found
+
+
 def main():
     parser = argument_parser(__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="a loader")
@@ -384,6 +567,11 @@ def main():
             print(f"{name}: {what}", flush=True)
         total += len(found)
         rows.append({"name": name, **counts, "findings": len(found)})
+    of_kinds, found = by_kind(options.quick)
+    for what in found:
+        print(what, flush=True)
+    rows += of_kinds
+    total += len(found)
     publish(rows, [bar("findings", total, "<=", 0)], options.json)
 
 

@@ -1,9 +1,9 @@
-"""Files that are whole or not there, whatever happens while they are written.
+"""Files that are whole or not there, and files that can be read to their end.
 
 What is to stand at a path is written in a folder beside it, `.NAME-xxxxxxxx`,
 and moved there in one step; a folder that stands there changes places with it.
 A process that is killed leaves that folder behind; `remove_leftovers` clears it
-away.
+away. What is read is a regular file, of a size that is bounded.
 """
 
 import errno
@@ -11,6 +11,7 @@ import glob
 import os
 import re
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,75 @@ from pathlib import Path
 _REPLACED = "replaced"  # beside what replaces it, until that is in place
 # Of Linux, for renameat2.
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def open_regular(path, max_bytes=None):
+    """Opens a file to read its bytes, if it is one that has an end.
+
+    To open a pipe may wait for ever, and a device may never end. A link is
+    what it points to.
+
+    Args:
+        path: Path of the file.
+        max_bytes: Integer, the largest size, or `None` for any.
+
+    Returns:
+        Binary file, to be closed.
+
+    Raises:
+        ValueError: If it is no regular file, or a larger one.
+        OSError: If it cannot be opened; it names `path`.
+
+    Example:
+        >>> open_regular(os.devnull)
+        Traceback (most recent call last):
+        ValueError: Expected a regular file. Received: '/dev/null', a device
+    """
+    kind = stat.S_IFMT(os.stat(path).st_mode)
+    if kind != stat.S_IFREG:
+        raise ValueError(
+            "Expected a regular file. "
+            f"Received: {str(path)!r}, {_KINDS.get(kind, 'something else')}"
+        )
+    file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115
+    size = os.fstat(file.fileno()).st_size
+    if max_bytes is not None and size > max_bytes:
+        file.close()
+        raise ValueError(
+            f"Expected a file of {max_bytes:,} bytes at most. "
+            f"Received: {str(path)!r} of {size:,}"
+        )
+    return file
+
+
+def read_regular(path, max_bytes):
+    """Reads the bytes of a file, as `open_regular` opens it.
+
+    Args:
+        path: Path of the file.
+        max_bytes: Integer, the largest size.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        ValueError: As `open_regular`.
+        OSError: As `open_regular`.
+    """
+    with open_regular(path, max_bytes) as file:
+        return file.read()
+
+
+def _open_without_waiting(path, flags):
+    # If a pipe has taken the file's place in the meantime. Not on Windows.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ ALLOWED = {
     "registered": set(),
     "files": set(),
     "names": set(),
-    "archives": set(),
+    "archives": {"files"},
     "startup": set(),
     "data": {"data", "archives", "files"},
     "replicas": set(),

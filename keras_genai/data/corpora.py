@@ -14,11 +14,12 @@ from types import SimpleNamespace
 
 from keras_genai.data.files import absolute_split
 from keras_genai.data.folders import list_folder, print_once
-from keras_genai.data.reading import EmptySplitError, read_each
+from keras_genai.data.reading import EmptySplitError, naming, read_each
 from keras_genai.data.sources import find_source, in_catalogue
 from keras_genai.data.texts import (
     TEXT_SUFFIXES,
     Reader,
+    check_name,
     is_path,
     is_text,
     list_of_texts,
@@ -113,7 +114,8 @@ def load_text(source, split="train", offline=False, skip_broken=False):
     name, splits = _find(source, offline, skip_broken, reader)
     if reader.report():
         print_once(f"{name}: {reader.report()}")
-    texts = tuple(_take(splits, split))
+    with naming(name):
+        texts = tuple(_take(splits, split))
     if not any(texts):
         raise EmptySplitError(
             f"The split has no text. Received: source={name!r}, split={split!r}"
@@ -153,10 +155,11 @@ def _find(source, offline, skip_broken, reader):
             "Expected a name, a path, a text or a list of texts. "
             f"Received: source of type {type(source).__name__}"
         )
+    check_name(source)
     name, path = str(source), Path(source).expanduser()
     if path.is_dir():
         return name, _from_folder(path, skip_broken, reader)
-    if path.is_file():
+    if path.exists():
         return name, _cut([reader.read(path)])
     if (
         is_path(source)

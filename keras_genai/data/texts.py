@@ -4,12 +4,15 @@ import codecs
 import collections
 import os
 import reprlib
-from pathlib import Path
 
 import numpy as np
 
+from keras_genai.files import read_regular
+
 TEXT_SUFFIXES = (".txt", ".text", ".md")
 LONGEST_NAME = 255  # characters of a file's name, and of a data set's
+LONGEST_PATH = 4096  # characters
+MAX_TEXT_BYTES = 2**30  # of a file that is read
 
 _ENCODINGS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -83,6 +86,24 @@ def list_of_texts(source, name="source"):
     return [str(text) for text in source]
 
 
+def check_name(source):
+    """Refuses what can be neither the name of a data set nor a path.
+
+    Args:
+        source: String or path.
+
+    Raises:
+        ValueError: If it is too long, or has a NUL.
+    """
+    name = os.fspath(source)
+    if len(name) > LONGEST_PATH or "\0" in name:
+        raise ValueError(
+            f"Expected a name or a path, of {LONGEST_PATH:,} characters at "
+            "most and without a NUL. "
+            f"Received: {len(name):,} characters, {reprlib.repr(name)}"
+        )
+
+
 def is_path(source):
     """Tells whether something is a path, or a string that can only be one.
 
@@ -134,9 +155,10 @@ class Reader:
             String, plain.
 
         Raises:
-            ValueError: If it is in another encoding, or no text.
+            ValueError: If it is in another encoding, no text, no regular
+                file, or larger than a gibibyte.
         """
-        data = Path(path).read_bytes()
+        data = read_regular(path, MAX_TEXT_BYTES)
         encoding = next(
             (name for mark, name in _ENCODINGS if data.startswith(mark)),
             "utf-8",

@@ -6,20 +6,21 @@ an exported model carries along (`tokenize`, `detokenize`). Its last id is the
 end of a text, which no text holds and which decodes to nothing.
 """
 
+import importlib
 import json
 import re
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_genai.archives import check_config
 from keras_genai.data.corpora import Corpus
+from keras_genai.data.folders import explain
 from keras_genai.data.texts import is_path, list_of_texts
-from keras_genai.files import complete_or_absent
+from keras_genai.files import complete_or_absent, read_regular
 
-_MAX_BYTES = 2**26  # of all tokens of byte pairs
+MAX_BYTES = 2**22  # of a file that is read: some 300,000 merges
+_MAX_TOKEN_BYTES = 2**26  # of all tokens of byte pairs
 _PART = 2**18  # characters that are turned to ids at once
 
 
@@ -158,23 +159,24 @@ def load_tokenizer(filepath):
         `Tokenizer`.
 
     Raises:
-        ValueError: If the file does not hold a tokenizer.
+        ValueError: If the file cannot be read, is larger than 4 MiB, or does
+            not hold a tokenizer.
     """
+    # It registers its tokenizer.
+    importlib.import_module("keras_genai.data.music.tokenizer")
     try:
-        config = json.loads(Path(filepath).read_text())
-        check_config(config)
-        tokenizer = keras.saving.deserialize_keras_object(config)
-    except Exception as error:  # of whatever kind Keras stumbles on
+        saved = json.loads(read_regular(filepath, MAX_BYTES))
+        # The class is looked at before anything is made.
+        name = saved["registered_name"]
+        kind = keras.saving.get_registered_object(name)
+        if not (isinstance(kind, type) and issubclass(kind, Tokenizer)):
+            raise ValueError(f"{name!r} is no tokenizer that is known here")
+        return kind.from_config(saved["config"])
+    except Exception as error:  # of whatever kind its values make
         raise ValueError(
-            f"Expected the file of a tokenizer: {error}. "
+            f"Expected the file of a tokenizer: {explain(error)}. "
             f"Received: filepath={str(filepath)!r}"
         ) from error
-    if not isinstance(tokenizer, Tokenizer):
-        raise ValueError(
-            "Expected the file of a tokenizer. "
-            f"Received: filepath={str(filepath)!r}"
-        )
-    return tokenizer
 
 
 @keras.saving.register_keras_serializable("keras_genai")
@@ -262,8 +264,8 @@ class BytePairTokenizer(Tokenizer):
         merges: Pairs of ids, in the order in which they were learned.
 
     Raises:
-        ValueError: If a merge is of ids that do not exist yet, or if the ids
-            stand for more than 64 MiB in all.
+        ValueError: If a merge is of ids that do not exist yet, or is there
+            twice, or if the ids stand for more than 64 MiB in all.
 
     Example:
         >>> tokenizer = BytePairTokenizer([(104, 101), (256, 114)])
@@ -280,6 +282,12 @@ class BytePairTokenizer(Tokenizer):
 
     def __init__(self, merges=()):
         self.merges = [tuple(map(int, pair)) for pair in merges]
+        if len(set(self.merges)) < len(self.merges):
+            raise ValueError(
+                "Expected each merge once. Received: "
+                f"{len(self.merges):,} merges, {len(set(self.merges)):,} "
+                "different ones"
+            )
         ids = {bytes([value]): value for value in range(256)}
         self._bytes, self._merged, size = [*ids], [], 256
         for left, right in self.merges:
@@ -290,9 +298,9 @@ class BytePairTokenizer(Tokenizer):
                 )
             # Forty merges can make a token of a tebibyte.
             size += len(self._bytes[left]) + len(self._bytes[right])
-            if size > _MAX_BYTES:
+            if size > _MAX_TOKEN_BYTES:
                 raise ValueError(
-                    f"Expected tokens of {_MAX_BYTES:,} bytes in all at most. "
+                    f"Expected {_MAX_TOKEN_BYTES:,} bytes of tokens at most. "
                     f"Received: {size:,} after {len(self._merged) + 1} merges"
                 )
             token = self._bytes[left] + self._bytes[right]

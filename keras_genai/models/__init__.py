@@ -33,7 +33,8 @@ def load_model(filepath, compile=True, custom_objects=None):
     through it first, and Keras's safe mode is always on.
 
     Args:
-        filepath: Path of a `.keras` file.
+        filepath: Path of a file whose name ends in `.keras`; Keras would
+            read a file of another name in another way than it was checked.
         compile: Boolean. Whether the optimizers are restored too.
         custom_objects: Dictionary: name -> class, of networks that are
             neither Keras's nor registered with it; or `None`.
@@ -42,11 +43,25 @@ def load_model(filepath, compile=True, custom_objects=None):
         The model: weights, optimizers, random states and compile settings.
 
     Raises:
-        ValueError: If there is no such file, if it is not a whole `.keras`
-            file, if it could run code, or if it holds a model of another
-            package.
+        ValueError: If there is no such file, if its name ends otherwise, if
+            it is not a whole `.keras` file, if it could run code, if its
+            config is larger than what `keras_genai.archives` allows, or if it
+            holds a model of another package.
+        OSError: If it cannot be read.
     """
+    path = Path(filepath)
+    if not path.name.endswith(".keras"):
+        raise ValueError(
+            "A model is loaded from a file whose name ends in '.keras'. "
+            f"Received: filepath={str(path)!r}"
+        )
+    if not path.exists():
+        raise ValueError(
+            f"There is no model to load. Received: filepath={str(path)!r}"
+        )
+
     import keras
+    from keras.src.saving.serialization_lib import SafeModeScope
 
     from keras_genai.archives import check_keras_archive
     from keras_genai.models.base import GenerativeModel
@@ -54,16 +69,13 @@ def load_model(filepath, compile=True, custom_objects=None):
     for family in FAMILIES:
         importlib.import_module(f"keras_genai.models.{family}")
 
-    path = Path(filepath)
-    if not path.is_file():
-        raise ValueError(
-            f"There is no model to load. Received: filepath={str(path)!r}"
-        )
-    check_keras_archive(path, known=custom_objects or ())
+    check_keras_archive(path)
     try:
-        model = keras.saving.load_model(
-            path, compile=compile, custom_objects=custom_objects
-        )
+        # Also where the process has switched it off for other files.
+        with SafeModeScope(True):
+            model = keras.saving.load_model(
+                path, compile=compile, custom_objects=custom_objects
+            )
     except Exception as error:  # of whatever kind Keras stumbles on
         # In many lines it shows the whole config, too.
         reason = str(error).rpartition("Exception encountered: ")[2]

@@ -1,6 +1,5 @@
 """What a file brings along is looked at before it is believed."""
 
-import inspect
 import io
 import json
 import re
@@ -89,7 +88,7 @@ def test_no_lambda_of_a_file_is_run(tmp_path, unsafe):
     with_lambda(path, marker)
     marker.unlink()  # of building it here
     # Keras's own guard is off, and ours is not.
-    refused(path, "__lambda__.*may run any code")
+    refused(path, "cannot be made anew: .*lambda")
     assert not marker.exists()
     keras.saving.load_model(path)
     assert marker.exists()  # so that there was something to guard against
@@ -103,7 +102,7 @@ def test_safe_mode_cannot_be_switched_off(saved):
 @pytest.mark.parametrize(
     "part, reason",
     [
-        ({"module": "os", "class_name": "system"}, "os.system"),
+        ({"module": "os", "class_name": "system"}, "'system'"),
         (
             {
                 "module": "builtins",
@@ -115,11 +114,11 @@ def test_safe_mode_cannot_be_switched_off(saved):
         ),
         (
             {"module": "their.package", "class_name": "Layer"},
-            "their.package.Layer",
+            "cannot be made anew: Could not locate class 'Layer'",
         ),
         (
             {"module": "keras.layers", "class_name": "TFSMLayer"},
-            "TFSMLayer.*may run any code",
+            "cannot be made anew: .*TFSMLayer",
         ),
         (
             {
@@ -128,20 +127,20 @@ def test_safe_mode_cannot_be_switched_off(saved):
                 "config": "get_file",
                 "registered_name": "get_file",
             },
-            "keras.utils.get_file, unknown here",
+            "keras.utils.function, which no model is made of",
         ),
         # Keras takes the name of a function for that of a class, too.
         (
             {"module": "keras.utils", "class_name": "plot_model"},
-            "keras.utils.plot_model, unknown here",
+            "keras.utils.plot_model, which no model is made of",
         ),
         (
             {"module": "keras.layers", "class_name": "TorchModuleWrapper"},
-            "TorchModuleWrapper.*may run any code",
+            "cannot be made anew: .*torch",
         ),
         (
             {"module": "keras.layers", "class_name": "FlaxLayer"},
-            "FlaxLayer.*may run any code",
+            "FlaxLayer, which is not guarded",
         ),
         (
             {
@@ -149,7 +148,7 @@ def test_safe_mode_cannot_be_switched_off(saved):
                 "class_name": "StringLookup",
                 "config": {"vocabulary": "/etc/passwd"},
             },
-            "StringLookup, which reads a file",
+            "cannot be made anew: .*vocabulary",
         ),
     ],
 )
@@ -180,19 +179,22 @@ def test_classes_that_this_process_knows_are_no_strangers(tmp_path):
         model.save(path)
         loaded = keras_genai.load_model(path, custom_objects=known)
         assert type(loaded.generator.layers[0]) is kind
-    refused(path, "Named, unknown here")
+    refused(path, "cannot be made anew: Could not locate class 'Named'")
 
 
-def test_keras_builds_nothing_else_with_its_guard_off():
-    """All that looks at Keras's safe mode is what is refused here."""
-    guarded = {
-        name
-        for name, kind in vars(keras.layers).items()
-        if isinstance(kind, type)
-        and "safe_mode" in inspect.getsource(inspect.getmodule(kind))
+def test_a_learning_rate_is_no_download(saved, tmp_path, monkeypatch):
+    """Keras makes it of whatever function of its own, and calls it."""
+    crafted = config(saved)
+    optimizer = crafted["compile_config"]["d_optimizer"]["config"]
+    optimizer["learning_rate"] = {
+        "module": "keras.datasets.cifar10",
+        "class_name": "function",
+        "config": "load_data",
+        "registered_name": "load_data",
     }
-    refused = archives._RUNS_CODE | archives._READS_FILES
-    assert guarded - {"Lambda"} <= refused  # of a lambda, its function is
+    path = tmp_path / "model.keras"
+    rewritten(saved, path, {"config.json": json.dumps(crafted)})
+    refused(path, "keras.datasets.cifar10.function, which no model is made of")
 
 
 def test_a_tokenizer_brings_no_code_along(tmp_path):
@@ -209,7 +211,7 @@ def test_a_tokenizer_brings_no_code_along(tmp_path):
     # Each token twice as long as the one before it.
     config["config"]["merges"] += [[256 + i, 256 + i] for i in range(60)]
     path.write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=r"67,108,864 bytes in all.*json"):
+    with pytest.raises(ValueError, match=r"67,108,864 bytes of tokens.*json"):
         keras_genai.load_tokenizer(path)
 
 
@@ -236,7 +238,7 @@ def test_symbolic_links_and_doubles(saved, tmp_path):
     refused(path, "nothing but config.json")
     with pytest.warns(UserWarning, match="Duplicate name"):
         rewritten(saved, path, extra=[("config.json", "{}")])
-    refused(path, "each member once")
+    refused(path, "nothing but config.json")
     rewritten(saved, path, {"metadata.json": None})
     refused(path, "nothing but config.json")
 
@@ -321,67 +323,25 @@ def in_sum(file):
         file.create_dataset(f"part{index}", (size,), "uint8")
 
 
-def virtual(file):
-    layout = h5py.VirtualLayout((100,), "float32")
-    layout[:] = h5py.VirtualSource("elsewhere.h5", "numbers", (100,))
-    file.create_virtual_dataset("virtual", layout)
-
-
-def external(file):
-    file.create_dataset(
-        "external", (9,), "uint8", external=[("/etc/passwd", 0, 9)]
-    )
-
-
-def external_link(file):
-    file["link"] = h5py.ExternalLink("elsewhere.h5", "/numbers")
-
-
-def soft_link(file):
-    file["link"] = h5py.SoftLink("/vars")
-
-
-def second_name(file):
-    file["again"] = file[a_dataset(file)]
-
-
-def endless(file):
-    group = file.create_group("group")
-    group["group"] = group
-
-
 def strings(file):
     file["strings"] = ["a" * 1000] * 3
 
 
 def large_attribute(file):
-    file.attrs["large"] = np.zeros(1000)
-
-
-def many_attributes(file):
-    group = file.create_group("group")
-    for index in range(20):
-        group.attrs[f"attribute{index}"] = "text"
+    file[a_dataset(file)].attrs["large"] = np.zeros(1000)
 
 
 @pytest.mark.parametrize(
     "change, reason",
     [
-        (compressed, "is chunked or virtual"),
-        (bomb, "is chunked or virtual"),
+        (bomb, r"would be 1,\d{3},\d{3},\d{3} bytes, of \d\d,"),
         (filled, r"would be 1,\d{3},\d{3},\d{3} bytes, of \d\d,"),
         (in_sum, "its weights would be"),
-        (virtual, "is chunked or virtual"),
-        (external, "is in another file"),
-        (external_link, "is a link"),
-        (soft_link, "is a link"),
-        (second_name, "is a second name"),
-        (endless, "is a second name"),
         (strings, "holds no numbers"),
-        (large_attribute, "attribute large, no string"),
+        (large_attribute, "has a list, large"),
     ],
 )
-def test_weights_are_as_keras_writes_them(saved, tmp_path, change, reason):
+def test_weights_are_no_larger_than_their_file(saved, tmp_path, change, reason):
     path = with_weights(saved, tmp_path / "model.keras", change)
     tracemalloc.start()
     refused(path, reason)
@@ -392,11 +352,11 @@ def test_weights_are_as_keras_writes_them(saved, tmp_path, change, reason):
     assert keras.saving.load_model(path)
 
 
-def test_attributes_in_a_heap_may_be_compressed(saved, tmp_path):
-    path = with_weights(
-        saved, tmp_path / "model.keras", many_attributes, libver="latest"
-    )
-    refused(path, "many attributes")
+def test_compressed_weights_that_are_there_are_read(saved, tmp_path):
+    path = with_weights(saved, tmp_path / "model.keras", compressed)
+    loaded, whole = map(keras_genai.load_model, (path, saved))
+    for one, other in zip(loaded.weights, whole.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "bfloat16"])
@@ -490,7 +450,7 @@ def test_no_flipped_byte_of_a_model_goes_unseen(saved, tmp_path):
     data = bytearray(whole)
     data[place] ^= 0x40
     path.write_bytes(data)
-    refused(path, "checksum of model.weights.h5")
+    refused(path, "CRC-32 for file 'model.weights.h5'")
 
 
 def test_a_file_of_a_network_alone_is_refused(tmp_path):

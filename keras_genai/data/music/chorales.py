@@ -13,7 +13,7 @@ from keras_genai.data.music.score import (
     STEPS_PER_QUARTER,
     Score,
 )
-from keras_genai.files import complete_or_absent
+from keras_genai.files import complete_or_absent, open_regular
 
 # The same piece as another file, transposed or all but: what is learned from
 # the one must not be tested on the other.
@@ -83,7 +83,7 @@ def _cached(path):
     """Events, which are none of a piece left out, or `None` if not there."""
     try:
         # Opened here: NumPy leaves what it cannot read open.
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             events = np.load(file, allow_pickle=False)["events"]
         if events.size:
             Score(events)

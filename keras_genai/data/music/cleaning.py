@@ -10,6 +10,8 @@ Reference:
 _NOTE_OFF, _NOTE_ON, _PROGRAM = 0x80, 0x90, 0xC0
 _SYSTEM, _META, _END_OF_TRACK = 0xF0, 0xFF, 0x2F
 _SYSEX = (0xF0, 0xF7)
+MAX_MESSAGES = 2**18  # notes and instruments of a file: seconds to read
+_MAX_LENGTH = 4  # bytes of a number of variable length
 # Bytes behind the status: of messages of a channel, and of the system.
 _LENGTHS = {
     **{0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2},
@@ -28,15 +30,16 @@ def notes_only(data):
 
     Raises:
         ValueError: If it is no such file, if it ends too early, or if its
-            time is not counted in quarters.
+            time is not counted in quarters, or if it has more notes and
+            instruments than `MAX_MESSAGES`.
     """
-    chunk, _, rest = _chunk(data)
+    chunk, _, rest = _chunk(memoryview(data))  # which is not copied
     if chunk[:4] != b"MThd" or len(chunk) < 14:
         raise ValueError("it does not begin as a MIDI file does")
     num_tracks, resolution = _integer(chunk[10:12]), _integer(chunk[12:14])
     if not 0 < resolution < 0x8000:
         raise ValueError("its time is not counted in parts of a quarter")
-    tracks = []
+    tracks, left = [], MAX_MESSAGES
     while len(tracks) < num_tracks:
         if not rest:
             raise ValueError(
@@ -48,11 +51,13 @@ def notes_only(data):
         if not whole:
             raise ValueError(f"it ends within track {len(tracks) + 1}")
         try:
-            tracks.append(_track(chunk[8:]))
+            track, count = _track(chunk[8:], left)
         except IndexError as error:
             raise ValueError(
                 f"track {len(tracks) + 1} ends within a message"
             ) from error
+        tracks.append(track)
+        left -= count
     header = b"MThd" + _bytes(6, 4) + _bytes(1, 2)
     header += _bytes(num_tracks, 2) + _bytes(resolution, 2)
     return header + b"".join(
@@ -66,9 +71,9 @@ def _chunk(data):
     return data[:stop], len(data) >= max(stop, 8), data[stop:]
 
 
-def _track(data):
-    """The notes and programs of a track, each after its new wait."""
-    kept, place, wait, status = bytearray(), 0, 0, None
+def _track(data, most):
+    """The notes and programs of a track after their new waits; their count."""
+    kept, place, wait, status, count = bytearray(), 0, 0, None, 0
     while place < len(data):
         ticks, place = _variable_length(data, place)
         wait += ticks
@@ -101,17 +106,23 @@ def _track(data):
                 raise ValueError(f"a note has the value {max(values)}")
             kept += _written(wait) + bytes([message, *values])
             wait = 0
-    return bytes(kept) + bytes([0, _META, _END_OF_TRACK, 0])
+            count += 1
+            if count > most:
+                raise ValueError(
+                    f"it has more than {MAX_MESSAGES:,} notes and instruments"
+                )
+    return bytes(kept) + bytes([0, _META, _END_OF_TRACK, 0]), count
 
 
 def _variable_length(data, place):
     """A number of seven bits a byte, and where the next one begins."""
     number = 0
-    while True:
+    for _ in range(_MAX_LENGTH):
         byte = data[place]
         number, place = number * 128 + byte % 128, place + 1
         if byte < 128:
             return number, place
+    raise ValueError(f"a number has more than {_MAX_LENGTH} bytes")
 
 
 def _written(number):

@@ -20,8 +20,9 @@ from keras_genai.data.music.smf import (
     QUARTERS_PER_MINUTE,
     midi_file,
 )
-from keras_genai.files import complete_or_absent
+from keras_genai.files import complete_or_absent, read_regular
 
+MAX_BYTES = 2**22  # of a file that is read
 MAX_STEPS = 2**20  # of a file that is read: two days of music
 
 
@@ -131,7 +132,7 @@ def read_midi(path, num_voices=4):
         ImportError: If pretty_midi is not installed.
         ValueError: If there is no such file, if it is broken, if it has no
             notes, or those of drums alone, or if it is longer than a million
-            sixteenths.
+            sixteenths, larger than 4 MiB, or has more than 262,144 notes.
     """
     if num_voices < 1:
         raise ValueError(
@@ -169,12 +170,13 @@ def read_midi(path, num_voices=4):
 
 def _parse(path):
     pretty_midi = import_pretty_midi()
-    if not path.is_file():
+    if not path.exists() or path.is_dir():
         raise ValueError(f"There is no such file. Received: {str(path)!r}")
+    data = read_regular(path, MAX_BYTES)
     try:
         # Key signatures, tempos, titles: what is broken in them does not
         # matter here.
-        notes = notes_only(path.read_bytes())
+        notes = notes_only(data)
         midi = pretty_midi.PrettyMIDI(io.BytesIO(notes))
     except Exception as error:  # of whatever kind its parser stumbles on
         raise ValueError(

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import hashlib
 import os
+import reprlib
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,8 +19,10 @@ from keras_genai.data.folders import list_folder
 from keras_genai.data.music.chorales import chorale_names, read_chorales
 from keras_genai.data.music.midi import read_midi
 from keras_genai.data.music.score import Score
-from keras_genai.data.reading import EmptySplitError, read_each
+from keras_genai.data.reading import EmptySplitError, naming, read_each
+from keras_genai.data.texts import check_name
 from keras_genai.data.windows import check_counts
+from keras_genai.files import open_regular
 
 CHORALES = "bach_chorales"
 EVERYTHING = "train+validation+test"
@@ -110,7 +113,8 @@ def load_scores(
         name: SimpleNamespace(num_examples=len(pieces))
         for name, pieces in splits.items()
     }
-    parts = absolute_split(split, sizes)
+    with naming(name):
+        parts = absolute_split(split, sizes)
     chosen = [
         piece
         for part, start, stop in parts
@@ -149,12 +153,14 @@ def _find(source, num_voices, skip_broken):
         return "scores", _drawn(list(dict.fromkeys(source))), list
     if source == CHORALES:
         return CHORALES, _drawn(chorale_names()), read_chorales
-    name = str(source)
+    name = reprlib.repr(source)
     if isinstance(source, (str, os.PathLike)):
+        check_name(source)
+        name = str(source)
         path = Path(source).expanduser()
         if path.is_dir():
             return name, _from_folder(path), read_files
-        if path.is_file():
+        if path.exists():
             # The error of a single file is its own.
             return (
                 name,
@@ -189,7 +195,7 @@ def _from_folder(path):
     splits, seen = {"train": [], "validation": [], "test": []}, set()
     for name in ("test", "validation", "train"):  # a copy is not trained on
         for file, _ in folder.splits.get(name, []):
-            digest = hashlib.sha256(file.read_bytes()).digest()
+            digest = _digest(file)
             if digest in seen:
                 folder.left_out["copies"] += 1
             else:
@@ -197,6 +203,11 @@ def _from_folder(path):
             seen.add(digest)
     folder.print_left_out()
     return splits if folder.has_splits else _drawn(splits["train"])
+
+
+def _digest(path):
+    with open_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _read(path, num_voices):
