@@ -382,8 +382,9 @@ class TextInOut(TokenByToken):
             tf.reshape(each, (-1, _WINDOWS, length))
             for each in (inputs, targets)
         ]
-        each = tf.map_fn(nats, batched, fn_output_signature=tf.float32)
-        return tf.cast(tf.reduce_sum(tf.cast(each, "float64")), "float32")
+        return tf.reduce_sum(
+            tf.map_fn(nats, batched, fn_output_signature=tf.float32)
+        )
 
 
 def _as_int(number):
