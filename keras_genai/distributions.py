@@ -155,7 +155,8 @@ class Categorical(Distribution):
     """One of several classes, with probabilities `softmax(logits)`.
 
     Args:
-        logits: Float tensor `(batch, ..., num_classes)`.
+        logits: Float tensor `(batch, ..., num_classes)`; `-inf` for what never
+            comes up.
 
     Example:
         >>> die = Categorical(ops.zeros((1, 6)))
@@ -173,11 +174,11 @@ class Categorical(Distribution):
 
     def log_prob_per_dimension(self, x):
         one_hot = ops.one_hot(x, self.logits.shape[-1], dtype=self.logits.dtype)
-        return ops.sum(one_hot * ops.log_softmax(self.logits), axis=-1)
+        return _weighed_sum(one_hot, ops.log_softmax(self.logits))
 
     def kl_per_dimension(self, other):
         log_ratio = ops.log_softmax(self.logits) - ops.log_softmax(other.logits)
-        return ops.sum(self.mean * log_ratio, axis=-1)
+        return _weighed_sum(self.mean, log_ratio)
 
     def sample(self, seed):
         """Draws once.
@@ -251,7 +252,8 @@ class Multinomial(Distribution):
 
     Args:
         total_count: Integer >= 0.
-        logits: Float tensor `(batch, ..., num_classes)`.
+        logits: Float tensor `(batch, ..., num_classes)`; `-inf` for what never
+            comes up.
 
     Example:
         >>> dice = Multinomial(2, ops.zeros((1, 2)))
@@ -271,8 +273,7 @@ class Multinomial(Distribution):
     def log_prob_per_dimension(self, x):
         total = ops.cast(self.total_count, self.logits.dtype)
         log_ways = _log_factorial(total) - ops.sum(_log_factorial(x), axis=-1)
-        log_probs = ops.log_softmax(self.logits)
-        return log_ways + ops.sum(x * log_probs, axis=-1)
+        return log_ways + _weighed_sum(x, ops.log_softmax(self.logits))
 
     def kl_per_dimension(self, other):
         """As of one draw, `total_count` times: the counts must agree."""
@@ -305,7 +306,8 @@ class DiscretizedLogistic(Distribution):
     Args:
         mean: Float tensor `(batch, ...)`, in the units of pixels, [0, 1].
         log_scale: Float tensor that broadcasts against `mean`: the logarithm
-            of the logistic's scale.
+            of the logistic's scale, cut to [-9, 9]. At -9 a thirtieth of a
+            level, so that nothing sharper says more of pixels.
 
     Example:
         >>> pixel = DiscretizedLogistic(ops.array([[0.5]]), -2.0)
@@ -319,7 +321,10 @@ class DiscretizedLogistic(Distribution):
 
     def __init__(self, mean, log_scale):
         self.location = _float_tensor(mean)
-        self.log_scale = ops.convert_to_tensor(log_scale, self.location.dtype)
+        # A network of constant pixels would sharpen them without end, until
+        # exponentials overflow.
+        log_scale = ops.convert_to_tensor(log_scale, self.location.dtype)
+        self.log_scale = ops.clip(log_scale, -9.0, 9.0)
 
     @property
     def mean(self):
@@ -432,6 +437,12 @@ def _float_tensor(x):
 
 def _log_factorial(x):
     return tf.math.lgamma(ops.convert_to_tensor(x) + 1.0)
+
+
+def _weighed_sum(weights, logarithms):
+    """Over the last axis; 0 times minus infinity is 0."""
+    there = ops.where(weights > 0, logarithms, 0.0)
+    return ops.sum(weights * there, axis=-1)
 
 
 def _sum_per_example(values):

@@ -1,4 +1,7 @@
-"""`keras.metrics.Metric`s: what accumulates over batches."""
+"""`keras.metrics.Metric`s: what accumulates over batches.
+
+They add up in 64 bits: of 32 a sum of 1e8 tokens loses the last ones.
+"""
 
 import math
 
@@ -16,7 +19,7 @@ class PSNR(keras.metrics.Mean):
 
     Args:
         name: String. Defaults to `"psnr"`.
-        **kwargs: `dtype`, for `keras.metrics.Mean`.
+        dtype: What is added up in. Defaults to `"float64"`.
 
     Example:
         >>> metric = PSNR()
@@ -28,8 +31,8 @@ class PSNR(keras.metrics.Mean):
 
     _direction = "up"  # what Keras asks for where a callback monitors it
 
-    def __init__(self, name="psnr", **kwargs):
-        super().__init__(name=name, **kwargs)
+    def __init__(self, name="psnr", dtype="float64"):
+        super().__init__(name=name, dtype=dtype)
 
     def update_state(self, images, reconstructions):
         """Adds a batch.
@@ -52,7 +55,7 @@ class SSIM(keras.metrics.Mean):
 
     Args:
         name: String. Defaults to `"ssim"`.
-        **kwargs: `dtype`, for `keras.metrics.Mean`.
+        dtype: What is added up in. Defaults to `"float64"`.
 
     Example:
         >>> metric = SSIM()
@@ -67,8 +70,8 @@ class SSIM(keras.metrics.Mean):
 
     _direction = "up"  # what Keras asks for where a callback monitors it
 
-    def __init__(self, name="ssim", **kwargs):
-        super().__init__(name=name, **kwargs)
+    def __init__(self, name="ssim", dtype="float64"):
+        super().__init__(name=name, dtype=dtype)
 
     def update_state(self, images, reconstructions):
         """Adds a batch.
@@ -95,7 +98,7 @@ class ActiveUnits(keras.metrics.Metric):
     Args:
         latent_dim: Integer >= 1.
         name: String. Defaults to `"active_units"`.
-        **kwargs: `dtype`, for `keras.metrics.Metric`.
+        dtype: What is added up in. Defaults to `"float64"`.
 
     Example:
         >>> metric = ActiveUnits(latent_dim=2)
@@ -111,12 +114,12 @@ class ActiveUnits(keras.metrics.Metric):
 
     _direction = "up"  # what Keras asks for where a callback monitors it
 
-    def __init__(self, latent_dim, name="active_units", **kwargs):
-        super().__init__(name=name, **kwargs)
+    def __init__(self, latent_dim, name="active_units", dtype="float64"):
+        super().__init__(name=name, dtype=dtype)
         self.latent_dim = latent_dim
 
         def zeros(name, shape):
-            return self.add_weight(shape=shape, initializer="zeros", name=name)
+            return self.add_weight(shape, "zeros", self.dtype, name)
 
         self.count = zeros("count", ())
         self.total = zeros("total", (latent_dim,))
@@ -128,12 +131,15 @@ class ActiveUnits(keras.metrics.Metric):
         Args:
             z_mean: Float tensor `(batch, latent_dim)`.
         """
+        z_mean = ops.cast(z_mean, self.dtype)
         self.count.assign_add(ops.cast(ops.shape(z_mean)[0], self.dtype))
         self.total.assign_add(ops.sum(z_mean, axis=0))
         self.total_squared.assign_add(ops.sum(ops.square(z_mean), axis=0))
 
     def result(self):
         count = ops.maximum(self.count, 1.0)
+        # Sums, which replicas can add up. The difference cancels: in 32 bits
+        # nothing would be left of it where means are far from 0.
         variance = self.total_squared / count - ops.square(self.total / count)
         return ops.sum(ops.cast(variance > self.threshold, self.dtype))
 
@@ -147,7 +153,7 @@ class Perplexity(keras.metrics.Metric):
 
     Args:
         name: String. Defaults to `"perplexity"`.
-        **kwargs: `dtype`, for `keras.metrics.Metric`.
+        dtype: What is added up in. Defaults to `"float64"`.
 
     Example:
         >>> metric = Perplexity()
@@ -156,8 +162,8 @@ class Perplexity(keras.metrics.Metric):
         4.0
     """
 
-    def __init__(self, name="perplexity", **kwargs):
-        super().__init__(name=name, **kwargs)
+    def __init__(self, name="perplexity", dtype="float64"):
+        super().__init__(name=name, dtype=dtype)
         self.loss = keras.metrics.Mean(dtype=self.dtype)
 
     def update_state(self, losses, weights):
@@ -167,7 +173,11 @@ class Perplexity(keras.metrics.Metric):
             losses: Float tensor of any shape, nats a token.
             weights: Float tensor like `losses`, 0 for what is ignored.
         """
-        self.loss.update_state(losses, sample_weight=weights)
+        # A token each, or Keras would average the rows of a batch first.
+        self.loss.update_state(
+            ops.reshape(losses, (-1,)),
+            sample_weight=ops.reshape(weights, (-1,)),
+        )
 
     def result(self):
         return ops.exp(self.loss.result())
@@ -179,11 +189,11 @@ class Perplexity(keras.metrics.Metric):
 class _CostPerUnit(keras.metrics.Metric):
     """The losses of all tokens, over the units that they stand for."""
 
-    def __init__(self, units_per_token, name, **kwargs):
-        super().__init__(name=name, **kwargs)
+    def __init__(self, units_per_token, name, dtype):
+        super().__init__(name=name, dtype=dtype)
         self.units_per_token = list(map(float, units_per_token))
         for part in ("nats", "units"):
-            weight = self.add_weight(shape=(), initializer="zeros", name=part)
+            weight = self.add_weight((), "zeros", self.dtype, part)
             setattr(self, part, weight)
 
     def update_state(self, losses, targets):
@@ -198,7 +208,7 @@ class _CostPerUnit(keras.metrics.Metric):
             ops.maximum(targets, 0),
         )
         units = ops.where(targets >= 0, units, 0.0)
-        self.nats.assign_add(ops.cast(ops.sum(losses), self.dtype))
+        self.nats.assign_add(ops.sum(ops.cast(losses, self.dtype)))
         self.units.assign_add(ops.sum(units))
 
     def result(self):
@@ -216,7 +226,7 @@ class BitsPerCharacter(_CostPerUnit):
     Args:
         characters_per_token: Floats `(vocabulary_size,)`.
         name: String. Defaults to `"bits_per_character"`.
-        **kwargs: `dtype`, for `keras.metrics.Metric`.
+        dtype: What is added up in. Defaults to `"float64"`.
 
     Example:
         >>> metric = BitsPerCharacter([1.0, 3.0])  # id 1 is three characters
@@ -226,9 +236,9 @@ class BitsPerCharacter(_CostPerUnit):
     """
 
     def __init__(
-        self, characters_per_token, name="bits_per_character", **kwargs
+        self, characters_per_token, name="bits_per_character", dtype="float64"
     ):
-        super().__init__(characters_per_token, name, **kwargs)
+        super().__init__(characters_per_token, name, dtype)
 
     def result(self):
         return super().result() / math.log(2.0)
@@ -249,7 +259,7 @@ class NatsPerStep(_CostPerUnit):
     Args:
         steps_per_token: Floats `(vocabulary_size,)`.
         name: String. Defaults to `"nats_per_step"`.
-        **kwargs: `dtype`, for `keras.metrics.Metric`.
+        dtype: What is added up in. Defaults to `"float64"`.
 
     Example:
         >>> metric = NatsPerStep([0.0, 2.0])  # id 0 is a note, id 1 its time
@@ -258,8 +268,8 @@ class NatsPerStep(_CostPerUnit):
         2.0
     """
 
-    def __init__(self, steps_per_token, name="nats_per_step", **kwargs):
-        super().__init__(steps_per_token, name, **kwargs)
+    def __init__(self, steps_per_token, name="nats_per_step", dtype="float64"):
+        super().__init__(steps_per_token, name, dtype)
 
     def get_config(self):
         return {

@@ -53,6 +53,37 @@ def test_top_k_top_p_and_min_p_leave_what_they_should():
     assert_drawn_from([0.5, 0.2, 0, 0, 0], Choice(top_k=2, top_p=0.95))
 
 
+def restricted_by_numpy(logits, top_k, top_p, min_p):
+    """A token at a time, in the order of the library transformers."""
+    left = sorted(range(len(logits)), key=lambda token: -logits[token])
+    left = left[: top_k or None]
+    weights = np.exp(np.array(logits, "float64")[left])
+    shares = weights / weights.sum()  # of those that top_k leaves
+    nucleus, held = [], 0.0
+    for token, share in zip(left, shares, strict=True):
+        if held < top_p:
+            nucleus.append((token, share))
+        held += share
+    return {token for token, share in nucleus if share >= min_p * shares[0]}
+
+
+@pytest.mark.parametrize("top_k", [0, 1, 3, 7])
+@pytest.mark.parametrize("top_p", [0.3, 0.62, 0.9, 1.0])
+def test_rules_follow_one_another_as_in_numpy(top_k, top_p):
+    logits = np.random.default_rng(0).normal(scale=1.5, size=(20, 9))
+    logits = logits.astype("float32")
+    for min_p in (0.0, 0.2):
+        left = np.isfinite(restrict(tf.constant(logits), top_k, top_p, min_p))
+        for row, found in zip(logits, left, strict=True):
+            expected = restricted_by_numpy(row, top_k, top_p, min_p)
+            assert set(np.flatnonzero(found)) == expected
+
+
+def test_top_p_is_of_what_top_k_leaves():
+    # Of .5 and .2 the first is 5/7, which is 0.6 already.
+    assert counts(Choice(top_k=2, top_p=0.6)).tolist() == [4000, 0, 0, 0, 0]
+
+
 def test_the_likeliest_is_left_whatever_the_rules():
     left = restrict(tf.constant(LOGITS), top_p=1e-6, min_p=1.0)
     np.testing.assert_array_equal(np.isfinite(left).sum(axis=1), [1, 1])
@@ -108,6 +139,7 @@ def test_compiled_it_draws_the_same():
         (Choice(top_p=1.1), "`top_p`"),
         (Choice(min_p=-0.1), "`min_p`"),
         (Choice(repetition_penalty=0.0), "`repetition_penalty`"),
+        (Choice(length_penalty=float("inf")), "`length_penalty`"),
         (Choice(temperature=float("nan")), "`temperature`"),
     ],
 )

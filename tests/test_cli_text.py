@@ -81,8 +81,9 @@ def test_a_run_is_asked_for_all_that_generate_takes(finished, capsys):
     model = load_model(finished / "model.keras")
     command = ["generate", str(finished), "--prompt", "the "]
     command += ["--max-new-tokens", "20", "--seed", "3"]
-    assert main([*command, "--num-beams", "3"]) == 0
-    expected = model.generate("the ", 20, num_beams=3)
+    beams = ["--num-beams", "3", "--length-penalty", "0.7"]
+    assert main([*command, *beams]) == 0
+    expected = model.generate("the ", 20, num_beams=3, length_penalty=0.7)
     assert capsys.readouterr().out == expected + "\n"
     more = ["--min-p", "0.2", "--repetition-penalty", "1.3", "--stop", "t"]
     assert main([*command, *more]) == 0

@@ -146,6 +146,68 @@ def test_mixture_sums_to_one_and_draws_as_often():
     assert low.mean() == pytest.approx(expit(-1.0), abs=0.015)
 
 
+IMPOSSIBLE = np.array([[0.0, -np.inf, 1.0], [-np.inf, 2.0, -1.0]], "float32")
+
+
+def test_classes_that_never_come_up_are_no_nan():
+    """SciPy's, where probabilities are 0; 0 times minus infinity is 0."""
+    shares = softmax(IMPOSSIBLE.astype("float64"), axis=-1)
+    one = Categorical(IMPOSSIBLE)
+    x = np.array([2, 0])
+    np.testing.assert_allclose(
+        one.log_prob(x), [np.log(shares[0, 2]), -np.inf], rtol=1e-6
+    )
+    narrower = np.array([[0.0, -np.inf, -np.inf], [-np.inf, 0.0, -np.inf]])
+    for other in (IMPOSSIBLE, LOGITS[0, :2, :3], narrower):
+        expected = stats.entropy(shares, softmax(other, axis=-1), axis=-1)
+        found = one.kl_divergence(Categorical(other))
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    draws = one.sample(0)
+    assert np.isfinite(IMPOSSIBLE[range(2), draws]).all()
+    # As often as that, three times.
+    counts = np.array([[1, 0, 2], [1, 2, 0]], "float32")
+    three = Multinomial(3, IMPOSSIBLE)
+    expected = [
+        stats.multinomial.logpmf(row, 3, share)
+        for row, share in zip(counts, shares, strict=True)
+    ]
+    np.testing.assert_allclose(three.log_prob(counts), expected, rtol=1e-5)
+    np.testing.assert_allclose(three.kl_divergence(three), 0, atol=1e-6)
+    assert not np.array(three.sample(0))[~np.isfinite(IMPOSSIBLE)].any()
+    np.testing.assert_array_equal(np.isnan(three.mean), False)
+
+
+@pytest.mark.parametrize("family", [Categorical, Multinomial])
+def test_gradients_of_classes_that_never_come_up_are_finite(family):
+    logits = tf.Variable(IMPOSSIBLE)
+    arguments = () if family is Categorical else (3,)
+    x = [2, 1] if family is Categorical else [[1.0, 0.0, 2.0], [0.0, 2.0, 1.0]]
+    with tf.GradientTape(persistent=True) as tape:
+        one = family(*arguments, logits)
+        log_prob = one.log_prob(ops.array(x))
+        kl = one.kl_divergence(family(*arguments, ops.zeros((2, 3))))
+    for value in (log_prob, kl):
+        slopes = tape.gradient(value, logits).numpy()
+        assert np.isfinite(slopes).all() and np.abs(slopes).max() > 0.01
+
+
+@pytest.mark.parametrize("log_scale", [-1e4, -90.0, 40.0, 110.0, 1e4])
+def test_scales_out_of_range_leave_losses_and_slopes_finite(log_scale):
+    """Networks of constant pixels sharpen them without end."""
+    location = tf.Variable([[0.0, 128 / 255, 2.0]])
+    scale = tf.Variable(log_scale)
+    x = ops.array([[0.0, 128 / 255, 1.0]])
+    with tf.GradientTape() as tape:
+        pixels = DiscretizedLogistic(location, scale)
+        log_prob = pixels.log_prob_per_dimension(x)
+    assert np.isfinite(log_prob).all()
+    if log_scale < 0:  # as sharp as 256 levels can tell
+        np.testing.assert_allclose(log_prob, 0, atol=1e-5)
+    for slope in tape.gradient(log_prob, [location, scale]):
+        assert np.isfinite(slope).all()
+    assert np.isfinite(pixels.sample(0)).all()
+
+
 PAIRS = {
     "normal": (Normal(LOGITS, SCALES), Normal(SCALES, LOGITS / 4)),
     "bernoulli": (Bernoulli(LOGITS), Bernoulli(SCALES)),

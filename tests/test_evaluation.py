@@ -8,7 +8,7 @@ from scipy.stats import entropy
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
-from keras_genai import evaluation
+from keras_genai import BytePairTokenizer, evaluation
 
 RANDOM = np.random.default_rng(0)
 
@@ -298,16 +298,21 @@ def test_classifier_score_is_the_mean_of_scipys_divergences():
             evaluation.classifier_score(broken)
 
 
-def test_bits_of_texts_are_weighed_by_their_length():
+def test_bits_of_texts_are_weighed_by_what_was_scored():
     class Scored:
+        tokenizer = BytePairTokenizer([(104, 101), (256, 114)])  # he, her
+
         def score(self, texts):
             return [float(len(text)) for text in texts]
 
-    # 2 characters at 3 bits each, 4 at 5; the lone one has nothing to score.
-    bits = evaluation.bits_per_character(Scored(), ["abc", "x", "abcde"])
-    assert bits == pytest.approx((2 * 3 + 4 * 5) / 6)
-    with pytest.raises(ValueError, match="two characters or more"):
-        evaluation.bits_per_character(Scored(), ["a", ""])
+    # "her" is one token, which is given: 2 characters at 5 bits each. Of "é"
+    # half is scored, after the other half, and then 2 at 3. "x" and "he" have
+    # nothing to score.
+    texts = ["heron", "x", "éab", "he", ""]
+    bits = evaluation.bits_per_character(Scored(), texts)
+    assert bits == pytest.approx((2 * 5 + 2.5 * 3) / 4.5)
+    with pytest.raises(ValueError, match="two tokens or more"):
+        evaluation.bits_per_character(Scored(), ["a", "", "her"])
 
 
 def test_bits_of_fair_coins_are_one_a_pixel():

@@ -247,6 +247,16 @@ def test_a_seed_is_a_text():
     assert model.generate("the", 40) != model.generate("the", 40)
 
 
+def test_the_first_texts_do_not_depend_on_those_below_them():
+    model = endless(text_gpt())
+    few = model.generate(["the", "on"], 8, seed=5)
+    many = model.generate(["the", "on", "the", "the log; " * 12], 70, seed=5)
+    assert [
+        text[: len(made)] for text, made in zip(many[:2], few, strict=True)
+    ] == few
+    assert many[0] != many[2]  # the same prompt, in another place
+
+
 def test_a_stream_is_the_text_in_pieces():
     model = endless(text_gpt())
     pieces = list(model.generate("the", 100, seed=0, stream=True))
@@ -392,6 +402,7 @@ def test_bad_prompts_are_refused():
         ({"num_beams": 0}, "`num_beams` must be"),
         ({"num_beams": 2, "stream": True}, "A beam search draws nothing"),
         ({"num_beams": 2, "temperature": 0.5}, "A beam search draws nothing"),
+        ({"length_penalty": 1.0}, "`length_penalty` ranks beams"),
     ):
         with pytest.raises(ValueError, match=message):
             model.generate("the", **arguments)

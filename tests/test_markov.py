@@ -7,8 +7,10 @@ import pytest
 import tensorflow as tf
 
 from keras_genai import (
+    BytePairTokenizer,
     CharacterTokenizer,
     MarkovChain,
+    evaluation,
     load_model,
     load_text,
     text_dataset,
@@ -210,6 +212,38 @@ def test_bad_arguments_are_refused(arguments, message):
     arguments = {"vocabulary_size": 7, **arguments}
     with pytest.raises(ValueError, match=message):
         MarkovChain(**arguments)
+
+
+def test_scores_are_over_the_characters_that_are_scored(tmp_path):
+    # Nothing was counted: each token but the first costs as much.
+    tokenizer = BytePairTokenizer([(104, 101), (256, 114)])  # he, her
+    model = MarkovChain(tokenizer=tokenizer, order=1)
+    each = np.log2(tokenizer.vocabulary_size)
+    expected = {
+        "heron": 2 * each / 2,  # after her: o, n
+        "o her": 2 * each / 4,  # after o: a space, her
+        "é": each / 0.5,  # one of its bytes after the other
+        "é🙂a": 6 * each / 2.5,
+        "a\0\0": each,
+        "\0\0": each,
+        "her": np.nan,  # nothing is scored
+        "": np.nan,
+    }
+    bits = model.score(list(expected))
+    np.testing.assert_allclose(bits, list(expected.values()), rtol=1e-6)
+    assert model.score("é") == bits[2]
+    assert model.score([]) == []
+    # So it is in an export.
+    model.export(tmp_path / "served")
+    served = tf.saved_model.load(tmp_path / "served").signatures["score"]
+    answer = served(text=tf.constant(list(expected)))
+    np.testing.assert_array_equal(answer["bits_per_character"], bits)
+    np.testing.assert_array_equal(
+        answer["scored_characters"], [2, 4, 0.5, 2.5, 2, 1, 0, 0]
+    )
+    # All texts together: 14 tokens over 12 characters.
+    together = evaluation.bits_per_character(model, list(expected))
+    assert together == pytest.approx(14 / 12 * each, rel=1e-6)
 
 
 def test_a_tokenizer_of_its_own():

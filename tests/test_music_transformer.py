@@ -132,6 +132,13 @@ def test_every_composition_is_a_score():
         assert decoded == score
 
 
+def test_the_first_scores_do_not_depend_on_how_many_there_are():
+    model = small()
+    many = model.generate(4, num_steps=12, seed=3)
+    assert model.generate(2, num_steps=12, seed=3) == many[:2]
+    assert many[0] != many[1]
+
+
 def test_a_prompt_is_gone_on_from():
     prompt = song(12)
     for score in small().generate(3, num_steps=40, prompt=prompt, seed=0):

@@ -237,6 +237,22 @@ def test_known_pixels_stay_and_the_others_are_drawn(model):
     np.testing.assert_array_equal(again, made)
 
 
+def test_the_first_images_do_not_depend_on_how_many_there_are():
+    model = small((3, 4, 1), num_classes=3)
+    many = model.generate(7, seed=5)
+    for count in (1, 3):
+        np.testing.assert_array_equal(
+            model.generate(count, seed=5), many[:count]
+        )
+    assert len(np.unique(many, axis=0)) == 7
+    known = np.zeros((3, 4), "bool")
+    known[0] = True
+    made = [
+        model.complete(many[:n], known, 5, np.zeros(n, int)) for n in (2, 6)
+    ]
+    np.testing.assert_array_equal(made[0], made[1][:2])
+
+
 def test_completions_come_as_often_as_they_are_likely():
     model = small((2, 2, 1))
     image = np.array([[1.0, 0.0], [0.0, 0.0]], "float32")[None, ..., None]

@@ -73,6 +73,25 @@ def test_draws_have_the_probabilities_of_the_chain():
         assert stats.chisquare(found, expected).pvalue > 1e-3
 
 
+def test_a_row_has_draws_of_its_own():
+    """Whatever number of rows is below it, and however long they are."""
+
+    def uniform(rows, count):
+        tokens, given = lay_out([np.array(row, "int32") for row in rows], count)
+        return start_loop(Stub(), tokens, given, count, seed=2).uniform.numpy()
+
+    first = uniform([[0], [1], [0]], 3)
+    long = uniform([[0], [1], [0], [2] * 70, *[[3]] * 9], 80)
+    np.testing.assert_array_equal(long[: len(first), :3], first)
+    # No two are alike, and all of them are even.
+    assert len(np.unique(long)) > 0.999 * long.size
+    assert stats.kstest(long.ravel(), "uniform").pvalue > 1e-3
+    assert np.abs(np.corrcoef(long.T) - np.eye(13)).max() < 0.3
+    few, _ = run(Stub(), [[0], [1]], 4, seed=2)
+    many, _ = run(Stub(), [[0], [1], [2] * 70, [0]], 60, seed=2)
+    assert [made[:4] for made in many[:2]] == few
+
+
 def test_tokens_given_further_on_are_read_as_they_are():
     tokens = np.zeros((3000, 5), "int32")
     given = np.zeros((3000, 5), "bool")
@@ -134,6 +153,41 @@ def test_with_beams_enough_it_is_the_likeliest_of_all(count):
     ):
         assert tuple(tokens) == likeliest(prompt, count)
         assert np.exp(score) == pytest.approx(probability(prompt, tokens), 1e-5)
+
+
+@pytest.mark.parametrize("penalty", [-1.0, 0.5, 1.0, 3.0])
+def test_a_length_penalty_ranks_by_the_score_over_a_power_of_length(penalty):
+    def rank(prompt, made):
+        found = probability(prompt, made)
+        cost = made.index(END) + 1 if END in made else len(made)
+        return np.log(found) / cost**penalty if found else -np.inf
+
+    prompts, every = [[0], [3, 1, 2]], SIZE**3
+    made, loop = run(
+        Stub(), prompts, 3, Choice(length_penalty=penalty), num_beams=every
+    )
+    assert any(END in tokens[:-1] for tokens in loop.tokens.numpy()[:, 1:])
+    for prompt, tokens in zip(prompts, made, strict=True):
+        best = max(
+            itertools.product(range(SIZE), repeat=3),
+            key=lambda made: rank(prompt, made),
+        )
+        assert tuple(tokens) == best
+
+
+def test_long_texts_win_by_their_mean_and_short_ones_by_their_sum():
+    # The end at once, p = .4; or five tokens of p = .6 each.
+    chain = np.full((SIZE, SIZE), 0.2)
+    chain[0] = [0.0, 0.6, 0.0, 0.0, 0.4]
+    chain[1] = [0.0, 0.6, 0.4, 0.0, 0.0]
+    chain = np.maximum(chain, 1e-9)
+    model = Stub(chain=chain.astype("float32"))
+    for penalty, best in ((0.0, [END] * 5), (1.0, [1] * 5)):
+        choice = Choice(length_penalty=penalty)
+        made, loop = run(model, [[0]], 5, choice, num_beams=4)
+        assert made == [best]
+        length = 1 if penalty == 0.0 else 5
+        assert loop.lengths.numpy()[0] == length
 
 
 def test_one_beam_would_be_misled_and_two_are_not():

@@ -24,7 +24,7 @@ ALLOWED = {
     "layers": {"replicas"},
     "losses": {"replicas"},
     "metrics": set(),
-    "sampling": set(),
+    "sampling": {"sampling"},
     "plotting": {"plotting"},
     "export": {"export", "files"},
     "evaluation": {"evaluation", "metrics", "losses", "plotting", "files"},

@@ -76,6 +76,12 @@ def test_characters_are_counted_exactly(make):
     assert counts.shape == (tokenizer.vocabulary_size,)
     assert counts[tokenizer.encode(TEXT)].sum() == len(TEXT)
     assert counts[tokenizer.end_token_id] == 0
+    # Behind the first token, and all behind an end, which is none.
+    end = [tokenizer.end_token_id]
+    token_ids = np.concatenate([end, tokenizer.encode(TEXT)]).astype("int32")
+    assert tokenizer.scored_characters(token_ids) == len(TEXT)
+    first = len(tokenizer.decode(token_ids[1:2]))
+    assert tokenizer.scored_characters(token_ids[1:]) == len(TEXT) - first
 
 
 @every_tokenizer

@@ -150,6 +150,21 @@ def test_every_likelihood_learns(arguments):
     assert images.min() >= 0 and images.max() <= 1
 
 
+def test_constant_pixels_at_a_high_rate_leave_the_loss_finite():
+    images = np.zeros((16, 4, 4, 1), "float32")
+    images[:, :2] = RANDOM.integers(0, 256, (16, 2, 4, 1)) / 255
+    model = VAE(
+        (4, 4, 1),
+        latent_dim=2,
+        networks="dense",
+        likelihood="discretized_logistic",
+        seed=0,
+    )
+    model.compile(keras.optimizers.Adam(0.1), jit_compile=False)
+    history = model.fit(images, batch_size=16, epochs=12, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
 def test_gaussian_uses_the_stddev_it_is_given():
     model = compiled(likelihood="gaussian", pixel_stddev=0.2)
     z = np.zeros((2, 3), "float32")

@@ -18,7 +18,8 @@ _TAKES = {
     "images": ("num_samples", "labels", "output", "overwrite"),
     "text": (
         *("prompt", "max_new_tokens", "temperature", "top_k", "top_p"),
-        *("min_p", "repetition_penalty", "num_beams", "stop"),
+        *("min_p", "repetition_penalty", "num_beams", "length_penalty"),
+        "stop",
     ),
     "music": (
         *("num_samples", "num_steps", "melody", "voice"),
@@ -26,7 +27,10 @@ _TAKES = {
         *("temperature", "top_k", "top_p", "min_p"),
     ),
 }
-_SERVED_WITHOUT = ("min_p", "repetition_penalty", "num_beams", "stop")
+_SERVED_WITHOUT = (
+    *("min_p", "repetition_penalty", "num_beams", "length_penalty"),
+    "stop",
+)
 
 
 def add_command(commands):
@@ -84,6 +88,9 @@ def add_command(commands):
     of_run = parser.add_argument_group("of a run's language model alone")
     of_run.add_argument("--repetition-penalty", type=number)
     of_run.add_argument("--num-beams", type=integer)
+    of_run.add_argument(
+        "--length-penalty", type=number, help="(0.0) above 0 for longer beams"
+    )
     of_run.add_argument(
         "--stop", action="append", help="a string to end before"
     )

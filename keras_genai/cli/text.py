@@ -6,7 +6,10 @@ from keras_genai.cli.values import given
 from keras_genai.export import ask
 
 _SERVED = {"max_new_tokens": 400, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
-_OF_RUN = ("min_p", "repetition_penalty", "num_beams", "stop")
+_OF_RUN = (
+    *("min_p", "repetition_penalty", "num_beams", "length_penalty"),
+    "stop",
+)
 
 
 def generate(source, options):

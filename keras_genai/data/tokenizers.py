@@ -82,6 +82,26 @@ class Tokenizer:
         pieces = tf.gather(tf.constant(self._pieces), token_ids)
         return tf.strings.reduce_join(pieces, axis=-1)
 
+    def scored_characters(self, token_ids):
+        """Counts the characters of all tokens but the first, in TensorFlow.
+
+        A language model scores these, given the first. Of a character that
+        the first token cuts, it is the share of its bytes that are left.
+
+        Args:
+            token_ids: Int32 tensor `(length,)`.
+
+        Returns:
+            Float32 scalar tensor.
+        """
+        rows = tf.ragged.stack([token_ids, token_ids[:1]])
+        text, first = tf.unstack(self.join_bytes(rows), num=2)
+        characters = tf.strings.unicode_split(text, "UTF-8")
+        lengths = tf.strings.length(characters)  # bytes
+        left = tf.cumsum(lengths) - tf.strings.length(first)
+        shares = tf.clip_by_value(left / lengths, 0.0, 1.0)
+        return tf.cast(tf.reduce_sum(shares), "float32")
+
     def encode(self, text):
         """Turns a string to ids.
 

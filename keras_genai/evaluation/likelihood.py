@@ -117,13 +117,14 @@ def bits_per_character(model, texts):
     """What characters of texts cost a language model, each scored once.
 
     `model.score` slides over each text, half of what the model looks back on
-    at a time, so that all but its first characters have a long context. Texts
-    are weighed by their length; of each the first character is given.
+    at a time, so that all but its first tokens have a long context. Texts are
+    weighed by the characters that were scored; of each the first token is
+    given.
 
     Args:
-        model: Model with `score`.
-        texts: List of strings. Those shorter than two characters have nothing
-            to score.
+        model: Model with `score` and `tokenizer`.
+        texts: List of strings. Those of fewer than two tokens have nothing to
+            score.
 
     Returns:
         Float, bits a character.
@@ -131,13 +132,18 @@ def bits_per_character(model, texts):
     Raises:
         ValueError: If no text is long enough.
     """
-    texts = [text for text in texts if len(text) > 1]
-    if not texts:
+    tokenizer = model.tokenizer
+    counts = [
+        float(tokenizer.scored_characters(tokenizer.encode(text)))
+        for text in texts
+    ]
+    scored = [text for text, count in zip(texts, counts, strict=True) if count]
+    if not scored:
         raise ValueError(
-            "Expected a text of two characters or more. Received: none"
+            "Expected a text of two tokens or more. Received: none"
         )
-    weights = [len(text) - 1 for text in texts]
-    return float(np.average(model.score(texts), weights=weights))
+    weights = [count for count in counts if count]
+    return float(np.average(model.score(scored), weights=weights))
 
 
 def _bound(per_example):

@@ -115,7 +115,7 @@ class Autoencoder(GenerativeModel):
         )
         self.built = True
 
-        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.loss_tracker = keras.metrics.Mean("loss", dtype="float64")
         self.psnr = PSNR()
 
     @property

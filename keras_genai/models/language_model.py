@@ -69,7 +69,7 @@ class LanguageModel(TextInOut):
         if max_sequence_length is not None:
             check_at_least_one(max_sequence_length=max_sequence_length)
         self.max_sequence_length = max_sequence_length
-        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.loss_tracker = keras.metrics.Mean("loss", dtype="float64")
         self.perplexity = Perplexity()
         if hasattr(tokenizer, "steps_per_token"):  # of music
             self.cost = NatsPerStep(tokenizer.steps_per_token)
@@ -185,8 +185,10 @@ class LanguageModel(TextInOut):
 
     def _report(self, logits, losses, there, data):
         token_ids, targets = self.unpack(data)
+        # A token each, or Keras would average the rows of a batch first.
         self.loss_tracker.update_state(
-            self.weighed(losses, data), sample_weight=there
+            ops.reshape(self.weighed(losses, data), (-1,)),
+            sample_weight=ops.reshape(there, (-1,)),
         )
         self.perplexity.update_state(losses, there)
         self.cost.update_state(losses, targets)

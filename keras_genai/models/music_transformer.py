@@ -192,8 +192,9 @@ class MusicTransformer(GPT):
             top_k: Integer >= 0, as in `GPT.generate`.
             top_p: Float in (0, 1], as in `GPT.generate`.
             min_p: Float in [0, 1], as in `GPT.generate`.
-            seed: Integer: the same seed gives the same scores. `None` draws
-                one from the model's own generator.
+            seed: Integer: the same seed gives the same scores. Each has draws
+                of its own: the first ones come out alike however many there
+                are. `None` draws one from the model's own generator.
 
         Returns:
             List of `Score`s.

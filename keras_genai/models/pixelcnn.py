@@ -161,8 +161,8 @@ class PixelCNN(PixelsInOut):
         self.outputs_of(images, *labels)  # makes the weights
         self.built = True
 
-        self.loss_tracker = keras.metrics.Mean(name="loss")
-        self.bits_per_dim = keras.metrics.Mean(name="bits_per_dim")
+        self.loss_tracker = keras.metrics.Mean("loss", dtype="float64")
+        self.bits_per_dim = keras.metrics.Mean("bits_per_dim", dtype="float64")
 
     @classmethod
     def make_optimizer(cls, learning_rate):
@@ -260,9 +260,7 @@ class PixelCNN(PixelsInOut):
             shifts.append(shift)
         # Locations start in the middle, scales near 1/16.
         location = location + ops.stack(shifts, axis=-2) + 0.5
-        return DiscretizedLogisticMixture(
-            logits, location, ops.maximum(log_scale - 2.75, -9.0)
-        )
+        return DiscretizedLogisticMixture(logits, location, log_scale - 2.75)
 
     def train_step(self, data):
         images, labels = self.unpack(data)

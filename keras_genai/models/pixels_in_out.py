@@ -77,8 +77,9 @@ class PixelsInOut(TokenByToken):
         Args:
             num_samples: Integer >= 0. May be left out where `labels` is an
                 array.
-            seed: Integer: the same seed gives the same images. `None` draws
-                one from the model's own generator.
+            seed: Integer: the same seed gives the same images. Each has draws
+                of its own: the first ones come out alike however many there
+                are. `None` draws one from the model's own generator.
             labels: For a conditional model alone: integer array
                 `(num_samples,)`; one integer, for all of them; or `None` to
                 draw labels evenly.

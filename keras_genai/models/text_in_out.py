@@ -1,5 +1,6 @@
 """Text in, text out: what a model of token ids does with its tokenizer."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -42,6 +43,7 @@ class TextInOut(TokenByToken):
         stop=(),
         seed=None,
         stream=False,
+        length_penalty=0.0,
     ):
         """Goes on from prompts, a token at a time.
 
@@ -56,7 +58,8 @@ class TextInOut(TokenByToken):
             top_k: Integer >= 0. Only the likeliest k tokens are drawn from;
                 0, or more than there are, for all. Defaults to `0`.
             top_p: Float in (0, 1]. Only the likeliest tokens that together
-                have this probability are drawn from. Defaults to `1.0`.
+                have this probability are drawn from; of those that `top_k`
+                leaves, whose probabilities sum to 1. Defaults to `1.0`.
             min_p: Float in [0, 1]. Only tokens at least this many times as
                 likely as the likeliest are drawn from. Defaults to `0.0`.
             repetition_penalty: Float > 0 that the logits of tokens which are
@@ -64,14 +67,21 @@ class TextInOut(TokenByToken):
             num_beams: Integer >= 1. Of more than 1, so many of the likeliest
                 continuations are kept at each token (beam search), nothing is
                 drawn, and the likeliest is what is returned; the arguments
-                from `temperature` on are left alone then. Defaults to `1`.
+                from `temperature` to `repetition_penalty` are left alone
+                then. Defaults to `1`.
             stop: Strings that end a text where one of them comes up after the
                 prompt; it is cut off. `None` for none.
-            seed: Integer: the same seed gives the same text. `None` draws one
+            seed: Integer: the same seed gives the same text. Each prompt has
+                draws of its own, by its place in the list: how many follow,
+                and how long they are, makes no difference. `None` draws one
                 from the model's own generator.
             stream: Boolean. Whether to return a generator of pieces as they
                 come, the prompt left out; for one prompt. Defaults to
                 `False`.
+            length_penalty: Float, of beams alone: they are ranked by their
+                log-probability over `length ** length_penalty`, the tokens
+                that were made, the end included. 0 favours short texts, for
+                each token costs; 1 ranks by the mean. Defaults to `0.0`.
 
         Returns:
             String, prompt and continuation, or list of them as `prompts`.
@@ -83,7 +93,8 @@ class TextInOut(TokenByToken):
         Reference:
             Holtzman et al., The curious case of neural text degeneration,
             2020 (top-p); Keskar et al., CTRL, 2019 (the penalty); Nguyen et
-            al., min-p sampling, 2024.
+            al., min-p sampling, 2024; Wu et al., Google's neural machine
+            translation system, 2016, section 7 (lengths of beams).
         """
         choice = sampling.Choice.asked(
             self.vocabulary_size,
@@ -92,6 +103,7 @@ class TextInOut(TokenByToken):
             top_p=top_p,
             min_p=min_p,
             repetition_penalty=repetition_penalty,
+            length_penalty=length_penalty,
         )
         max_new_tokens, num_beams = map(_as_int, (max_new_tokens, num_beams))
         _check_beams(num_beams, choice, stream)
@@ -135,12 +147,15 @@ class TextInOut(TokenByToken):
         full = [text + more for text, more in zip(texts, made, strict=True)]
         return full[0] if isinstance(prompts, str) else full
 
-    def _prompt_ids(self, text):
+    def _check_tokenizer(self):
         if self.tokenizer is None:
             raise ValueError(
                 "The model has no tokenizer, and reads no text. "
                 "Received: tokenizer=None"
             )
+
+    def _prompt_ids(self, text):
+        self._check_tokenizer()
         return self.tokenizer.encode(text)
 
     def _prompt(self, text):
@@ -266,8 +281,10 @@ class TextInOut(TokenByToken):
             }
 
         def score(text):
-            bits = tf.map_fn(self._score, text, fn_output_signature=tf.float32)
-            return {"bits_per_character": bits}
+            bits, characters = tf.map_fn(
+                self._score, text, fn_output_signature=(tf.float32, tf.float32)
+            )
+            return {"bits_per_character": bits, "scored_characters": characters}
 
         return {
             "generate": (
@@ -295,37 +312,45 @@ class TextInOut(TokenByToken):
         }
 
     def score(self, texts):
-        """What texts cost: each character once, after all that is seen.
+        """What texts cost: each token once, after all that is seen.
+
+        The first token is what the others are scored after, and the bits of
+        these are over the characters that they stand for, as the tokenizer's
+        `scored_characters` counts them.
 
         Args:
-            texts: String, or list of strings, of two tokens or more: the
-                first is what the others are scored after.
+            texts: String, of two tokens or more; or list of strings.
 
         Returns:
-            Float, or list of floats: bits a character.
+            Float, or list of floats: bits a character, NaN for a text of the
+            list that has fewer than two tokens.
 
         Raises:
-            ValueError: If a text is too short.
+            ValueError: If a text that is alone is too short.
         """
         rows = _as_list(texts)
-        for text in rows:
-            if len(self._prompt_ids(text)) < 2:
-                raise ValueError(
-                    "Expected texts of two tokens or more: the first is what "
-                    f"the others are scored after. Received: {text!r}"
-                )
-        bits = self._run("score", np.array(rows))["bits_per_character"]
+        if isinstance(texts, str) and len(self._prompt_ids(texts)) < 2:
+            raise ValueError(
+                "Expected a text of two tokens or more: the first is what "
+                f"the others are scored after. Received: {texts!r}"
+            )
+        self._check_tokenizer()
+        # NumPy's strings would lose NULs at their end.
+        rows = tf.constant(rows, "string")
+        bits = self._run("score", rows)["bits_per_character"]
         bits = list(map(float, bits))
         return bits[0] if isinstance(texts, str) else bits
 
     def _score(self, text):
-        """Bits a character of a string tensor."""
+        """Of a string tensor: bits a character, and how many characters."""
         token_ids = self.tokenizer.tokenize(text[None]).flat_values
-        characters = tf.gather(
-            self.tokenizer.characters_per_token, token_ids[1:]
+        characters = self.tokenizer.scored_characters(token_ids)
+        bits = tf.cond(
+            tf.size(token_ids) > 1,
+            lambda: self._nats(token_ids) / math.log(2.0) / characters,
+            lambda: np.nan,
         )
-        bits = self._nats(token_ids) / math.log(2.0)
-        return bits / tf.reduce_sum(characters)
+        return bits, characters
 
     def _nats(self, token_ids):
         """What tokens `(length,)` cost but for the first, each scored once.
@@ -386,7 +411,13 @@ def _check_beams(num_beams, choice, stream):
             "`num_beams` must be an integer, 1 or more. "
             f"Received: num_beams={num_beams!r}"
         )
-    if num_beams > 1 and (stream or choice != sampling.Choice()):
+    if num_beams == 1 and choice.length_penalty:
+        raise ValueError(
+            "`length_penalty` ranks beams: num_beams=4, for instance. "
+            f"Received: num_beams=1, length_penalty={choice.length_penalty}"
+        )
+    others = dataclasses.replace(choice, length_penalty=0.0)
+    if num_beams > 1 and (stream or others != sampling.Choice()):
         raise ValueError(
             "A beam search draws nothing, and knows its text at the end alone: "
             "it takes no other choice and no stream. "

@@ -154,11 +154,11 @@ class VAE(GenerativeModel):
             )
         self.built = True
 
-        self.loss_tracker = keras.metrics.Mean(name="loss")
+        self.loss_tracker = keras.metrics.Mean("loss", dtype="float64")
         self.reconstruction_loss_tracker = keras.metrics.Mean(
-            name="reconstruction_loss"
+            "reconstruction_loss", dtype="float64"
         )
-        self.kl_loss_tracker = keras.metrics.Mean(name="kl_loss")
+        self.kl_loss_tracker = keras.metrics.Mean("kl_loss", dtype="float64")
         self.active_units = ActiveUnits(latent_dim)
 
     def _input_shapes(self):
@@ -329,8 +329,9 @@ class VAE(GenerativeModel):
 
         Args:
             num_samples: Integer >= 0. May be left out where `z` is given.
-            seed: Integer: the same seed gives the same images. `None` draws
-                one from the model's own generator.
+            seed: Integer: the same seed gives the same images, the first ones
+                alike however many there are. `None` draws one from the
+                model's own generator.
             z: Float array `(num_samples, latent_dim)` to decode instead, or
                 `None`.
 
