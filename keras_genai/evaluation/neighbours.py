@@ -389,5 +389,7 @@ def _over_blocks(function, points, others, pairs=1_000_000):
         return function(rows, squared)
 
     block = max(1, pairs // len(others))
+    if len(points) <= block:
+        return [apply(0)]
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         return list(pool.map(apply, range(0, len(points), block)))
