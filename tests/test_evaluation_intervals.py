@@ -29,7 +29,7 @@ def test_interval_of_a_share_is_scipys_wilson(found, count):
     assert same == pytest.approx(ends, abs=1e-6)
 
 
-# Parts of two thirds, and of fewer, since they are 1,000 points at most.
+# Parts of two thirds, and of fewer, since they are 700 points at most.
 @pytest.mark.parametrize("count", [50, 5000])
 def test_means_of_parts_spread_as_those_of_sets_drawn_anew(count):
     random = np.random.default_rng(0)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 _NORMAL = 1.959964  # 97.5 % of a normal distribution lies below
-_LARGEST_PART = 1000
+_LARGEST_PART = 700
 
 
 def share_interval(share, count, variance=0.0):
@@ -65,7 +65,7 @@ def spread_of_parts(function, sets, num_parts, fewest, random):
     """How a function of sets would spread if all sets were drawn anew.
 
     It is computed of parts drawn without replacement, two thirds of each set
-    but 1,000 points of the smallest at most: a set drawn with replacement has
+    but 700 points of the smallest at most: a set drawn with replacement has
     points twice, which are each other's neighbours. Parts of a share `f` vary
     by `V(fn) (1 - f)` about the whole, if points weigh in one by one, and by
     more if they do in pairs; `V(n)` is `f V(fn)`. So the variance of the parts

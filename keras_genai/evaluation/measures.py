@@ -163,6 +163,67 @@ def num_stages(probabilities, training):
     return 3 + bool(probabilities) + bool(training)
 
 
+def manifold_measures(samples, reference, floor, k, num_parts, random):
+    """Precision, recall, density and coverage.
+
+    Args:
+        samples: Float array `(count, feature_dim)`.
+        reference: Float array `(reference_count, feature_dim)`.
+        floor: Float array `(floor_count, feature_dim)`, or `None`.
+        k: Integer >= 1, neighbours of precision and recall.
+        num_parts: Integer >= 0, parts for the intervals.
+        random: `np.random.Generator`, which draws them.
+
+    Returns:
+        List of four of `Measure`.
+    """
+    sets = real, generated = checked_features(reference, samples)
+
+    def radii_of(real):
+        if k == DENSITY_K:
+            return squared_radii(real, [k]).repeat(2, axis=0)
+        return squared_radii(real, [k, DENSITY_K])
+
+    def means(real, generated, radii=None):
+        real_radii, density_radii = radii_of(real) if radii is None else radii
+        (generated_radii,) = squared_radii(generated, [k])
+        found = membership(
+            real, generated, real_radii, generated_radii, density_radii
+        )
+        return (
+            float(found.precise.mean()),
+            float(found.recalled.mean()),
+            float(found.num_balls.mean() / DENSITY_K),
+            float(found.covered.mean()),
+        )
+
+    radii = radii_of(real)
+    values, floors = means(real, generated, radii), (None,) * 4
+    if floor is not None:
+        floors = means(real, *checked_features(floor), radii)
+    fewest = max(k, DENSITY_K) + 1
+    spread = spread_of_parts(means, sets, num_parts, fewest, random)
+    counts = {
+        "precision": len(generated),
+        "recall": len(real),
+        "density": len(generated),
+        "coverage": len(real),
+    }
+    measures = []
+    for index, (name, count) in enumerate(counts.items()):
+        value, ends = values[index], (None, None)
+        if spread is not None:
+            mean, deviation = (part[index] for part in spread)
+            if name != "density":
+                ends = share_interval(value, count, deviation**2)
+            elif value > 0 and mean > 0:
+                ends = positive_interval(value, deviation / mean)
+            else:  # nothing was found in any ball
+                ends = share_interval(0.0, count)
+        measures.append(Measure(name, value, *ends, floors[index], "higher"))
+    return measures
+
+
 @dataclasses.dataclass
 class _Job:
     samples: object
@@ -233,65 +294,13 @@ class _Job:
         return [Measure("kernel_distance", value, low, high, floor, "lower")]
 
     def manifolds(self):
-        real, generated = (
-            np.asarray(features.values, "float64")
-            for features in (self.reference, self.samples)
-        )
-        radii = self._real_radii(real)
-        values = self._manifold_means(real, generated, radii)
-        floors = self.of_floor(
-            lambda features: self._manifold_means(
-                real, np.asarray(features.values, "float64"), radii
-            )
-        )
-        spread = spread_of_parts(
-            self._manifold_means,
-            (real, generated),
+        return manifold_measures(
+            self.samples.values,
+            self.reference.values,
+            self.of_floor(lambda features: features.values),
+            self.k,
             self.num_bootstraps,
-            max(self.k, DENSITY_K) + 1,
             self.random,
-        )
-        counts = {
-            "precision": len(generated),
-            "recall": len(real),
-            "density": len(generated),
-            "coverage": len(real),
-        }
-        measures = []
-        for index, (name, count) in enumerate(counts.items()):
-            value, ends = values[index], (None, None)
-            if spread is not None:
-                mean, deviation = (part[index] for part in spread)
-                if name != "density":
-                    ends = share_interval(value, count, deviation**2)
-                elif value > 0 and mean > 0:
-                    ends = positive_interval(value, deviation / mean)
-                else:  # nothing was found in any ball
-                    ends = share_interval(0.0, count)
-            floor = None if floors is None else floors[index]
-            measures.append(Measure(name, value, *ends, floor, "higher"))
-        return measures
-
-    def _real_radii(self, real):
-        if self.k == DENSITY_K:
-            (radii,) = squared_radii(real, [self.k])
-            return radii, radii
-        return squared_radii(real, [self.k, DENSITY_K])
-
-    def _manifold_means(self, real, generated, radii=None):
-        """Precision, recall, density and coverage."""
-        if radii is None:
-            radii = self._real_radii(real)
-        real_radii, density_radii = radii
-        (generated_radii,) = squared_radii(generated, [self.k])
-        found = membership(
-            real, generated, real_radii, generated_radii, density_radii
-        )
-        return (
-            float(found.precise.mean()),
-            float(found.recalled.mean()),
-            float(found.num_balls.mean() / DENSITY_K),
-            float(found.covered.mean()),
         )
 
     def classes(self):

@@ -380,10 +380,10 @@ def _over_blocks(function, points, others, pairs=1_000_000):
         squared = (-2 * chunk) @ shifted.T
         squared += sums
         sums *= _CLOSE
-        near, far = np.nonzero(squared < sums)
+        close = np.flatnonzero(squared < sums)
         step = max(1, pairs // points.shape[1])
-        for begin in range(0, len(near), step):
-            places = near[begin : begin + step], far[begin : begin + step]
+        for begin in range(0, len(close), step):
+            places = np.divmod(close[begin : begin + step], len(others))
             gaps = points[rows][places[0]] - others[places[1]]
             squared[places] = np.einsum("nd,nd->n", gaps, gaps)
         return function(rows, squared)
