@@ -78,19 +78,18 @@ def measure_features(
     """Measures samples against a reference in the features of both.
 
     Intervals are of 95 %. Those of precision, recall, density and coverage
-    are for the mean over all sets that might be drawn, of samples and of
-    reference, of the counts at hand: the measures depend on both counts, and
-    hold for no others. They are as wide as parts of both sets, drawn without
-    replacement, say; a set with duplicates has other neighbourhoods. Where a
-    few far outliers decide, as they may precision and recall of sets that lie
-    apart, no part says so, and they are too narrow. The share memorised and
-    the agreement with labels have Wilson's intervals, for this training set.
-    The classifier score is a mean over points, which are drawn anew with the
-    classifier's marginal held fixed. For the Fréchet distances
-    both sets are drawn anew; such sets are more biased than their originals,
-    so that the spread of the replicates about their own mean is laid around
-    the estimate, and so for the entropy of the classes. The kernel distance
-    has the standard error of its blocks, three or more.
+    are for the mean over all samples and all references that might be drawn,
+    of the counts at hand: at other counts these measures differ. Their width
+    comes from parts of both sets, drawn without replacement, since a set with
+    duplicates has other neighbourhoods. It is too small where a few outliers
+    decide, as in sets that lie far apart. The share memorised and the
+    agreement with labels have Wilson's intervals. The classifier score is a
+    mean over points: these are drawn anew, the classifier's marginal held
+    fixed. For the Fréchet distances both sets are drawn anew; such sets are
+    more biased than their originals, so that the spread of the replicates
+    about their own mean is laid around the estimate, and so for the entropy of
+    the classes. The kernel distance has the standard error of its blocks,
+    three or more.
 
     Args:
         samples: `Features` of samples.
