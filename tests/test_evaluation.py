@@ -3,12 +3,13 @@ import numpy as np
 import pytest
 from prdc import compute_prdc
 from scipy import linalg
-from scipy.spatial.distance import cdist
+from scipy.spatial.distance import cdist, pdist
 from scipy.stats import entropy
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
 from keras_genai import BytePairTokenizer, evaluation
+from keras_genai.evaluation.neighbours import mean_distance
 
 RANDOM = np.random.default_rng(0)
 
@@ -195,6 +196,84 @@ def test_neighbourhoods_are_those_of_prdc(k, width):
     }.items():
         assert value > 0
         np.testing.assert_allclose(value, expected[name], rtol=1e-6)
+
+
+# Integers, whose distances are known exactly, and of which many are equal.
+TIED = {
+    "lattice": lambda random: random.integers(0, 9, (90, 2)),
+    "binary vectors": lambda random: random.integers(0, 2, (90, 30)),
+    "duplicates": lambda random: random.integers(0, 3, (90, 2)),
+    "pixels": lambda random: random.integers(0, 256, (90, 49)),
+    "pixels of two shades": lambda random: random.choice([3, 250], (90, 49)),
+    "an outlier": lambda random: np.concatenate(
+        [random.integers(0, 9, (89, 2)), [[10**4, -(10**4)]]]
+    ),
+}
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("name", TIED)
+def test_ties_are_decided_as_by_exact_integers(name, k):
+    draw, random = TIED[name], np.random.default_rng(k)
+    real, generated = draw(random), draw(random)
+
+    def squared(a, b):
+        return ((a[:, None] - b) ** 2).sum(axis=-1)
+
+    def inside(points, centres):
+        radii = np.sort(squared(centres, centres), axis=1)[:, k]
+        return squared(points, centres) <= radii
+
+    in_real = inside(generated, real)
+    expected = [
+        in_real.any(axis=1).mean(),
+        inside(real, generated).any(axis=1).mean(),
+        in_real.sum(axis=1).mean() / k,
+        in_real.any(axis=0).mean(),
+    ]
+    nearest = squared(generated, real).argmin(axis=1)
+    first, second = np.sort(squared(generated, real), axis=1)[:, :2].T
+    width = real.shape[1]
+    turn, _ = np.linalg.qr(random.normal(size=(width, width)))
+    # What has the same ties, though not to the last digit.
+    for moved in (
+        lambda points: points,
+        lambda points: 0.1 * points,
+        lambda points: 1e-9 * points + 1e-3,
+        lambda points: points @ turn,
+    ):
+        sets = moved(real), moved(generated)
+        assert expected == [
+            *evaluation.precision_and_recall(*sets, k),
+            *evaluation.density_and_coverage(*sets, k),
+        ]
+        found = evaluation.nearest_neighbours(*sets[::-1])
+        np.testing.assert_array_equal(found.indices, nearest)
+        assert evaluation.memorised_share(*sets[::-1]) == np.mean(
+            (9 * first < second) | (first == 0)
+        )
+
+
+def test_one_outlier_makes_nothing_a_copy():
+    training, samples = np.random.default_rng(0).normal(size=(2, 200, 8))
+    assert evaluation.memorised_share(samples, training) == 0
+    for far in (1e5, 1e7, 1e12):
+        training[0] = far
+        found = evaluation.nearest_neighbours(samples[1:], training)
+        near = np.sort(cdist(samples[1:], training), axis=1)
+        np.testing.assert_allclose(found.first, near[:, 0], rtol=1e-9)
+        np.testing.assert_allclose(found.second, near[:, 1], rtol=1e-9)
+        assert evaluation.memorised_share(samples, training) == 0
+        samples[0] = 1.1 * far  # which is near nothing but the outlier
+        assert evaluation.memorised_share(samples, training) == 1 / 200
+
+
+def test_mean_distance_is_scipys_and_zero_of_equal_points():
+    points = 1e4 + correlated(30, 5, seed=1)
+    expected = pdist(points).mean()
+    assert mean_distance(points) == pytest.approx(expected, rel=1e-9)
+    equal = np.full((9, 784), 0.7, "float32")
+    assert mean_distance(equal) == 0.0
 
 
 def test_blocks_change_nothing(monkeypatch):

@@ -1,4 +1,7 @@
+import hashlib
 import json
+import os
+import pwd
 
 import keras
 import numpy as np
@@ -7,6 +10,7 @@ from keras import layers
 
 import keras_genai
 from keras_genai.evaluation import FeatureExtractor, PretrainedFeatures
+from keras_genai.evaluation.features import _check_record
 
 pytestmark = pytest.mark.slow
 
@@ -94,8 +98,101 @@ def test_a_broken_file_is_trained_anew(examples, cache):
     for_data(examples)
     (path,) = cache.glob("*.keras")
     path.write_bytes(b"PK broken")
-    for_data(examples)
+    with pytest.warns(UserWarning, match="trained anew: .*sha256"):
+        for_data(examples)
     keras.saving.load_model(path, compile=False)  # whole again
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Which extractors were trained, though none is: that takes seconds."""
+    fits = []
+    monkeypatch.setattr(
+        FeatureExtractor,
+        "fit",
+        lambda self, *args, **kwargs: fits.append(self.seed),
+    )
+    return fits
+
+
+def planted(path, network, **record):
+    """Puts another network in the place of the one that was kept."""
+    network.save(path)
+    about = path.with_suffix(".json")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    said = json.loads(about.read_text()) | {"sha256": digest} | record
+    about.write_text(json.dumps(said))
+
+
+def other_network(layer=None, feature_dim=64):
+    network = FeatureExtractor((8, 8, 1), 2, feature_dim, seed=5)._network
+    if layer is None:
+        return network
+    images = layers.Input((8, 8, 1))
+    return keras.Model(images, network(layer(images)))
+
+
+@pytest.mark.parametrize(
+    ("network", "record", "message"),
+    [
+        (other_network, {"digest": "0" * 16}, "has for digest '0{16}' and not"),
+        (
+            lambda: other_network(layers.Lambda(lambda x: x)),
+            {},
+            "may run any code",
+        ),
+        (lambda: other_network(feature_dim=5), {}, "shape"),
+    ],
+)
+def test_a_network_from_elsewhere_is_not_taken(
+    examples, cache, fits, network, record, message
+):
+    first = for_data(examples).features(examples.images[:4])
+    (path,) = cache.glob("*.keras")
+    planted(path, network(), **record)
+    with pytest.warns(UserWarning, match=f"trained anew: .*{message}") as seen:
+        again = for_data(examples).features(examples.images[:4])
+    assert str(path) in str(seen[0].message)
+    np.testing.assert_array_equal(again, first)  # of seed 0, and not of 5
+    assert fits == [0, 0]
+
+
+@pytest.mark.parametrize("record", [None, "[]", "{", "fifo", " " * 10_001])
+def test_a_network_without_a_record_is_not_taken(tmp_path, record):
+    path, about = tmp_path / "a.keras", tmp_path / "a.json"
+    path.write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    about.write_text(json.dumps({"seed": 0, "sha256": digest}))
+    _check_record(path, {"seed": 0})
+    path.write_bytes(b"other weights")
+    with pytest.raises(ValueError, match=f"a.json, has for sha256 '{digest}'"):
+        _check_record(path, {"seed": 0})
+    about.unlink()
+    if record == "fifo":
+        os.mkfifo(about)  # which to open would wait for ever
+    elif record is not None:
+        about.write_text(record)
+    with pytest.raises(ValueError, match=r"a\.json|Expecting property name"):
+        _check_record(path, {"seed": 0})
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_without_a_home_nothing_is_kept(
+    examples, fits, tmp_path, monkeypatch, value
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOME")
+    monkeypatch.delenv("KERAS_GENAI_CACHE")
+    if value is not None:
+        monkeypatch.setenv("KERAS_GENAI_CACHE", value)
+
+    def unknown(number):
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for_data(examples)
+    assert fits == [0]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_room_it_goes_on(examples, tmp_path, monkeypatch):

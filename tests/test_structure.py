@@ -27,7 +27,10 @@ ALLOWED = {
     "sampling": {"sampling"},
     "plotting": {"plotting"},
     "export": {"export", "files"},
-    "evaluation": {"evaluation", "metrics", "losses", "plotting", "files"},
+    "evaluation": {
+        *("evaluation", "metrics", "losses", "plotting", "files"),
+        "archives",
+    },
     "models": {
         *("models", "layers", "losses", "metrics", "sampling"),
         *("distributions", "replicas"),

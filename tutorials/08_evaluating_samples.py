@@ -341,9 +341,9 @@ kg.plotting.plot_rows(rows)
 #
 # `evaluate_samples` does everything above in one call, with equal counts for
 # samples, held-out images and floor, and with intervals of 95 %. The intervals
-# come from drawing the same images again, with replacement: they say what
-# other samples of *this* model would give. Another training run may differ by
-# more.
+# come from drawing of the same images again: they say what other samples of
+# *this* model, and other held-out images, would give. Another training run may
+# differ by more.
 
 # %%
 results = {

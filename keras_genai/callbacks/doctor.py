@@ -6,6 +6,8 @@ import typing
 import keras
 import numpy as np
 
+from keras_genai.evaluation.neighbours import mean_distance
+
 
 class RaiseOnNaN(keras.callbacks.Callback):
     """Ends training with an error when a number is no longer finite.
@@ -326,14 +328,10 @@ class TrainingDoctor(keras.callbacks.Callback):
             points = pixels.reshape(len(pixels), -1) / scale
         else:
             points = self.extractor.features(images)
-        norms = (points**2).sum(axis=1)
-        squared = norms[:, None] + norms - 2 * points @ points.T
-        count = len(points)
-        distances = np.sqrt(np.maximum(squared, 0.0)).sum()
-        spread = distances / (count * (count - 1))
+        spread = mean_distance(points)
         if getattr(self.extractor, "num_classes", None) is None:
             return spread, 1.0
-        shares = np.bincount(self.extractor.classify(images)) / count
+        shares = np.bincount(self.extractor.classify(images)) / len(points)
         shares = shares[shares > 0]
         return spread, math.exp(-(shares * np.log(shares)).sum())
 

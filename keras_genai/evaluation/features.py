@@ -1,8 +1,10 @@
 """Features of images: the space in which sets of them are compared."""
 
+import hashlib
 import json
 import os
 import typing
+import warnings
 from pathlib import Path
 
 import keras
@@ -10,11 +12,13 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from keras_genai.archives import check_keras_archive
 from keras_genai.evaluation.checks import checked_images, checked_labels
 from keras_genai.files import complete_or_absent
 
 # To be raised with every change of the network or of its training.
 _VERSION = 1
+_LONGEST_RECORD = 10_000  # bytes
 
 
 class Features(typing.NamedTuple):
@@ -81,8 +85,10 @@ class FeatureExtractor:
 
         It is kept in the folder that the environment variable
         `KERAS_GENAI_CACHE` names (`~/.cache/keras_genai`), by the digest of
-        the data. A file that is broken is trained anew; a folder that cannot
-        be written to is left alone.
+        the data, and only its weights are read. A file that is broken, or
+        that the record beside it does not know as an extractor of these data,
+        is trained anew, with a warning. A folder that cannot be written to is
+        left alone; without a home folder nothing is kept.
 
         Args:
             examples: `Images` with labels, as from `load_images`.
@@ -112,37 +118,45 @@ class FeatureExtractor:
         extractor.name = (
             f"classifier of {examples.source}, seed {seed}, {epochs} epochs"
         )
-        path = _cache_folder() / (
+        folder = _cache_folder() if cache else None
+        record = {
+            "source": examples.source,
+            "digest": examples.digest,
+            "images": len(examples.images),
+            "seed": seed,
+            "epochs": epochs,
+            "version": _VERSION,
+        }
+        path = folder and folder / (
             f"{examples.digest}-seed{seed}-epochs{epochs}-v{_VERSION}.keras"
         )
-        if cache and extractor._load(path):
+        if path and extractor._load(path, record):
             return extractor
         extractor.fit(
             examples.images, examples.labels, epochs=epochs, verbose=verbose
         )
-        if cache:
-            extractor._save(
-                path,
-                {
-                    "source": examples.source,
-                    "digest": examples.digest,
-                    "images": len(examples.images),
-                    "seed": seed,
-                    "epochs": epochs,
-                    "version": _VERSION,
-                },
-            )
+        if path:
+            extractor._save(path, record)
         return extractor
 
-    def _load(self, path):
-        if not path.is_file():
-            return False
+    def _load(self, path, record):
+        """Takes the weights of a kept file; whether it is one of these data."""
         try:
-            network = keras.saving.load_model(path, compile=False)
-            same = network.output_shape == self._network.output_shape
-            if not same or network.input_shape != self._network.input_shape:
+            if not path.is_file():
                 return False
-        except Exception:  # whatever a broken file makes Keras raise
+            _check_record(path, record)
+            check_keras_archive(path)
+            kept = keras.saving.load_model(path, compile=False)
+            # What the file says of layers is not believed.
+            network = keras.models.clone_model(self._network)
+            network.set_weights(kept.get_weights())
+        except Exception as error:  # whatever a broken file makes Keras raise
+            reason = str(error).partition("\n")[0][:200]
+            warnings.warn(
+                "The extractor that was kept is refused, and trained anew: "
+                f"{reason}. Received: {str(path)!r}",
+                stacklevel=3,
+            )
             return False
         self._set_network(network)
         return True
@@ -154,6 +168,7 @@ class FeatureExtractor:
                 complete_or_absent(path) as partial,
             ):
                 self._network.save(partial)
+                record = {**record, "sha256": _sha256(partial)}
                 about.write_text(json.dumps(record, indent=2) + "\n")
         except OSError:
             return
@@ -343,5 +358,29 @@ def _batches(images, labels, batch_size, seed):
 
 
 def _cache_folder():
-    folder = os.environ.get("KERAS_GENAI_CACHE", "~/.cache/keras_genai")
-    return Path(folder).expanduser() / "extractors"
+    """Where extractors are kept, or `None` if there is no home folder."""
+    folder = os.environ.get("KERAS_GENAI_CACHE") or "~/.cache/keras_genai"
+    try:
+        return Path(folder).expanduser() / "extractors"
+    except RuntimeError:  # `HOME` is unset, and the user unknown
+        return None
+
+
+def _check_record(path, record):
+    """Refuses a file that the record beside it does not know."""
+    about = path.with_suffix(".json")
+    if not about.is_file() or about.stat().st_size > _LONGEST_RECORD:
+        raise ValueError(f"there is no record of it, {about.name}")
+    said = json.loads(about.read_text())
+    for name, value in {**record, "sha256": _sha256(path)}.items():
+        found = said.get(name) if isinstance(said, dict) else None
+        if found != value:
+            raise ValueError(
+                f"its record, {about.name}, has for {name} {found!r} "
+                f"and not {value!r}"
+            )
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

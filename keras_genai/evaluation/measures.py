@@ -23,6 +23,12 @@ from keras_genai.evaluation.distances import (
     frechet_distance_extrapolated,
     kernel_distance,
 )
+from keras_genai.evaluation.intervals import (
+    positive_interval,
+    share_interval,
+    spread_of_parts,
+    student_quantile,
+)
 from keras_genai.evaluation.neighbours import (
     Neighbours,
     is_memorised,
@@ -71,14 +77,19 @@ def measure_features(
 ):
     """Measures samples against a reference in the features of both.
 
-    Intervals are of 95 %. Precision, recall, density, coverage, the share
-    memorised and the classifier score are means over points: these are drawn
-    anew, their neighbourhoods and the classifier's marginal held fixed, since
-    a set with duplicates has other neighbourhoods. For the Fréchet distances
-    both sets are drawn anew; such sets are more biased than their originals,
-    so that the spread of the replicates about their own mean is laid around
-    the estimate, and so for the entropy of the classes. The kernel distance
-    has the standard error of its blocks, ten or more.
+    Intervals are of 95 %. Those of precision, recall, density and coverage
+    are for the mean over all samples and all references that might be drawn,
+    of the counts at hand: at other counts these measures differ. Their width
+    comes from parts of both sets, drawn without replacement, since a set with
+    duplicates has other neighbourhoods. It is too small where a few outliers
+    decide, as in sets that lie far apart. The share memorised and the
+    agreement with labels have Wilson's intervals. The classifier score is a
+    mean over points: these are drawn anew, the classifier's marginal held
+    fixed. For the Fréchet distances both sets are drawn anew; such sets are
+    more biased than their originals, so that the spread of the replicates
+    about their own mean is laid around the estimate, and so for the entropy of
+    the classes. The kernel distance has the standard error of its blocks,
+    three or more.
 
     Args:
         samples: `Features` of samples.
@@ -92,8 +103,8 @@ def measure_features(
         labels: Integer array `(reference_count,)`, labels of the reference,
             whose accuracy is the floor of what was asked for, or `None`.
         k: Integer >= 1, neighbours of precision and recall. Defaults to `3`.
-        num_bootstraps: Integer >= 0, replicates; `0` for no intervals but the
-            kernel distance's. Defaults to `100`.
+        num_bootstraps: Integer >= 0, replicates and parts; `0` for no
+            intervals but the kernel distance's. Defaults to `100`.
         seed: Integer.
         distance_name: String, what the Fréchet distance is called.
         progress: Function without arguments, called after each stage, or
@@ -149,6 +160,67 @@ def num_stages(probabilities, training):
         Integer.
     """
     return 3 + bool(probabilities) + bool(training)
+
+
+def manifold_measures(samples, reference, floor, k, num_parts, random):
+    """Precision, recall, density and coverage.
+
+    Args:
+        samples: Float array `(count, feature_dim)`.
+        reference: Float array `(reference_count, feature_dim)`.
+        floor: Float array `(floor_count, feature_dim)`, or `None`.
+        k: Integer >= 1, neighbours of precision and recall.
+        num_parts: Integer >= 0, parts for the intervals.
+        random: `np.random.Generator`, which draws them.
+
+    Returns:
+        List of four of `Measure`.
+    """
+    sets = real, generated = checked_features(reference, samples)
+
+    def radii_of(real):
+        if k == DENSITY_K:
+            return squared_radii(real, [k]).repeat(2, axis=0)
+        return squared_radii(real, [k, DENSITY_K])
+
+    def means(real, generated, radii=None):
+        real_radii, density_radii = radii_of(real) if radii is None else radii
+        (generated_radii,) = squared_radii(generated, [k])
+        found = membership(
+            real, generated, real_radii, generated_radii, density_radii
+        )
+        return (
+            float(found.precise.mean()),
+            float(found.recalled.mean()),
+            float(found.num_balls.mean() / DENSITY_K),
+            float(found.covered.mean()),
+        )
+
+    radii = radii_of(real)
+    values, floors = means(real, generated, radii), (None,) * 4
+    if floor is not None:
+        floors = means(real, *checked_features(floor), radii)
+    fewest = max(k, DENSITY_K) + 1
+    spread = spread_of_parts(means, sets, num_parts, fewest, random)
+    counts = {
+        "precision": len(generated),
+        "recall": len(real),
+        "density": len(generated),
+        "coverage": len(real),
+    }
+    measures = []
+    for index, (name, count) in enumerate(counts.items()):
+        value, ends = values[index], (None, None)
+        if spread is not None:
+            mean, deviation = (part[index] for part in spread)
+            if name != "density":
+                ends = share_interval(value, count, deviation**2)
+            elif value > 0 and mean > 0:
+                ends = positive_interval(value, deviation / mean)
+            else:  # nothing was found in any ball
+                ends = share_interval(0.0, count)
+        measures.append(Measure(name, value, *ends, floors[index], "higher"))
+    return measures
 
 
 @dataclasses.dataclass
@@ -216,32 +288,19 @@ class _Job:
 
         value, error, num_blocks = distance(self.samples)
         floor = self.of_floor(lambda features: distance(features).value)
-        reach = _student_quantile(num_blocks - 1) * error
+        reach = student_quantile(num_blocks - 1) * error
         low, high = value - reach, value + reach
         return [Measure("kernel_distance", value, low, high, floor, "lower")]
 
     def manifolds(self):
-        real = np.asarray(self.reference.values, "float64")
-        real_radii, density_radii = _radii_of_two(real, self.k, DENSITY_K)
-
-        def points(features):
-            generated = np.asarray(features.values, "float64")
-            (radii,) = squared_radii(generated, [self.k])
-            found = membership(
-                real, generated, real_radii, radii, density_radii
-            )
-            return {
-                "precision": found.precise,
-                "recall": found.recalled,
-                "density": found.num_balls / DENSITY_K,
-                "coverage": found.covered,
-            }
-
-        floors = self.of_floor(points)
-        return [
-            self.mean(name, values, floors and floors[name].mean(), "higher")
-            for name, values in points(self.samples).items()
-        ]
+        return manifold_measures(
+            self.samples.values,
+            self.reference.values,
+            self.of_floor(lambda features: features.values),
+            self.k,
+            self.num_bootstraps,
+            self.random,
+        )
 
     def classes(self):
         def score(features):
@@ -253,10 +312,12 @@ class _Job:
                 probabilities.argmax(axis=1), probabilities.shape[1]
             )
 
-        mean = self.mean("", divergences(self.samples.probabilities))
-        low, high = (
-            None if end is None else float(np.exp(end))
-            for end in (mean.low, mean.high)
+        gains = divergences(self.samples.probabilities)
+        low, high = _quantiles(
+            [
+                np.exp(gains[chosen].mean())
+                for (chosen,) in self._all_then_redrawn(gains)
+            ][1:]
         )
         found = shares(self.samples)
         count = len(self.samples.values)
@@ -293,7 +354,7 @@ class _Job:
         if self.labels is not None:
             floor = (classes(self.reference) == self.labels).mean()
         right = classes(self.samples) == self.asked
-        return [self.mean("label_agreement", right, floor, "higher")]
+        return [self.share("label_agreement", right, floor, "higher")]
 
     def memorisation(self):
         # Held-out images are the floor here: training images are copies all.
@@ -307,7 +368,7 @@ class _Job:
             for a, b in self._all_then_redrawn(near.first, unseen.first)
         )
         return [
-            self.mean(
+            self.share(
                 "memorised_share",
                 is_memorised(near),
                 is_memorised(unseen).mean(),
@@ -326,27 +387,13 @@ class _Job:
                 for points in sets
             )
 
-    def mean(self, name, values, floor=None, better=""):
-        """The mean over points, bootstrapped."""
-        values = np.asarray(values, "float64")
-        replicates = [
-            values[chosen].mean()
-            for (chosen,) in self._all_then_redrawn(values)
-        ][1:]
-        return Measure(
-            name,
-            float(values.mean()),
-            *_quantiles(replicates),
-            None if floor is None else float(floor),
-            better,
-        )
-
-
-def _radii_of_two(points, k, other_k):
-    if k == other_k:
-        (radii,) = squared_radii(points, [k])
-        return radii, radii
-    return squared_radii(points, [k, other_k])
+    def share(self, name, found, floor, better):
+        """The share of points of which something is true."""
+        value, ends = float(found.mean()), (None, None)
+        if self.num_bootstraps:
+            ends = share_interval(value, len(found))
+        floor = None if floor is None else float(floor)
+        return Measure(name, value, *ends, floor, better)
 
 
 def _quantiles(replicates, centre=None):
@@ -357,13 +404,6 @@ def _quantiles(replicates, centre=None):
     return tuple(
         float(end + shift) for end in np.quantile(replicates, (0.025, 0.975))
     )
-
-
-def _student_quantile(freedom, normal=1.959964):
-    """Student's 97.5 % quantile, by its expansion around the normal one."""
-    first = (normal**3 + normal) / 4
-    second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
-    return normal + first / freedom + second / freedom**2
 
 
 def _ratio(above, below):

@@ -1,4 +1,11 @@
-"""Nearest neighbours of features: who lies among whom."""
+"""Nearest neighbours of features: who lies among whom.
+
+Squared distances that differ by less than a billionth of themselves are equal:
+rounding decides no tie. A point at the distance of the radius lies in the ball,
+and of training points that are equally near the first is the nearest. So all
+that is counted is exact on lattices, duplicates and binary vectors, and on any
+integers whose squared distances are below 1e9.
+"""
 
 import os
 import typing
@@ -8,14 +15,21 @@ import numpy as np
 
 from keras_genai.evaluation.checks import check_k, checked_features
 
+# Squared distances this much apart, relative to themselves, are equal.
+_TIE = 1e-9
+# By |a|^2 + |b|^2 - 2 a.b a squared distance has an error of some 1e-15 of
+# |a|^2 + |b|^2. Those below this share of it are computed from differences.
+_CLOSE = 1e-3
+
 
 def precision_and_recall(real_features, generated_features, k=3):
     """Fidelity and diversity, each as a share in [0, 1].
 
     Around each point of a set lies a ball that reaches its `k`-th nearest
-    neighbour in the set; the balls together are the set's manifold. Precision
-    is the share of generated points on the real manifold, recall the share of
-    real points on the generated one. Both depend on the counts.
+    neighbour in the set, its surface included; the balls together are the
+    set's manifold. Precision is the share of generated points on the real
+    manifold, recall the share of real points on the generated one. Both depend
+    on the counts. Distances within a billionth are equal.
 
     Args:
         real_features: Float array `(count, feature_dim)`.
@@ -53,7 +67,7 @@ def density_and_coverage(real_features, generated_features, k=5):
     divided by `k`; its mean is 1 where both sets are of one distribution, and
     may be greater. Coverage is the share of real points whose ball holds a
     generated one. Only balls of real points are used: those of `k`
-    neighbours.
+    neighbours, their surface included. Distances within a billionth are equal.
 
     Args:
         real_features: Float array `(count, feature_dim)`.
@@ -104,8 +118,9 @@ def nearest_neighbours(features, training_features):
         training_features: Float array `(training_count, feature_dim)`.
 
     Returns:
-        `Neighbours`: indices of the nearest, and the distances, Euclidean,
-        to the nearest and to the second nearest.
+        `Neighbours`: indices of the nearest, the first of those that are
+        equally near, and the distances, Euclidean, to the nearest and to the
+        second nearest.
 
     Raises:
         ValueError: If there are fewer than two training points, or if the
@@ -125,7 +140,8 @@ def nearest_neighbours(features, training_features):
 
     def nearest(_, squared):
         places = np.arange(len(squared))
-        indices = squared.argmin(axis=1)
+        least = squared.min(axis=1, keepdims=True)
+        indices = (squared <= least * (1 + _TIE)).argmax(axis=1)
         first = squared[places, indices]
         squared[places, indices] = np.inf
         return indices, first, squared.min(axis=1)
@@ -140,8 +156,9 @@ def is_memorised(neighbours, ratio=1 / 3):
     """Tells which points are copies, by the ratio test.
 
     A point is taken for a copy of its nearest training point if that is
-    nearer than `ratio` of the way to the second nearest; or if the distance
-    is 0, for training sets that hold an image twice.
+    nearer than `ratio` of the way to the second nearest, by more than
+    rounding; or if the distance is 0, for training sets that hold an image
+    twice.
 
     Args:
         neighbours: `Neighbours` of the points.
@@ -151,7 +168,7 @@ def is_memorised(neighbours, ratio=1 / 3):
         Boolean array `(count,)`.
     """
     first, second = neighbours.first, neighbours.second
-    return (first < ratio * second) | (first == 0)
+    return (first * (1 + _TIE) < ratio * second) | (first == 0)
 
 
 def memorised_share(features, training_features, ratio=1 / 3):
@@ -263,6 +280,8 @@ def membership(
 ):
     """Tells in one pass over all pairs who lies in whose balls.
 
+    A ball holds its surface, ties included.
+
     Args:
         real: float64 array `(real_count, feature_dim)`.
         generated: float64 array `(generated_count, feature_dim)`.
@@ -275,6 +294,10 @@ def membership(
     Returns:
         `Membership`.
     """
+    real_radii, generated_radii, density_radii = (
+        None if radii is None else radii * (1 + _TIE)
+        for radii in (real_radii, generated_radii, density_radii)
+    )
 
     def members(rows, squared):  # (generated points of the block, real_count)
         found = dict.fromkeys(Membership._fields)
@@ -303,6 +326,27 @@ def membership(
     )
 
 
+def mean_distance(points):
+    """Mean Euclidean distance of two points of a set.
+
+    Args:
+        points: Float array `(count, feature_dim)`, two points or more.
+
+    Returns:
+        Float >= 0; `0.0` if all points are equal.
+
+    Example:
+        >>> mean_distance([[0.0, 0.0], [3.0, 4.0]])
+        5.0
+    """
+    points = np.asarray(points, "float64")
+    count = len(points)
+    sums = _over_blocks(
+        lambda _, squared: np.sqrt(squared).sum(), points, points
+    )
+    return float(sum(sums) / (count * (count - 1)))
+
+
 def _columns(function, points, others):
     return zip(*_over_blocks(function, points, others), strict=True)
 
@@ -323,22 +367,29 @@ def _over_blocks(function, points, others, pairs=1_000_000):
     Returns:
         List of what the function returned, block after block.
     """
-    # Where the centre is does not matter, but near 0 there is less rounding.
-    centre = others.mean(axis=0)
-    points, others = points - centre, others - centre
-    norms = np.einsum("nd,nd->n", others, others)
-    doubled = -2 * others.T
+    # Near 0 there is less rounding. No outlier moves the median; of integers
+    # it is a multiple of 1 / 2, so that their distances are exact.
+    centre = np.median(others, axis=0)
+    shifted = others - centre
+    norms = np.einsum("nd,nd->n", shifted, shifted)
 
     def apply(start):
         rows = slice(start, min(start + block, len(points)))
-        chunk = points[rows]
-        squared = chunk @ doubled
-        squared += norms
-        squared += np.einsum("nd,nd->n", chunk, chunk)[:, None]
-        # Rounding: copies are at distance 0.
-        squared[squared < 1e-12 * norms.max()] = 0.0
+        chunk = points[rows] - centre
+        sums = norms + np.einsum("nd,nd->n", chunk, chunk)[:, None]
+        squared = (-2 * chunk) @ shifted.T
+        squared += sums
+        sums *= _CLOSE
+        close = np.flatnonzero(squared < sums)
+        step = max(1, pairs // points.shape[1])
+        for begin in range(0, len(close), step):
+            places = np.divmod(close[begin : begin + step], len(others))
+            gaps = points[rows][places[0]] - others[places[1]]
+            squared[places] = np.einsum("nd,nd->n", gaps, gaps)
         return function(rows, squared)
 
     block = max(1, pairs // len(others))
+    if len(points) <= block:
+        return [apply(0)]
     with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
         return list(pool.map(apply, range(0, len(points), block)))
