@@ -32,6 +32,7 @@ _SECTIONS_OF = {"README": "README.md", "benchmarks": "docs/benchmarks.md"}
 _WHOLE_FILES = {
     "readme.zh-CN": "README.zh-CN.md",
     "changelog": "CHANGELOG.md",
+    "contributing": "CONTRIBUTING.md",
 }
 
 
@@ -144,6 +145,7 @@ def for_the_site(text, up):
         r"README\.zh-CN\.md": "readme.zh-CN.md",
         r"README\.md": "index.md",
         r"CHANGELOG\.md": "changelog.md",
+        r"CONTRIBUTING\.md": "contributing.md",
     }
 
     def move(match):
