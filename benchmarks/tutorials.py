@@ -13,8 +13,9 @@ its cells tagged "expected" print is compared with `tutorials/expected.json`.
 goes wrong. `--runs` notes each run as soon as it is over, and does not run
 again what is noted there. `--write` makes bands of the values of all runs
 (`tutorials/expected.py` has the rule) and writes them to that file, where the
-executed notebook is the run of seed 0 on the most cores; the pages and the
-README must then say the same, which `tests/test_tutorials.py` holds them to.
+executed notebook is the run of seed 0 on the most cores; the pages and
+`docs/tutorials/index.md` must then say the same, which
+`tests/test_tutorials.py` holds them to.
 Sums are rounded otherwise on another number of cores, which `taskset` sets:
 that changes a GAN as much as another seed does. Minutes are those of the clock,
 and those of the processor.

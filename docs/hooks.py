@@ -1,10 +1,12 @@
 """What the site takes from elsewhere in the repository when it is built.
 
 Nothing is written twice: tutorials come from their executed notebooks, a page
-of the reference from each public name, tables from the README, mistakes from
-what `benchmarks/mistakes.py` measured. MkDocs calls the `on_...` functions.
+of the reference from each public name, commands from their parsers, sections
+from the README and from `docs/benchmarks.md`, mistakes from what
+`benchmarks/mistakes.py` measured. MkDocs calls the `on_...` functions.
 """
 
+import argparse
 import functools
 import json
 import re
@@ -17,6 +19,7 @@ from mkdocs.utils import get_relative_url
 from nbconvert import MarkdownExporter
 
 import keras_genai
+from keras_genai.cli.parser import build_parser
 
 ROOT = Path(__file__).parents[1]
 TUTORIALS = sorted((ROOT / "tutorials").glob("[0-9][0-9]_*.ipynb"))
@@ -25,9 +28,11 @@ _MATHJAX = "mathjax/tex-svg.js"  # one file, which holds its letters too
 _CODE = r"^```(?s:.*?)^```$"  # of several lines, to be passed over
 
 # Where a page says {{ NAME }}, and which file that is.
+_SECTIONS_OF = {"README": "README.md", "benchmarks": "docs/benchmarks.md"}
 _WHOLE_FILES = {
     "readme.zh-CN": "README.zh-CN.md",
     "changelog": "CHANGELOG.md",
+    "contributing": "CONTRIBUTING.md",
 }
 
 
@@ -72,17 +77,22 @@ def on_files(files, config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    """Fills in {{ README: heading }}, {{ mistakes }}, {{ names }}."""
+    """Fills in {{ README: heading }}, {{ commands }} and the like."""
     depth = page.file.src_uri.count("/")
 
     def fill(match):
         name, _, heading = match[1].partition(": ")
-        if name == "README":
-            text = section(read("README.md"), heading)
+        if name in _SECTIONS_OF:
+            text = section(read(_SECTIONS_OF[name]), heading)
         elif name in _WHOLE_FILES:
             text = read(_WHOLE_FILES[name])
         else:
-            return {"mistakes": mistakes, "names": names_by_group}[name]()
+            made = {
+                "mistakes": mistakes,
+                "names": names_by_group,
+                "commands": commands,
+            }
+            return made[name]()
         return for_the_site(text, "../" * depth)
 
     return re.sub(r"^\{\{ (.+) \}\}$", fill, markdown, flags=re.MULTILINE)
@@ -135,6 +145,7 @@ def for_the_site(text, up):
         r"README\.zh-CN\.md": "readme.zh-CN.md",
         r"README\.md": "index.md",
         r"CHANGELOG\.md": "changelog.md",
+        r"CONTRIBUTING\.md": "contributing.md",
     }
 
     def move(match):
@@ -262,6 +273,18 @@ def summary(name):
 @functools.cache
 def _package():
     return griffe.load("keras_genai", search_paths=[ROOT])
+
+
+def commands():
+    """Gives the help of each command, as its parser prints it."""
+    sections = []
+    for name, parser in build_parser()[1].items():
+        parser.formatter_class = functools.partial(
+            argparse.HelpFormatter, width=80
+        )
+        text = parser.format_help().strip()
+        sections.append(f"### {name}\n\n```text\n{text}\n```")
+    return "\n\n".join(sections)
 
 
 def mistakes():

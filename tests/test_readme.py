@@ -1,4 +1,4 @@
-"""What the README shows works as it stands there."""
+"""What the README and the guides show works as it is written there."""
 
 import inspect
 import re
@@ -14,16 +14,19 @@ import keras_genai
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-TEXT = (ROOT / "README.md").read_text()
 
 
-def code(language):
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
 
 
-def lines_with(call):
+def code(language, page="README.md"):
+    return re.findall(rf"```{language}\n(.*?)```", read(page), re.DOTALL)
+
+
+def lines_with(call, page="README.md"):
     """The one block of Python in which that is called."""
-    (found,) = (block for block in code("python") if call in block)
+    (found,) = (block for block in code("python", page) if call in block)
     return found
 
 
@@ -50,11 +53,14 @@ def test_ten_lines_train_save_export_and_serve(tmp_path, monkeypatch):
 def test_other_runtimes_answer_without_tensorflow(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = keras_genai.DCGAN(seed=0)
-    exec(lines_with('format="onnx"'), {"model": model})
+    page = "docs/export.md"
+    exec(lines_with('format="onnx"', page), {"model": model})
     script = [
         "import sys",
         "sys.modules.update(tensorflow=None, keras=None, keras_genai=None)",
-        lines_with("ai_edge_litert"),
+        lines_with("ai_edge_litert", page),
+        "same_images = images",
+        lines_with("onnxruntime", page),
         "np.savez('made.npz', noise, images, same_images)",
     ]
     subprocess.run([sys.executable, "-c", "\n".join(script)], check=True)
@@ -80,7 +86,7 @@ def test_pixel_lines_train_and_complete():
     small = lines_with("kg.PixelCNN(").replace("epochs=5", "epochs=1")
     small = small.replace('"mnist_5k",', '"mnist_5k", "train[:64]",')
     assert small.count("train[:64]") == 1
-    names = {"kg": keras_genai, "np": np}
+    names = {"kg": keras_genai}
     exec(small, names)
     completed, covered = names["completed"], names["covered"]
     assert completed.shape == (16, 28, 28, 1)
@@ -102,6 +108,9 @@ def test_music_lines_train_and_write(tmp_path, monkeypatch):
 
 
 def test_evaluation_lines_measure_a_model(capsys, monkeypatch):
+    assert code("python", "docs/evaluate.md") == [
+        lines_with("kg.evaluate_samples(")
+    ]
     small = lines_with("kg.evaluate_samples(").replace(
         'load_images("mnist", "test")', 'load_images("mnist_5k", "test")'
     )
@@ -131,7 +140,8 @@ def test_evaluation_lines_measure_a_model(capsys, monkeypatch):
 )
 def test_data_lines_name_real_arguments(first, door, number):
     parameters = inspect.signature(getattr(keras_genai, door)).parameters
-    lines = [line for line in lines_with(first).splitlines() if line]
+    block = lines_with(first, "docs/data.md")
+    lines = [line for line in block.splitlines() if line]
     assert len(lines) >= number
     for line in lines:
         call = line.split("#")[0]
@@ -139,8 +149,12 @@ def test_data_lines_name_real_arguments(first, door, number):
             assert name in parameters, line
 
 
+def test_the_readme_is_short():
+    assert len(read("README.md").splitlines()) <= 180
+
+
 def test_links_and_pictures_exist():
-    targets = re.findall(r"\]\(([^)#]+)\)", TEXT)
+    targets = re.findall(r"\]\(([^)#]+)\)", read("README.md"))
     assert any(target.endswith(".png") for target in targets)
     for target in targets:
         assert (ROOT / target).is_file(), target

@@ -57,8 +57,9 @@ def test_every_page_is_in_the_navigation_once(navigation):
 
 @each_page
 def test_what_a_page_takes_from_elsewhere_is_there(path):
-    for what in re.findall(r"^\{\{ README: (.+) \}\}$", path.read_text(), re.M):
-        assert hooks.section(hooks.read("README.md"), what)
+    pattern = r"^\{\{ (README|benchmarks): (.+) \}\}$"
+    for name, heading in re.findall(pattern, path.read_text(), re.M):
+        assert hooks.section(hooks.read(hooks._SECTIONS_OF[name]), heading)
 
 
 @each_page
@@ -67,6 +68,17 @@ def test_links_to_other_places_are_addresses(path):
         address = urlsplit(link)
         assert address.scheme == "https"
         assert re.fullmatch(r"[\w-]+(\.[\w-]+)+", address.netloc), link
+
+
+def test_commands_are_described_by_their_parsers():
+    page = hooks.commands()
+    commands = re.findall(r"^### (\w+)$", page, re.M)
+    assert commands[0] == "train" and {"generate", "demo"} <= {*commands}
+    for option in ("--resume RUN", "--num-samples", "--quantization"):
+        assert option in page
+    examples = (DOCS / "command-line.md").read_text()
+    used = set(re.findall(r"^keras-genai (\w+)", examples, re.M))
+    assert used == {*commands}
 
 
 def test_every_mistake_is_measured_and_held_by_a_test():

@@ -293,18 +293,25 @@ def test_every_tutorial_has_an_entry():
     assert [path.stem for path in TUTORIALS] == sorted(ENTRIES)
 
 
+def row_of(file, target):
+    """The cells of the last row of a table that links to a page."""
+    rows = [
+        line.strip("| ").split(" | ")
+        for line in (ROOT / file).read_text().splitlines()
+        if line.startswith("| [") and f"]({target})" in line
+    ]
+    return rows[-1]
+
+
 @each_tutorial
-def test_page_and_readme_say_what_to_expect(path):
+def test_page_and_tables_say_what_to_expect(path):
     entry = ENTRIES[path.stem]
     text = " ".join(prose(path).split())
     assert expected.paragraph(entry) in text
-    (row,) = (
-        line
-        for line in (ROOT / "README.md").read_text().splitlines()
-        if line.startswith("| [") and f"](tutorials/{path.stem}.ipynb)" in line
-    )
-    minutes, numbers = row.strip("| ").split(" | ")[-2:]
+    *_, minutes, numbers = row_of("docs/tutorials/index.md", f"{path.stem}.md")
     assert numbers == expected.sentence(entry)
+    of_readme = row_of("README.md", f"tutorials/{path.stem}.ipynb")
+    assert of_readme[-1] == minutes
     unit = "minute" if minutes == "1" else "minutes"
     takes = f"takes about {minutes} {unit} on two CPU cores"
     assert f"The page {takes} and downloads nothing" in text

@@ -27,17 +27,16 @@ class Parser(argparse.ArgumentParser):
         return re.findall(r"--[\w-]+", self.format_help())
 
 
-def main(arguments=None):
-    """Runs the command line.
-
-    Args:
-        arguments: Strings, or `None` for those of the process.
+def build_parser():
+    """Builds the parser of all commands.
 
     Returns:
-        Integer, the exit status: 0, 2 for input that was refused, 130 for an
-        interrupted training.
+        Pair of the `Parser`, and a dictionary: name of a command -> its own.
+
+    Example:
+        >>> [*build_parser()[1]][:3]
+        ['train', 'generate', 'export']
     """
-    _print_whatever_comes()
     parser = Parser(
         prog="keras-genai",
         description="Train generative models, look at their samples, ship "
@@ -50,7 +49,21 @@ def main(arguments=None):
     exporting.add_command(commands)
     results.add_commands(commands)
     demo.add_command(commands)
+    return parser, commands.choices
 
+
+def main(arguments=None):
+    """Runs the command line.
+
+    Args:
+        arguments: Strings, or `None` for those of the process.
+
+    Returns:
+        Integer, the exit status: 0, 2 for input that was refused, 130 for an
+        interrupted training.
+    """
+    _print_whatever_comes()
+    parser, _ = build_parser()
     options, extra = parser.parse_known_args(arguments)
     if extra and options.run is not training.train:
         options.parser.error(f"unrecognized arguments: {' '.join(extra)}")
