@@ -182,7 +182,7 @@ def test_without_the_library_the_error_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pretty_midi", None)
     write_midi(Score([[60]]), tmp_path / "a.mid")  # takes none
     assert mido.MidiFile(file=io.BytesIO(midi_bytes(Score([[60]])))).length
-    message = r"pip install 'keras_genai\[music\]'"
+    message = r"pip install -e '\.\[music\]'"
     for use in (
         lambda: read_midi(tmp_path / "a.mid"),
         lambda: synthesize(Score([[60]])),

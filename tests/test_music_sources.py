@@ -188,6 +188,6 @@ def test_splits_of_the_chorales_have_no_piece_in_common(monkeypatch):
 
 def test_without_the_library_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "music21", None)
-    with pytest.raises(ImportError, match=r"pip install 'keras_genai\[music"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[music"):
         load_scores("bach_chorales")
     assert isinstance(load_scores(SCALE), Scores)

@@ -16,9 +16,10 @@ ALLOWED = {
     "registered": set(),
     "files": set(),
     "names": set(),
+    "extras": set(),
     "archives": {"files"},
     "startup": set(),
-    "data": {"data", "archives", "files"},
+    "data": {"data", "archives", "extras", "files"},
     "replicas": set(),
     "distributions": {"replicas"},
     "layers": {"replicas"},
@@ -26,7 +27,7 @@ ALLOWED = {
     "metrics": set(),
     "sampling": {"sampling"},
     "plotting": {"plotting"},
-    "export": {"export", "files"},
+    "export": {"export", "extras", "files"},
     "evaluation": {
         *("evaluation", "metrics", "losses", "plotting", "files"),
         "archives",
@@ -40,7 +41,7 @@ ALLOWED = {
     },
     "callbacks": {
         *("callbacks", "plotting", "evaluation", "data"),
-        *("archives", "files"),
+        *("archives", "extras", "files"),
     },
     "recipes": {"data", "names", "replicas"},
     "runs": {
@@ -49,7 +50,7 @@ ALLOWED = {
     },
     "records": {"runs"},
     # SavedModels alone: no model class, no recipe, no run.
-    "demo": {"demo", "data", "export", "plotting", "sampling"},
+    "demo": {"demo", "data", "export", "extras", "plotting", "sampling"},
     "cli": {
         "replicas",
         *("records", "recipes", "runs", "startup", "version", "data", "models"),

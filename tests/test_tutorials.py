@@ -289,6 +289,13 @@ def test_no_address_is_one_that_nobody_owns():
         assert found <= known, path
 
 
+def test_no_package_is_installed_by_a_name_that_nobody_owns():
+    for path in (ROOT / "keras_genai").rglob("*.py"):
+        assert not re.search(r"install \S*keras[-_]genai", path.read_text()), (
+            path
+        )
+
+
 def test_every_tutorial_has_an_entry():
     assert [path.stem for path in TUTORIALS] == sorted(ENTRIES)
 

