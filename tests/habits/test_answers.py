@@ -76,9 +76,9 @@ def test_text_of_today_and_of_before_is_streamed_alike(tmp_path):
     assert outputs(new, "generate") == {"text", "text_bytes"}
     assert outputs(old, "generate") == {"text"}
     # Untrained bytes are no characters as a rule, in the midst of them too.
-    texts = [[*load(path).stream("π", 40, seed=1)] for path in (new, old)]
+    texts = [[*load(path).stream("π", 40, seed=2)] for path in (new, old)]
     assert texts[0] == texts[1]
-    assert texts[0][-1] == model.generate("π", 40, seed=1)
+    assert texts[0][-1] == model.generate("π", 40, seed=2)
     assert "\ufffd" in texts[0][-1]
 
 
