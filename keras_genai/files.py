@@ -230,3 +230,21 @@ def _names_another(error, aside):
     if name is None or aside is None:
         return False
     return aside not in Path(os.fsdecode(name)).parents
+
+
+def cache_folder(name):
+    """Where results that are costly to compute are kept between runs.
+
+    Args:
+        name: String, the kind of result.
+
+    Returns:
+        `pathlib.Path` in the folder of the environment variable
+        `KERAS_GENAI_CACHE`, or in `~/.cache/keras_genai`; `None` if there is
+        neither, because `HOME` is unset and the user unknown.
+    """
+    folder = os.environ.get("KERAS_GENAI_CACHE") or "~/.cache/keras_genai"
+    try:
+        return Path(folder).expanduser() / name
+    except RuntimeError:
+        return None

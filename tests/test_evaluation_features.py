@@ -139,7 +139,7 @@ def other_network(layer=None, feature_dim=64):
         (
             lambda: other_network(layers.Lambda(lambda x: x)),
             {},
-            "may run any code",
+            "Lambda",
         ),
         (lambda: other_network(feature_dim=5), {}, "shape"),
     ],

@@ -6,8 +6,8 @@ import pytest
 from test_music_score import random_score
 
 from keras_genai import load_scores, write_midi
-from keras_genai.data.files import cache_folder
 from keras_genai.data.music import Score, Scores, chorales, sources
+from keras_genai.files import cache_folder
 
 SCALE = [Score([[pitch]], f"note {pitch}") for pitch in range(40, 93)]
 

@@ -1,7 +1,6 @@
 """Arrays and files of arrays -> decoded images and their labels."""
 
 import math
-import os
 import re
 import tempfile
 from pathlib import Path
@@ -363,17 +362,3 @@ def _read_arrays(path):
                     file, allow_pickle=False
                 )
     return arrays, sorted(names)
-
-
-def cache_folder(name):
-    """Where what is costly to make is kept between runs.
-
-    Args:
-        name: String, of whom it is kept.
-
-    Returns:
-        `pathlib.Path` in the folder of the environment variable
-        `KERAS_GENAI_CACHE`, or in `~/.cache/keras_genai`.
-    """
-    folder = os.environ.get("KERAS_GENAI_CACHE", "~/.cache/keras_genai")
-    return Path(folder).expanduser() / name

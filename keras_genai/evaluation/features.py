@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import os
 import typing
 import warnings
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,7 +12,7 @@ from keras import layers
 
 from keras_genai.archives import check_keras_archive
 from keras_genai.evaluation.checks import checked_images, checked_labels
-from keras_genai.files import complete_or_absent
+from keras_genai.files import cache_folder, complete_or_absent
 
 # To be raised with every change of the network or of its training.
 _VERSION = 1
@@ -118,7 +116,7 @@ class FeatureExtractor:
         extractor.name = (
             f"classifier of {examples.source}, seed {seed}, {epochs} epochs"
         )
-        folder = _cache_folder() if cache else None
+        folder = cache_folder("extractors") if cache else None
         record = {
             "source": examples.source,
             "digest": examples.digest,
@@ -355,15 +353,6 @@ def _batches(images, labels, batch_size, seed):
     options = tf.data.Options()
     options.autotune.enabled = False  # it stalls `fit` on small machines
     return dataset.with_options(options)
-
-
-def _cache_folder():
-    """Where extractors are kept, or `None` if there is no home folder."""
-    folder = os.environ.get("KERAS_GENAI_CACHE") or "~/.cache/keras_genai"
-    try:
-        return Path(folder).expanduser() / "extractors"
-    except RuntimeError:  # `HOME` is unset, and the user unknown
-        return None
 
 
 def _check_record(path, record):

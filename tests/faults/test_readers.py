@@ -96,15 +96,14 @@ def test_pipes_in_folders_are_left_out(tmp_path, suffix, load, capsys):
     assert "2 pipes, sockets and devices, 1 broken links" in str(error)
 
 
-def test_pipes_among_checkpoints_and_in_the_cache(tmp_path, capsys):
+def test_pipes_among_checkpoints_and_in_the_cache(tmp_path):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     callback = Checkpoints(tmp_path)
     callback.set_model(model)
     callback.on_epoch_end(0)
     os.mkfifo(tmp_path / "epoch_002.keras")
-    assert error_of(lambda: callback.restore(model)) is None
-    assert "a pipe" in capsys.readouterr().out
-    assert (tmp_path / "epoch_002.keras.damaged").exists()
+    assert callback.restore(model) == 1
+    assert (tmp_path / "epoch_002.keras").is_fifo()  # nobody's checkpoint
     os.mkfifo(tmp_path / "bwv1.6.npz")
     assert error_of(lambda: chorales._cached(tmp_path / "bwv1.6.npz")) is None
 

@@ -6,7 +6,6 @@ import zlib
 import keras
 import numpy as np
 
-from keras_genai.data.files import cache_folder
 from keras_genai.data.music.score import (
     HOLD,
     REST,
@@ -14,7 +13,11 @@ from keras_genai.data.music.score import (
     Score,
 )
 from keras_genai.extras import how_to_install
-from keras_genai.files import complete_or_absent, open_regular
+from keras_genai.files import (
+    cache_folder,
+    complete_or_absent,
+    open_regular,
+)
 
 # The same piece as another file, transposed or all but: what is learned from
 # the one must not be tested on the other.
@@ -54,17 +57,20 @@ def read_chorales(names):
         ImportError: If music21 is not installed.
     """
     version = _import_music21().__version__
-    folder = cache_folder("bach_chorales") / f"music21-{version}"
-    folder.mkdir(parents=True, exist_ok=True)
-    events = {name: _cached(folder / f"{name}.npz") for name in names}
+    folder = cache_folder(f"bach_chorales/music21-{version}")
+    events = dict.fromkeys(names)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        events = {name: _cached(folder / f"{name}.npz") for name in names}
     missing = [name for name in names if events[name] is None]
     progress = keras.utils.Progbar(
         len(missing), verbose=int(len(missing) >= 20), unit_name="chorale"
     )
     for count, name in enumerate(missing, 1):
         events[name] = _parsed(name)
-        with complete_or_absent(folder / f"{name}.npz") as partial:
-            np.savez_compressed(partial, events=events[name])
+        if folder is not None:
+            with complete_or_absent(folder / f"{name}.npz") as partial:
+                np.savez_compressed(partial, events=events[name])
         progress.update(count)
     return [Score(events[name], name) for name in names if events[name].size]
 
