@@ -475,9 +475,9 @@ def attention(random):
     import keras_hub
     from keras_hub.src.models.llama.llama_attention import LlamaAttention
 
+    from keras_genai.layers.positions import rotary_turns, rotate
     from keras_genai.losses import next_token_losses
     from keras_genai.metrics import Perplexity
-    from keras_genai.models.positions import rotary_turns, rotate
 
     heads = random.normal(size=(2, 3, 7, 8)).astype("float32")
     rotary = keras_hub.layers.RotaryEmbedding(sequence_axis=2)

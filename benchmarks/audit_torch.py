@@ -10,17 +10,10 @@ import numpy as np
 
 def attention_layer(random, positions):
     """Inputs, our layer, and its kernels: query, key, value and output."""
-    from keras_genai.layers import layer_seeds
-    from keras_genai.models.gpt import CausalSelfAttention
+    from keras_genai.layers import Attention, layer_seeds
 
-    layer = CausalSelfAttention(
-        *(32, 4, 2, 7, positions),
-        qk_norm=False,
-        use_bias=False,
-        dropout=0.0,
-        num_layers=1,
-        seeds=layer_seeds(0, "audit"),
-    )
+    seeds = layer_seeds(0, "audit")
+    layer = Attention(32, 4, 7, seeds, 2, positions=positions, num_layers=1)
     x = random.normal(size=(2, 7, 32)).astype("float32")
     layer.build(x.shape)
     kernels = [

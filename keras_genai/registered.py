@@ -13,7 +13,9 @@ import sys
 
 # Module -> the classes in it that are registered.
 MODULES = {
-    "layers": ("LabelPlanes", "SpectralNormalization", "Dropout"),
+    "layers.labels": ("LabelPlanes",),
+    "layers.normalization": ("SpectralNormalization",),
+    "layers.dropout": ("Dropout",),
     "metrics": (
         *("PSNR", "SSIM", "ActiveUnits", "Perplexity"),
         *("BitsPerCharacter", "NatsPerStep"),

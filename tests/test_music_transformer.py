@@ -12,7 +12,7 @@ from keras_genai import (
     read_midi,
 )
 from keras_genai.data.music import HOLD, REST, Score
-from keras_genai.models.positions import relative_scores
+from keras_genai.layers.positions import relative_scores
 
 pytestmark = pytest.mark.slow
 

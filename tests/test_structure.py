@@ -22,7 +22,7 @@ ALLOWED = {
     "data": {"data", "archives", "extras", "files"},
     "replicas": set(),
     "distributions": {"replicas"},
-    "layers": {"replicas"},
+    "layers": {"layers", "replicas"},
     "losses": {"replicas"},
     "metrics": set(),
     "sampling": {"sampling"},

@@ -164,7 +164,7 @@ print(longer, "becomes", skewed, sep="\n")
 # function of the package, beside the slow way:
 
 # %%
-from keras_genai.models.gpt import relative_scores
+from keras_genai.layers.positions import relative_scores
 
 random = np.random.default_rng(SEED)
 query = random.normal(size=(1, 2, 6, 5)).astype("float32")  # 2 heads

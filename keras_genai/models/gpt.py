@@ -4,10 +4,16 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from keras_genai.layers import Dropout, layer_seeds
+from keras_genai.layers import (
+    Attention,
+    Block,
+    Dropout,
+    FeedForward,
+    layer_seeds,
+)
+from keras_genai.layers.attention import dense, normal
 from keras_genai.models.checks import check_at_least_one
 from keras_genai.models.language_model import LanguageModel
-from keras_genai.models.positions import relative_scores, rotary_turns, rotate
 
 # What the choices of the architecture are where they are left out.
 STYLES = {
@@ -175,34 +181,34 @@ class GPT(LanguageModel):
 
         seeds = layer_seeds(seed, "gpt")
         self.token_embedding = layers.Embedding(
-            self.vocabulary_size, hidden_dim, _normal(seeds)
+            self.vocabulary_size, hidden_dim, normal(seeds)
         )
         if self.positions == "learned":
             self.position_embedding = layers.Embedding(
-                max_sequence_length, hidden_dim, _normal(seeds)
+                max_sequence_length, hidden_dim, normal(seeds)
             )
         self.drop = Dropout(dropout, seed=next(seeds))
         self.blocks = [
             Block(
-                CausalSelfAttention(
+                Attention(
                     hidden_dim,
                     num_heads,
-                    num_key_value_heads,
                     max_sequence_length,
+                    seeds,
+                    num_key_value_heads,
                     positions=self.positions,
                     qk_norm=self.qk_norm,
                     use_bias=self.use_bias,
                     dropout=dropout,
                     num_layers=num_layers,
-                    seeds=seeds,
                 ),
                 FeedForward(
                     hidden_dim,
                     intermediate_dim,
+                    seeds,
                     gated=self.activation == "swiglu",
                     use_bias=self.use_bias,
                     num_layers=num_layers,
-                    seeds=seeds,
                 ),
                 normalizations=[self._normalization() for _ in range(2)],
                 dropout=Dropout(dropout, seed=next(seeds)),
@@ -211,7 +217,7 @@ class GPT(LanguageModel):
         ]
         self.last_normalization = self._normalization()
         if not self.tied_embeddings:
-            self.head = _dense(self.vocabulary_size, False, seeds, name="head")
+            self.head = dense(self.vocabulary_size, False, seeds, name="head")
         self.build((None, None))
 
     def build(self, token_ids_shape):
@@ -365,183 +371,3 @@ class GPT(LanguageModel):
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
         }
-
-
-class Block(layers.Layer):
-    """`x + attention(norm(x))`, then `x + feed_forward(norm(x))`."""
-
-    def __init__(self, attention, feed_forward, normalizations, dropout):
-        super().__init__()
-        self.attention = attention
-        self.feed_forward = feed_forward
-        self.normalizations = normalizations
-        self.drop = dropout
-
-    def build(self, x_shape):
-        for layer in (self.attention, self.feed_forward, *self.normalizations):
-            layer.build(x_shape)
-
-    def call(self, x, cache=None, position=0, training=False):
-        first, second = self.normalizations
-        seen, cache = self.attention(
-            first(x), cache=cache, position=position, training=training
-        )
-        x = x + self.drop(seen, training=training)
-        thought = self.feed_forward(second(x))
-        return x + self.drop(thought, training=training), cache
-
-
-class CausalSelfAttention(layers.Layer):
-    """Each token takes from itself and those before, as its query asks.
-
-    softmax(query key^T / sqrt(head_dim)) value, a head at a time; a token
-    after it has the weight 0.
-    """
-
-    def __init__(
-        self,
-        hidden_dim,
-        num_heads,
-        num_key_value_heads,
-        max_sequence_length,
-        positions,
-        qk_norm,
-        use_bias,
-        dropout,
-        num_layers,
-        seeds,
-    ):
-        super().__init__()
-        self.num_heads = num_heads
-        self.num_key_value_heads = num_key_value_heads
-        self.head_dim = hidden_dim // num_heads
-        self.turns = self.distances = None
-        if positions == "rotary":
-            self.turns = rotary_turns(max_sequence_length, self.head_dim)
-        if positions == "relative":
-            self.distances = self.add_weight(
-                (num_heads, max_sequence_length, self.head_dim),
-                _normal(seeds, self.head_dim**-0.5),
-                name="distances",
-            )
-        self.qk_normalization = None
-        if qk_norm:
-            self.qk_normalization = layers.RMSNormalization(epsilon=1e-6)
-        shared = num_key_value_heads * self.head_dim
-        self.project = _dense(hidden_dim + 2 * shared, use_bias, seeds)
-        self.merge = _dense(hidden_dim, use_bias, seeds, num_layers)
-        self.drop = Dropout(dropout, seed=next(seeds))
-
-    def build(self, x_shape):
-        self.project.build(x_shape)
-        self.merge.build((*x_shape[:2], self.num_heads * self.head_dim))
-        if self.qk_normalization is not None:
-            self.qk_normalization.build((None, None, None, self.head_dim))
-
-    def call(self, x, cache=None, position=0, training=False):
-        query, key, value = self._heads(x, position)
-        if cache is not None:
-            keys, values = cache  # (batch, key_value_heads, limit, head_dim)
-            key = ops.slice_update(keys, (0, 0, position, 0), key)
-            value = ops.slice_update(values, (0, 0, position, 0), value)
-            cache = key, value
-        weights = self._weights(query, key, position)
-        weights = self.drop(weights, training=training)
-        out = ops.matmul(weights, self._grouped(value))
-        out = ops.transpose(out, (0, 2, 1, 3))  # (batch, length, heads, dim)
-        batch, length = ops.shape(x)[:2]
-        out = ops.reshape(out, (batch, length, self.num_heads * self.head_dim))
-        return self.merge(out), cache
-
-    def weights_of(self, x):
-        """The weights `(batch, heads, length, length)` alone."""
-        query, key, _ = self._heads(x, 0)
-        return self._weights(query, key, 0)
-
-    def _heads(self, x, position):
-        shared = self.num_key_value_heads
-        batch, length = ops.shape(x)[:2]
-        heads = ops.reshape(
-            self.project(x),
-            (batch, length, self.num_heads + 2 * shared, self.head_dim),
-        )
-        heads = ops.transpose(
-            heads, (0, 2, 1, 3)
-        )  # (batch, heads, length, dim)
-        both, value = ops.split(heads, (self.num_heads + shared,), axis=1)
-        # Queries and keys go the same way: together they are quicker.
-        if self.qk_normalization is not None:
-            both = self.qk_normalization(both)
-        if self.turns is not None:
-            # Slices of a table: XLA would compute sines anew for each head.
-            cos, sin = (
-                ops.slice(each, (position, 0), (length, each.shape[1]))
-                for each in self.turns
-            )
-            both = rotate(both, cos, sin)
-        query, key = ops.split(both, (self.num_heads,), axis=1)
-        return query, key, value
-
-    def _weights(self, query, key, position):
-        key = self._grouped(key)
-        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-        if self.distances is not None:
-            scores = scores + relative_scores(
-                query, self.distances[:, : ops.shape(key)[2]], position
-            )
-        scores = scores / self.head_dim**0.5  # (batch, heads, length, keys)
-        places = position + ops.arange(ops.shape(query)[2])
-        allowed = ops.arange(ops.shape(key)[2])[None] <= places[:, None]
-        scores = ops.where(allowed, scores, ops.cast(-1e9, scores.dtype))
-        if scores.shape[-1] == 1:  # alone, of which Keras's softmax warns
-            return ops.ones_like(scores)
-        return ops.softmax(scores, axis=-1)
-
-    def _grouped(self, shared):
-        """Keys or values, once for each head of queries that shares them."""
-        groups = self.num_heads // self.num_key_value_heads
-        return shared if groups == 1 else ops.repeat(shared, groups, axis=1)
-
-
-class FeedForward(layers.Layer):
-    """Two layers for each token alone: wider, then back.
-
-    `W2 gelu(W1 x)`, or with SwiGLU `W3 (silu(W1 x) * W2 x)`.
-    """
-
-    def __init__(
-        self, hidden_dim, intermediate_dim, gated, use_bias, num_layers, seeds
-    ):
-        super().__init__()
-        self.gated = gated
-        self.widen = _dense(intermediate_dim, use_bias, seeds)
-        if gated:
-            self.gate = _dense(intermediate_dim, use_bias, seeds)
-        self.narrow = _dense(hidden_dim, use_bias, seeds, num_layers)
-
-    def build(self, x_shape):
-        self.widen.build(x_shape)
-        if self.gated:
-            self.gate.build(x_shape)
-        self.narrow.build((*x_shape[:2], self.widen.units))
-
-    def call(self, x):
-        if self.gated:
-            return self.narrow(ops.silu(self.gate(x)) * self.widen(x))
-        return self.narrow(ops.gelu(self.widen(x), approximate=True))
-
-
-def _dense(units, use_bias, seeds, num_layers=None, name=None):
-    """A product; one whose result is added to the sum is told the depth."""
-    # Each layer adds to the sum twice: smaller weights keep it in bounds.
-    scale = 1.0 if num_layers is None else (2 * num_layers) ** -0.5
-    return layers.Dense(
-        units,
-        use_bias=use_bias,
-        kernel_initializer=_normal(seeds, 0.02 * scale),
-        name=name,
-    )
-
-
-def _normal(seeds, stddev=0.02):
-    return keras.initializers.RandomNormal(stddev=stddev, seed=next(seeds))

@@ -1,7 +1,86 @@
-"""Where tokens stand: by turns, and by vectors of their distances."""
+"""What attention knows of the places of tokens.
+
+An object with two methods: `turn` changes queries and keys by their places,
+and `scores` adds to the products of queries and keys. `Attention` asks it, and
+does not know which it is.
+"""
 
 import numpy as np
 from keras import ops
+
+
+class NoPositions:
+    """Attention does not know where tokens stand.
+
+    Embeddings may say it, as in GPT-2, or nothing does, as for sets.
+    """
+
+    def turn(self, heads, position):
+        """Changes queries and keys by their places.
+
+        Args:
+            heads: Float tensor `(batch, heads, length, head_dim)`.
+            position: Integer, the place of the first.
+
+        Returns:
+            Float tensor like `heads`.
+        """
+        return heads
+
+    def scores(self, query, num_keys, position):
+        """What places add to the products of queries and keys.
+
+        Args:
+            query: Float tensor `(batch, heads, queries, head_dim)`.
+            num_keys: Integer, the keys at the places from 0 on.
+            position: Integer, the place of the first query.
+
+        Returns:
+            Float tensor `(batch, heads, queries, keys)`, or 0.
+        """
+        return 0
+
+
+class RotaryPositions(NoPositions):
+    """Pairs of numbers of queries and keys turn by an angle for each place.
+
+    Args:
+        length: Integer, places.
+        head_dim: Integer, even.
+
+    Reference:
+        Su et al., 2021.
+    """
+
+    def __init__(self, length, head_dim):
+        self.turns = rotary_turns(length, head_dim)
+
+    def turn(self, heads, position):
+        # Slices of a table: XLA would compute sines again for each head.
+        length = ops.shape(heads)[2]
+        cos, sin = (
+            ops.slice(each, (position, 0), (length, each.shape[1]))
+            for each in self.turns
+        )
+        return rotate(heads, cos, sin)
+
+
+class RelativePositions(NoPositions):
+    """Each distance between query and key has a learned vector.
+
+    Args:
+        distances: Float variable `(heads, length, head_dim)`, which belongs to
+            the layer.
+
+    Reference:
+        Huang et al., 2018.
+    """
+
+    def __init__(self, distances):
+        self.distances = distances
+
+    def scores(self, query, num_keys, position):
+        return relative_scores(query, self.distances[:, :num_keys], position)
 
 
 def rotary_turns(length, head_dim):

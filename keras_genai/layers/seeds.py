@@ -1,0 +1,35 @@
+"""Seeds and initializers of networks."""
+
+import random
+
+import keras
+
+
+def layer_seeds(seed, network):
+    """Seeds for the initializers and dropouts of a network, no two alike.
+
+    Args:
+        seed: Integer, or `None` for seeds drawn at random.
+        network: String; networks of different names get other seeds.
+
+    Yields:
+        Integers in [0, 2**31).
+
+    Example:
+        >>> seeds = layer_seeds(0, "generator")
+        >>> next(seeds) == next(seeds)
+        False
+    """
+    stream = random.Random(None if seed is None else f"{network} {seed}")
+    while True:
+        yield stream.randrange(2**31)
+
+
+def glorot(seeds):
+    """Glorot's uniform initializer, with the next of `layer_seeds`."""
+    return keras.initializers.GlorotUniform(seed=next(seeds))
+
+
+def he(seeds):
+    """He's normal initializer, with the next of `layer_seeds`."""
+    return keras.initializers.HeNormal(seed=next(seeds))
