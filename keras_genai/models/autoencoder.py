@@ -8,6 +8,7 @@ from keras import ops
 from keras_genai import layers, sampling
 from keras_genai.distributions import Bernoulli
 from keras_genai.metrics import PSNR
+from keras_genai.models.averaging import move_averages
 from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
 from keras_genai.models.checks import (
     check_at_least_one,
@@ -202,11 +203,11 @@ class Autoencoder(GenerativeModel):
             ops.sum(codes, axis=0),
             ops.matmul(ops.transpose(centred), centred),
         )
-        for average, value in (
-            (self.code_mean, sums / count),
-            (self.code_covariance, products / count),
-        ):
-            average.assign(value + momentum * (average - value))
+        move_averages(
+            (self.code_mean, self.code_covariance),
+            (sums / count, products / count),
+            decay=momentum,
+        )
 
     def generate(self, num_samples=None, seed=None):
         """Generates images: decodes codes like those of the training images.

@@ -1,6 +1,52 @@
-"""A second set of weights for a network, which averages of them are kept in."""
+"""Moving averages: of weights, in a second network, and of statistics.
+
+A GAN's samples come from an average of its generator's weights, because each
+step moves the weights back and forth. The average starts from the weights
+themselves and moves with each step:
+
+    average <- decay average + (1 - decay) value
+
+All weights of the network are averaged, also the running means and variances
+of its BatchNorm, which are averages themselves.
+"""
 
 import keras
+from keras import ops
+
+
+def warm_decay(decay, step):
+    """A decay that grows to its full size.
+
+    The first steps move far and should be forgotten fast: the decay is
+    `(1 + step) / (10 + step)` until that reaches `decay`.
+
+    Args:
+        decay: Float in [0, 1).
+        step: Integer tensor, the steps so far.
+
+    Returns:
+        Float32 scalar tensor.
+
+    Example:
+        >>> float(warm_decay(0.999, 8))
+        0.5
+    """
+    step = ops.cast(step, "float32")
+    return ops.minimum(decay, (1.0 + step) / (10.0 + step))
+
+
+def move_averages(averages, values, decay):
+    """Moves averages towards values.
+
+    Args:
+        averages: Iterable of float variables.
+        values: Iterable of float tensors or variables of the same shapes.
+        decay: Float or float scalar tensor in [0, 1], what is kept of the
+            averages.
+    """
+    for average, value in zip(averages, values, strict=True):
+        kept = ops.cast(decay, average.dtype)
+        average.assign(value + kept * (average - value))
 
 
 def copy_network(network, *inputs):

@@ -12,7 +12,11 @@ from keras_genai.models.augmentation import (
     check_not_adaptive,
     get_augmentation,
 )
-from keras_genai.models.averaging import copy_network
+from keras_genai.models.averaging import (
+    copy_network,
+    move_averages,
+    warm_decay,
+)
 from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
 from keras_genai.models.checks import (
     check_at_least_one,
@@ -364,17 +368,11 @@ class GAN(GenerativeModel):
         return self.discriminator_augmentation(images)
 
     def _update_average(self):
-        # The first steps move fast and should be forgotten fast: the decay
-        # grows as (1 + t) / (10 + t) until it reaches `ema_decay`.
-        step = ops.cast(self.g_optimizer.iterations, "float32")
-        decay = ops.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
-        for average, value in zip(
+        move_averages(
             self.averaged_generator.weights,
             self.generator.weights,
-            strict=True,
-        ):
-            share = ops.cast(decay, average.dtype)
-            average.assign(value + share * (average - value))
+            warm_decay(self.ema_decay, self.g_optimizer.iterations),
+        )
 
     def test_step(self, data):
         real_images, condition = self.unpack(data)
