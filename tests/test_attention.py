@@ -57,13 +57,13 @@ def test_cross_attention_is_kerass_and_sees_no_pads():
     twin = keras_twin(layer)
     found, cache = layer(X, context=CONTEXT)
     np.testing.assert_allclose(found, twin(X, CONTEXT), atol=1e-5)
-    masked, _ = layer(X, cache=cache, mask=MASK)
+    masked, _ = layer(X, cache=cache, key_mask=MASK)
     expected = twin(X, CONTEXT, attention_mask=MASK[:, None])
     np.testing.assert_allclose(masked, expected, atol=1e-5)
     # Whatever stands in the place of a pad.
     other = np.where(MASK[..., None], CONTEXT, 100.0)
     np.testing.assert_allclose(
-        layer(X, context=other, mask=MASK)[0], masked, atol=1e-5
+        layer(X, context=other, key_mask=MASK)[0], masked, atol=1e-5
     )
 
 

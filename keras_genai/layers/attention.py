@@ -48,7 +48,7 @@ class Attention(layers.Layer):
             new ones are written into it. That of cross-attention is what
             `keys_and_values` returned of the context.
         position: Integer, the place of the first token of `x`.
-        mask: Boolean tensor `(batch, keys)`, `False` for keys that are pads,
+        key_mask: Boolean tensor `(batch, keys)`, `False` for keys that are pads,
             or `None`.
         training: Boolean, whether dropout is on.
 
@@ -112,7 +112,7 @@ class Attention(layers.Layer):
         context=None,
         cache=None,
         position=0,
-        mask=None,
+        key_mask=None,
         training=False,
     ):
         if self.project_context is None:
@@ -128,7 +128,7 @@ class Attention(layers.Layer):
             query = self._normalized(query)
             # A context stays the same: its keys and values are made once.
             key, value = cache = cache or self.keys_and_values(context)
-        weights = self._weights(query, key, position, mask)
+        weights = self._weights(query, key, position, key_mask)
         weights = self.drop(weights, training=training)
         out = ops.matmul(weights, self._for_each_head(value))
         out = ops.transpose(out, (0, 2, 1, 3))  # (batch, length, heads, dim)
@@ -173,7 +173,7 @@ class Attention(layers.Layer):
         query, key = ops.split(both, (self.num_heads,), axis=1)
         return query, key, value  # each (batch, its heads, length, head_dim)
 
-    def _weights(self, query, key, position, mask=None):
+    def _weights(self, query, key, position, key_mask=None):
         key = self._for_each_head(key)
         # scores = (query key^T + what places add) / sqrt(head_dim)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
@@ -184,8 +184,8 @@ class Attention(layers.Layer):
         if self.causal:
             places = position + ops.arange(ops.shape(query)[2])
             allowed = ops.arange(num_keys)[None] <= places[:, None]
-        if mask is not None:
-            there = mask[:, None, None]  # (batch, 1, 1, keys)
+        if key_mask is not None:
+            there = key_mask[:, None, None]  # (batch, 1, 1, keys)
             allowed = there if allowed is None else allowed & there
         if allowed is not None:
             scores = ops.where(allowed, scores, ops.cast(-1e9, scores.dtype))

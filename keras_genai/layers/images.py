@@ -50,7 +50,7 @@ def dense_encoder(
         `(batch, code_dim)`, unbounded.
 
     Example:
-        >>> dense_encoder((8, 8, 1), 4)(ops.zeros((2, 8, 8, 1))).shape
+        >>> dense_encoder((8, 8, 1), 4)(keras.ops.zeros((2, 8, 8, 1))).shape
         TensorShape([2, 4])
 
     Reference:
@@ -84,7 +84,7 @@ def dense_decoder(
         width, channels)`, unbounded.
 
     Example:
-        >>> dense_decoder(4, (8, 8, 1))(ops.zeros((2, 4))).shape
+        >>> dense_decoder(4, (8, 8, 1))(keras.ops.zeros((2, 4))).shape
         TensorShape([2, 8, 8, 1])
     """
     seeds = layer_seeds(seed, "decoder")
@@ -122,7 +122,7 @@ def convolutional_encoder(image_shape, code_dim, width=16, seed=None):
 
     Example:
         >>> network = convolutional_encoder((8, 12, 3), 4, width=2)
-        >>> network(ops.zeros((2, 8, 12, 3))).shape
+        >>> network(keras.ops.zeros((2, 8, 12, 3))).shape
         TensorShape([2, 4])
     """
     check_sides(image_shape)
@@ -168,7 +168,7 @@ def convolutional_decoder(code_dim, output_shape, width=32, seed=None):
 
     Example:
         >>> network = convolutional_decoder(4, (8, 12, 3), width=2)
-        >>> network(ops.zeros((2, 4))).shape
+        >>> network(keras.ops.zeros((2, 4))).shape
         TensorShape([2, 8, 12, 3])
     """
     check_sides(output_shape)

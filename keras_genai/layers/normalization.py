@@ -28,7 +28,7 @@ class SpectralNormalization(keras.layers.Layer):
             linear.
 
     Example:
-        >>> layer = SpectralNormalization(layers.Dense(3, use_bias=False))
+        >>> layer = SpectralNormalization(keras.layers.Dense(3, use_bias=False))
         >>> layer(ops.ones((2, 4))).shape
         TensorShape([2, 3])
 
