@@ -48,8 +48,7 @@ class Attention(layers.Layer):
             new ones are written into it. That of cross-attention is what
             `keys_and_values` returned of the context.
         position: Integer, the place of the first token of `x`.
-        key_mask: Boolean tensor `(batch, keys)`, `False` for keys that are pads,
-            or `None`.
+        key_mask: Boolean tensor `(batch, keys)`, `False` for pads, or `None`.
         training: Boolean, whether dropout is on.
 
     Returns:
