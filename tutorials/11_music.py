@@ -185,7 +185,8 @@ print("largest deviation", np.abs(fast - slow)[..., i >= j].max())
 model = kg.MusicTransformer(tokenizer, max_sequence_length=WINDOW, seed=SEED)
 print("token ids", token_ids.shape, "-> logits", model(token_ids).shape)
 print(f"{model.count_params():,} weights, of which in each block")
-print("a vector a distance:", model.blocks[0].attention.distances.shape)
+distances = model.blocks[0].attention.positions.distances
+print("a vector a distance:", distances.shape)
 
 # %% [markdown]
 # ## Fit

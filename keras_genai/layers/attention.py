@@ -123,7 +123,7 @@ class Attention(layers.Layer):
                 value = ops.slice_update(values, (0, 0, position, 0), value)
                 cache = key, value
         else:
-            query = self._split(self.project(x), self.num_heads)
+            query = self._split(x, self.project, self.num_heads)
             query = self._normalized(query)
             # A context stays the same: its keys and values are made once.
             key, value = cache = cache or self.keys_and_values(context)
@@ -158,14 +158,14 @@ class Attention(layers.Layer):
             head_dim)`.
         """
         shared = self.num_key_value_heads
-        both = self._split(self.project_context(context), 2 * shared)
+        both = self._split(context, self.project_context, 2 * shared)
         key, value = ops.split(both, 2, axis=1)
         return self._normalized(key), value
 
     def _of_itself(self, x, position):
         """Queries, keys and values of the same tokens."""
         shared = self.num_key_value_heads
-        heads = self._split(self.project(x), self.num_heads + 2 * shared)
+        heads = self._split(x, self.project, self.num_heads + 2 * shared)
         # Queries and keys go the same way: together they are quicker.
         both, value = ops.split(heads, (self.num_heads + shared,), axis=1)
         both = self.positions.turn(self._normalized(both), position)
@@ -192,10 +192,11 @@ class Attention(layers.Layer):
             return ops.ones_like(scores)
         return ops.softmax(scores, axis=-1)
 
-    def _split(self, x, num_heads):
-        """(batch, length, heads * dim) -> (batch, heads, length, dim)."""
-        batch, length = ops.shape(x)[:2]
-        heads = ops.reshape(x, (batch, length, num_heads, self.head_dim))
+    def _split(self, x, project, num_heads):
+        """(batch, length, hidden_dim) -> (batch, heads, length, head_dim)."""
+        batch, length = ops.shape(x)[:2]  # of the product ONNX would not know
+        shape = (batch, length, num_heads, self.head_dim)
+        heads = ops.reshape(project(x), shape)
         return ops.transpose(heads, (0, 2, 1, 3))
 
     def _normalized(self, heads):
