@@ -1,6 +1,6 @@
 """How often the intervals of an evaluation hold the truth.
 
-The claim: of 200 evaluations, of sets drawn anew each time, the 95 % intervals
+The claim: of 200 evaluations, each of newly drawn sets, the 95 % intervals
 of precision, recall, density and coverage hold the truth in 92 % or more, each
 of them, with 200 samples and with 1,000.
 
@@ -66,7 +66,7 @@ SETS = {
 
 
 def truth(draw, count, draws):
-    """The mean of each measure over sets drawn anew."""
+    """The mean of each measure over newly drawn sets."""
     values = []
     for seed in range(draws):
         sets = draw(np.random.default_rng([seed, count, 0]), count)

@@ -50,7 +50,7 @@ def contents(folder):
 
 
 def make(folder, status):
-    """Two runs whose data are gone, and a folder that is none of theirs."""
+    """Two runs whose data are gone, and a folder of another owner."""
     for name in ("run", "other"):
         record = {
             **new_record(RECIPES["vae"]["default"], 0),

@@ -67,6 +67,15 @@ def test_cross_attention_is_kerass_and_sees_no_pads():
     )
 
 
+def test_what_would_be_ignored_is_refused():
+    with pytest.raises(ValueError, match="'rotery'"):
+        make(positions="rotery")
+    with pytest.raises(ValueError, match="causal=True"):
+        make(cross=True)
+    with pytest.raises(ValueError, match="positions='rotary'"):
+        make(cross=True, causal=False, positions="rotary")
+
+
 def test_without_positions_and_order_tokens_are_a_set():
     layer = make(causal=False)
     order = RANDOM.permutation(LENGTH)

@@ -79,6 +79,12 @@ class Attention(layers.Layer):
         num_layers=None,
     ):
         super().__init__()
+        if cross and (causal or positions != "none"):
+            raise ValueError(
+                "A context is seen whole and without places: cross-attention "
+                'takes causal=False and positions="none". '
+                f"Received: causal={causal}, positions={positions!r}"
+            )
         self.num_heads = num_heads
         self.num_key_value_heads = num_key_value_heads or num_heads
         self.head_dim = hidden_dim // num_heads
@@ -219,6 +225,11 @@ class Attention(layers.Layer):
                 name="distances",
             )
             return RelativePositions(distances)
+        if name not in ("none", "learned"):
+            raise ValueError(
+                "Expected `positions` among learned, none, relative, rotary. "
+                f"Received: positions={name!r}"
+            )
         return NoPositions()
 
 
