@@ -415,18 +415,29 @@ def no_files(folder):
 def _model_with(change):
     """A model whose config, decoded, was changed by a function of it."""
     buffer = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(_model())) as source,
-        zipfile.ZipFile(buffer, "w") as copy,
-    ):
-        for name in source.namelist():
-            content = source.read(name)
+    copy_model(io.BytesIO(_model()), buffer, change)
+    return buffer.getvalue()
+
+
+def copy_model(source, target, change, metadata=None):
+    """Copies a `.keras` file with a changed config.
+
+    Args:
+        source: Path or file to read from.
+        target: Path or file to write to.
+        change: Function that changes the decoded config of the model.
+        metadata: String in place of the file's metadata, or `None`.
+    """
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
             if name == "config.json":
                 config = json.loads(content)
                 change(config["config"])
                 content = json.dumps(config)
-            copy.writestr(name, content)
-    return buffer.getvalue()
+            if name == "metadata.json" and metadata:
+                content = metadata
+            new.writestr(name, content)
 
 
 def _score(size):

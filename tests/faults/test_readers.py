@@ -12,6 +12,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from fuzz_loaders import copy_model
 
 import keras_genai
 from keras_genai import archives
@@ -197,19 +198,7 @@ def test_a_link_is_judged_by_its_own_name(saved, tmp_path):
 
 def crafted(saved, path, change, metadata=None):
     """A model with a changed config."""
-    with (
-        zipfile.ZipFile(saved) as source,
-        zipfile.ZipFile(path, "w") as copy,
-    ):
-        for name in source.namelist():
-            content = source.read(name)
-            if name == "config.json":
-                config = json.loads(content)
-                change(config["config"])
-                content = json.dumps(config)
-            if name == "metadata.json" and metadata:
-                content = metadata
-            copy.writestr(name, content)
+    copy_model(saved, path, change, metadata)
     return path
 
 
