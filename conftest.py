@@ -130,7 +130,7 @@ def quick_training():
     """One step an execution, and no graph for a few: see `as_graphs`."""
     import keras
 
-    from keras_genai.models import fitting
+    from keras_genai.models.core import fitting
 
     methods = [
         (keras.Model, name, getattr(keras.Model, name)) for name in FUNCTIONS

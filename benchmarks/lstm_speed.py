@@ -81,7 +81,7 @@ def dataset(quick):
 def ours(quick, layer=None, **compile_arguments):
     """`keras_genai.LSTMLanguageModel` through `fit`."""
     import keras_genai
-    from keras_genai.models import lstm
+    from keras_genai.models.autoregressive import lstm
 
     data = dataset(quick)
     with mock.patch.object(lstm, "LSTM", layer or lstm.LSTM):

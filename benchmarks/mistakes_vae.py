@@ -14,7 +14,7 @@ from mistakes_shared import mistake
 import keras_genai
 from keras_genai.distributions import Normal
 from keras_genai.losses import gradient_penalty
-from keras_genai.models.gated_convolutions import MaskedConv2D
+from keras_genai.models.autoregressive.gated_convolutions import MaskedConv2D
 
 BATCH = 128
 

@@ -68,7 +68,7 @@ def run_steps_eagerly():
     import tensorflow as tf
 
     from keras_genai.data import sources
-    from keras_genai.models import fitting
+    from keras_genai.models.core import fitting
 
     tf.config.run_functions_eagerly(True)
     fitting.STEPS_PER_EXECUTION = 1

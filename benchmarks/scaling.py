@@ -154,7 +154,7 @@ def exchanges(recipe):
     import tensorflow as tf
 
     from keras_genai import replicas
-    from keras_genai.models.base import GenerativeModel
+    from keras_genai.models.core.base import GenerativeModel
 
     dataset = recipe.dataset(seed=0)
     model = recipe.model(dataset, seed=0)

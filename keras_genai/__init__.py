@@ -9,24 +9,22 @@ import importlib
 from keras_genai.registered import register_with_keras
 from keras_genai.version import __version__
 
-register_with_keras()
-
 _HOME = {
-    "GAN": "keras_genai.models.gan",
-    "DCGAN": "keras_genai.models.dcgan",
-    "WGANGP": "keras_genai.models.wgan_gp",
-    "ConditionalGAN": "keras_genai.models.conditional_gan",
-    "AuxiliaryClassifierGAN": "keras_genai.models.acgan",
-    "DifferentiableAugmentation": "keras_genai.models.augmentation",
-    "VAE": "keras_genai.models.vae",
-    "ConditionalVAE": "keras_genai.models.conditional_vae",
-    "Autoencoder": "keras_genai.models.autoencoder",
-    "DenoisingAutoencoder": "keras_genai.models.autoencoder",
-    "PixelCNN": "keras_genai.models.pixelcnn",
-    "MarkovChain": "keras_genai.models.markov",
-    "LSTMLanguageModel": "keras_genai.models.lstm",
-    "GPT": "keras_genai.models.gpt",
-    "MusicTransformer": "keras_genai.models.music_transformer",
+    "GAN": "keras_genai.models.gans.gan",
+    "DCGAN": "keras_genai.models.gans.dcgan",
+    "WGANGP": "keras_genai.models.gans.wgan_gp",
+    "ConditionalGAN": "keras_genai.models.gans.conditional_gan",
+    "AuxiliaryClassifierGAN": "keras_genai.models.gans.acgan",
+    "DifferentiableAugmentation": "keras_genai.models.gans.augmentation",
+    "VAE": "keras_genai.models.autoencoders.vae",
+    "ConditionalVAE": "keras_genai.models.autoencoders.conditional_vae",
+    "Autoencoder": "keras_genai.models.autoencoders.autoencoder",
+    "DenoisingAutoencoder": "keras_genai.models.autoencoders.autoencoder",
+    "PixelCNN": "keras_genai.models.autoregressive.pixelcnn",
+    "MarkovChain": "keras_genai.models.autoregressive.markov",
+    "LSTMLanguageModel": "keras_genai.models.autoregressive.lstm",
+    "GPT": "keras_genai.models.autoregressive.gpt",
+    "MusicTransformer": "keras_genai.models.autoregressive.music_transformer",
     "FeatureExtractor": "keras_genai.evaluation",
     "class_histogram": "keras_genai.evaluation",
     "frechet_distance": "keras_genai.evaluation",
@@ -97,6 +95,8 @@ _MODULES = (
 )
 
 __all__ = ["__version__", *_HOME, *_MODULES]
+
+register_with_keras(_HOME)
 
 
 def __getattr__(name):

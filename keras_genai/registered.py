@@ -11,7 +11,8 @@ import importlib.abc
 import importlib.util
 import sys
 
-# Module -> the classes in it that are registered.
+# Module -> the classes in it that are registered, beside the public ones of
+# `models`.
 MODULES = {
     "layers.labels": ("LabelPlanes",),
     "layers.normalization": ("SpectralNormalization",),
@@ -22,20 +23,6 @@ MODULES = {
     ),
     "data.tokenizers": ("CharacterTokenizer", "BytePairTokenizer"),
     "data.music.tokenizer": ("MusicTokenizer",),
-    "models.augmentation": ("DifferentiableAugmentation",),
-    "models.gan": ("GAN",),
-    "models.dcgan": ("DCGAN",),
-    "models.wgan_gp": ("WGANGP",),
-    "models.conditional_gan": ("ConditionalGAN",),
-    "models.acgan": ("AuxiliaryClassifierGAN",),
-    "models.autoencoder": ("Autoencoder", "DenoisingAutoencoder"),
-    "models.vae": ("VAE",),
-    "models.conditional_vae": ("ConditionalVAE",),
-    "models.markov": ("MarkovChain",),
-    "models.lstm": ("LSTMLanguageModel",),
-    "models.gpt": ("GPT",),
-    "models.music_transformer": ("MusicTransformer",),
-    "models.pixelcnn": ("PixelCNN",),
 }
 
 
@@ -43,7 +30,7 @@ class StandIn:
     """A class that is not imported yet, as Keras's `from_config` asks it.
 
     Args:
-        module: String, the module's name inside of the package.
+        module: String, the module's full name.
         name: String, the class's.
     """
 
@@ -52,42 +39,73 @@ class StandIn:
 
     def from_config(self, config):
         """Makes an object of the class itself."""
-        module = importlib.import_module(f"keras_genai.{self.module}")
+        module = importlib.import_module(self.module)
         return getattr(module, self.name).from_config(config)
 
 
-def register_with_keras():
-    """Registers all stand-ins, now or when Keras is imported."""
+def register_with_keras(homes):
+    """Registers all stand-ins, now or when Keras is imported.
+
+    Args:
+        homes: Dictionary, public name -> its module. Those of the modules of
+            `keras_genai.models` are families.
+    """
     if "keras" in sys.modules:
-        _register()
+        _register(stand_ins(homes))
     else:
-        sys.meta_path.insert(0, _AfterKeras())
+        sys.meta_path.insert(0, _AfterKeras(stand_ins(homes)))
 
 
-def _register():
+def stand_ins(homes):
+    """One for each registered class, with the arguments of above."""
+    return [
+        StandIn(f"keras_genai.{module}", name)
+        for module, names in MODULES.items()
+        for name in names
+    ] + [
+        StandIn(module, name)
+        for name, module in homes.items()
+        if module.startswith("keras_genai.models.")
+    ]
+
+
+def _register(found):
     import keras
 
     if not hasattr(keras, "saving"):  # no Keras, but something in its place
         return
     known = keras.saving.get_custom_objects()
-    for module, names in MODULES.items():
-        for name in names:
-            known.setdefault(f"keras_genai>{name}", StandIn(module, name))
+    for stand_in in found:
+        known.setdefault(f"keras_genai>{stand_in.name}", stand_in)
 
 
 class _AfterKeras(importlib.abc.MetaPathFinder):
-    """Registers once Keras is there; it finds nothing itself."""
+    """Registers once Keras is there; it finds nothing itself.
+
+    A search for Keras that imports nothing changes nothing.
+    """
+
+    def __init__(self, stand_ins):
+        self._stand_ins = stand_ins
+        self._asks = False
 
     def find_spec(self, fullname, path=None, target=None):
-        if fullname != "keras":
+        if fullname != "keras" or self._asks:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("keras")
+        self._asks = True  # the others, and is asked itself on the way
+        try:
+            spec = importlib.util.find_spec("keras")
+        finally:
+            self._asks = False
+        if spec is None:
+            return None
         execute = spec.loader.exec_module
 
         def exec_module(module):
             execute(module)
-            _register()
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+            _register(self._stand_ins)
 
         spec.loader.exec_module = exec_module
         return spec

@@ -16,7 +16,8 @@ import keras_genai as kg
 from keras_genai import layers as networks
 from keras_genai.data import corpora, sources
 from keras_genai.evaluation import features
-from keras_genai.models import dcgan, fitting
+from keras_genai.models.core import fitting
+from keras_genai.models.gans import dcgan
 from keras_genai.recipes import RECIPES
 
 DIGITS = {"train": 250, "test": 60}

@@ -6,8 +6,8 @@ from checks import random_images
 
 import keras_genai
 from keras_genai import DCGAN, GAN, WGANGP, DifferentiableAugmentation
-from keras_genai.models import gan
-from keras_genai.models.augmentation import TRANSFORMS
+from keras_genai.models.gans import gan
+from keras_genai.models.gans.augmentation import TRANSFORMS
 
 SHAPE = (16, 24, 3)
 

@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genai import Autoencoder, DenoisingAutoencoder
-from keras_genai.models.autoencoder import CORRUPTIONS
+from keras_genai.models.autoencoders.autoencoder import CORRUPTIONS
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from checks import random_images
 from keras import layers, models
 
 from keras_genai import AuxiliaryClassifierGAN, ConditionalGAN
-from keras_genai.models.conditional_gan import conditional_discriminator
+from keras_genai.models.gans.conditional_gan import conditional_discriminator
 
 pytestmark = pytest.mark.slow
 

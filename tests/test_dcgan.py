@@ -5,7 +5,7 @@ from checks import random_images
 from keras import layers
 
 from keras_genai import DCGAN
-from keras_genai.models.dcgan import count_doublings
+from keras_genai.models.gans.dcgan import count_doublings
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_genai import LSTMLanguageModel, load_model, text_dataset
-from keras_genai.models.lstm import LSTM
+from keras_genai.models.autoregressive.lstm import LSTM
 
 TEXT = "she sells sea shells on the sea shore.\n" * 30
 

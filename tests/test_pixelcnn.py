@@ -5,7 +5,7 @@ import tensorflow as tf
 from checks import random_images
 
 from keras_genai import PixelCNN, image_dataset
-from keras_genai.models.gated_convolutions import MaskedConv2D
+from keras_genai.models.autoregressive.gated_convolutions import MaskedConv2D
 
 pytestmark = pytest.mark.slow
 

@@ -24,7 +24,6 @@ FAMILIES = (
 HALF = len(FAMILIES) // 2
 
 
-
 def differences(*arguments):
     process = fresh.run(FOLDER / "two_replicas.py", *arguments, timeout=900)
     assert process.returncode == 0, process.stderr

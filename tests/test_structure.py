@@ -10,6 +10,8 @@ import keras_genai
 
 ROOT = Path(keras_genai.__file__).parent
 
+WINGS = ("gans", "autoencoders", "autoregressive")
+
 # What each part of the package may import from the package.
 ALLOWED = {
     "version": set(),
@@ -32,12 +34,21 @@ ALLOWED = {
         *("evaluation", "metrics", "losses", "plotting", "files"),
         "archives",
     },
-    "models": {
-        *("models", "layers", "losses", "metrics", "sampling"),
+    "models": {"models/core", "archives", "startup"},
+    "models/core": {
+        *("models/core", "layers", "losses", "metrics", "sampling"),
         *("distributions", "replicas"),
         # The contract of every model: `export`, and the backend it needs.
         *("export", "startup"),
-        "archives",
+    },
+    # A wing for each kind of method, and none imports another.
+    **{
+        f"models/{wing}": {
+            *(f"models/{wing}", "models/core"),
+            *("layers", "losses", "metrics", "sampling", "distributions"),
+            *("replicas", "export", "data"),
+        }
+        for wing in WINGS
     },
     "callbacks": {
         *("callbacks", "plotting", "evaluation", "data"),
@@ -60,7 +71,14 @@ ALLOWED = {
 
 
 def part(path):
-    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+    return _part(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def _part(names):
+    """A folder or a file of the package; of `models`, a wing."""
+    if names[0] == "models" and names[1:2] and names[1] in (*WINGS, "core"):
+        return "/".join(names[:2])
+    return names[0]
 
 
 def imports(path):
@@ -74,7 +92,7 @@ def imports(path):
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
             if name.startswith("keras_genai."):
-                found.add(name.split(".")[1])
+                found.add(_part(name.split(".")[1:]))
     return found
 
 

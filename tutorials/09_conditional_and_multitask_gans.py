@@ -36,8 +36,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_genai.models.conditional_gan import conditional_discriminator
-from keras_genai.models.dcgan import dcgan_features, dcgan_generator
+from keras_genai.models.gans.conditional_gan import conditional_discriminator
+from keras_genai.models.gans.dcgan import dcgan_features, dcgan_generator
 
 # %% tags=["parameters"]
 PRESET = "default"  # "quick" ends within a minute

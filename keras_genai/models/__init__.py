@@ -1,27 +1,10 @@
-"""The model families, one per file."""
+"""The model families: a folder for each kind of method, a file a family."""
 
-import importlib
 from pathlib import Path
 
 from keras_genai.startup import require_tensorflow_backend
 
 require_tensorflow_backend()
-
-FAMILIES = (
-    "gan",
-    "dcgan",
-    "wgan_gp",
-    "conditional_gan",
-    "acgan",
-    "autoencoder",
-    "vae",
-    "conditional_vae",
-    "markov",
-    "lstm",
-    "gpt",
-    "music_transformer",
-    "pixelcnn",
-)
 
 
 def load_model(filepath, compile=True, custom_objects=None):
@@ -64,10 +47,7 @@ def load_model(filepath, compile=True, custom_objects=None):
     from keras.src.saving.serialization_lib import SafeModeScope
 
     from keras_genai.archives import check_keras_archive
-    from keras_genai.models.base import GenerativeModel
-
-    for family in FAMILIES:
-        importlib.import_module(f"keras_genai.models.{family}")
+    from keras_genai.models.core.base import GenerativeModel
 
     check_keras_archive(path)
     try:

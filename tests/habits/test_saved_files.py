@@ -1,6 +1,9 @@
 """Files are loaded by Keras's own function, in a process that used nothing."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import fresh
@@ -53,17 +56,40 @@ def test_every_registered_class_has_its_stand_in():
             path.read_text(),
             re.MULTILINE,
         ):
-            module = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
-            found.add((module, name))
-    assert found == {
-        (module, name)
-        for module, names in registered.MODULES.items()
-        for name in names
-    }
+            names = path.relative_to(PACKAGE.parent).with_suffix("").parts
+            found.add((".".join(names), name))
+    stand_ins = registered.stand_ins(keras_genai._HOME)
+    assert found == {(each.module, each.name) for each in stand_ins}
+
+
+def test_a_search_for_keras_leaves_the_stand_ins(tmp_path):
+    # Keras of one dictionary: what is asked is only when it is filled.
+    (tmp_path / "keras.py").write_text(
+        "class saving:\n"
+        "    known = {}\n"
+        "    get_custom_objects = lambda: saving.known\n"
+    )
+    process = subprocess.run(
+        [
+            *(sys.executable, "-c"),
+            "import importlib.util, keras_genai\n"
+            "importlib.util.find_spec('keras')\n"
+            "import keras\n"
+            "print(*keras.saving.known)",
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{PACKAGE.parent}"},
+        check=True,
+    )
+    assert process.stdout.split() == [
+        f"keras_genai>{each.name}"
+        for each in registered.stand_ins(keras_genai._HOME)
+    ]
 
 
 def test_a_stand_in_makes_the_class_itself():
-    made = registered.StandIn("layers", "LabelPlanes").from_config(
+    made = registered.StandIn("keras_genai.layers", "LabelPlanes").from_config(
         keras_genai.layers.LabelPlanes(3).get_config()
     )
     planes = made(np.zeros((1, 2, 2, 1), "float32"), np.array([2]))

@@ -6,7 +6,7 @@ import functools
 import tensorflow as tf
 
 from keras_genai import sampling
-from keras_genai.models.base import GenerativeModel
+from keras_genai.models.core.base import GenerativeModel
 
 
 class TokenByToken(GenerativeModel):

@@ -8,17 +8,13 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genai import losses
-from keras_genai.models.augmentation import (
-    check_not_adaptive,
-    get_augmentation,
-)
-from keras_genai.models.averaging import (
+from keras_genai.models.core.averaging import (
     copy_network,
     move_averages,
     warm_decay,
 )
-from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
-from keras_genai.models.checks import (
+from keras_genai.models.core.base import NUM_SAMPLES, SEED, GenerativeModel
+from keras_genai.models.core.checks import (
     check_at_least_one,
     check_image_batch,
     check_image_shape,
@@ -26,9 +22,13 @@ from keras_genai.models.checks import (
     look_below_zero,
     packed,
 )
-from keras_genai.models.endings import check_logits, check_signs, probes
-from keras_genai.models.mlp import mlp_discriminator, mlp_generator
-from keras_genai.models.optimizer_pair import OptimizerPair, d_of_two
+from keras_genai.models.core.endings import check_logits, check_signs, probes
+from keras_genai.models.gans.augmentation import (
+    check_not_adaptive,
+    get_augmentation,
+)
+from keras_genai.models.gans.mlp import mlp_discriminator, mlp_generator
+from keras_genai.models.gans.optimizer_pair import OptimizerPair, d_of_two
 from keras_genai.replicas import batch_mean, draw
 from keras_genai.sampling import seeded_noise
 

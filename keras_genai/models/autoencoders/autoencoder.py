@@ -8,9 +8,9 @@ from keras import ops
 from keras_genai import layers, sampling
 from keras_genai.distributions import Bernoulli
 from keras_genai.metrics import PSNR
-from keras_genai.models.averaging import move_averages
-from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
-from keras_genai.models.checks import (
+from keras_genai.models.core.averaging import move_averages
+from keras_genai.models.core.base import NUM_SAMPLES, SEED, GenerativeModel
+from keras_genai.models.core.checks import (
     check_at_least_one,
     check_code_array,
     check_image_array,
@@ -22,7 +22,7 @@ from keras_genai.models.checks import (
     check_weights,
     packed,
 )
-from keras_genai.models.endings import check_logits, probes
+from keras_genai.models.core.endings import check_logits, probes
 from keras_genai.replicas import batch_mean, draw, total
 
 

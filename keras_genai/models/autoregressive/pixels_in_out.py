@@ -6,8 +6,9 @@ import tensorflow as tf
 
 from keras_genai import sampling
 from keras_genai.export.saved_model import graph
-from keras_genai.models.base import NUM_SAMPLES, SEED
-from keras_genai.models.checks import (
+from keras_genai.models.autoregressive.token_by_token import TokenByToken
+from keras_genai.models.core.base import NUM_SAMPLES, SEED
+from keras_genai.models.core.checks import (
     after,
     check_image_array,
     check_image_batch,
@@ -15,7 +16,6 @@ from keras_genai.models.checks import (
     check_num_samples,
     packed,
 )
-from keras_genai.models.token_by_token import TokenByToken
 
 LIKELIHOODS = ("bernoulli", "discretized_logistic_mixture")
 

@@ -6,18 +6,18 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_genai.layers import LabelPlanes, check_sides, layer_seeds
-from keras_genai.models.base import NUM_SAMPLES, SEED
-from keras_genai.models.checks import (
+from keras_genai.models.core.base import NUM_SAMPLES, SEED
+from keras_genai.models.core.checks import (
     check_at_least_one,
     check_image_shape,
     check_label_array,
 )
-from keras_genai.models.dcgan import (
+from keras_genai.models.gans.dcgan import (
     dcgan_features,
     dcgan_generator,
     verdict_layer,
 )
-from keras_genai.models.gan import GAN, to_unit_range
+from keras_genai.models.gans.gan import GAN, to_unit_range
 from keras_genai.sampling import seeded_labels, seeded_noise
 
 

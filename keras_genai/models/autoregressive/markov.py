@@ -5,8 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genai.losses import next_token_losses
-from keras_genai.models.checks import check_at_least_one
-from keras_genai.models.language_model import LanguageModel
+from keras_genai.models.autoregressive.language_model import LanguageModel
+from keras_genai.models.core.checks import check_at_least_one
 
 SMOOTHINGS = ("kneser_ney", "witten_bell")
 

@@ -7,14 +7,14 @@ from keras import ops
 
 from keras_genai import sampling
 from keras_genai.layers import LabelPlanes
-from keras_genai.models.base import NUM_SAMPLES, SEED
-from keras_genai.models.checks import (
+from keras_genai.models.autoencoders.vae import VAE
+from keras_genai.models.core.base import NUM_SAMPLES, SEED
+from keras_genai.models.core.checks import (
     check_at_least_one,
     check_image_batch,
     check_label_array,
     check_num_samples,
 )
-from keras_genai.models.vae import VAE
 
 
 @keras.saving.register_keras_serializable("keras_genai")

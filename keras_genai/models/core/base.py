@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_genai import export
 from keras_genai.export.saved_model import graph
-from keras_genai.models.fitting import Fitting
+from keras_genai.models.core.fitting import Fitting
 
 # Arguments that the signatures of more than one family take.
 NUM_SAMPLES = tf.TensorSpec((), "int32", "num_samples")

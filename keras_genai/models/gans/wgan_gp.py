@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_genai.models.dcgan import DCGAN
+from keras_genai.models.gans.dcgan import DCGAN
 
 
 @keras.saving.register_keras_serializable("keras_genai")

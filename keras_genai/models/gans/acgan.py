@@ -5,9 +5,9 @@ import tensorflow as tf
 from keras import layers, ops
 
 from keras_genai.layers import layer_seeds
-from keras_genai.models.checks import check_image_array
-from keras_genai.models.conditional_gan import ConditionalGAN
-from keras_genai.models.dcgan import dcgan_features, verdict_layer
+from keras_genai.models.core.checks import check_image_array
+from keras_genai.models.gans.conditional_gan import ConditionalGAN
+from keras_genai.models.gans.dcgan import dcgan_features, verdict_layer
 
 
 @keras.saving.register_keras_serializable("keras_genai")

@@ -10,8 +10,8 @@ from keras import ops
 from keras_genai import layers, sampling
 from keras_genai.distributions import Bernoulli, DiscretizedLogistic, Normal
 from keras_genai.metrics import ActiveUnits
-from keras_genai.models.base import NUM_SAMPLES, SEED, GenerativeModel
-from keras_genai.models.checks import (
+from keras_genai.models.core.base import NUM_SAMPLES, SEED, GenerativeModel
+from keras_genai.models.core.checks import (
     check_at_least_one,
     check_code_array,
     check_image_array,
@@ -20,7 +20,7 @@ from keras_genai.models.checks import (
     check_network,
     check_num_samples,
 )
-from keras_genai.models.endings import check_logits, probes
+from keras_genai.models.core.endings import check_logits, probes
 from keras_genai.replicas import batch_mean, total
 
 # How many numbers a pixel's distribution takes from the decoder.

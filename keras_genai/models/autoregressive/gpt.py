@@ -12,8 +12,8 @@ from keras_genai.layers import (
     layer_seeds,
 )
 from keras_genai.layers.attention import dense, normal
-from keras_genai.models.checks import check_at_least_one
-from keras_genai.models.language_model import LanguageModel
+from keras_genai.models.autoregressive.language_model import LanguageModel
+from keras_genai.models.core.checks import check_at_least_one
 
 # What the choices of the architecture are where they are left out.
 STYLES = {

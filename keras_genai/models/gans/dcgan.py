@@ -10,8 +10,8 @@ from keras_genai.layers import (
     check_sides,
     layer_seeds,
 )
-from keras_genai.models.checks import check_at_least_one, check_image_shape
-from keras_genai.models.gan import GAN
+from keras_genai.models.core.checks import check_at_least_one, check_image_shape
+from keras_genai.models.gans.gan import GAN
 
 
 @keras.saving.register_keras_serializable("keras_genai")

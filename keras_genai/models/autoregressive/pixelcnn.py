@@ -7,14 +7,17 @@ from keras import ops
 
 from keras_genai.distributions import Bernoulli, DiscretizedLogisticMixture
 from keras_genai.layers import layer_seeds
-from keras_genai.models.checks import check_at_least_one, check_image_shape
-from keras_genai.models.gated_convolutions import (
+from keras_genai.models.autoregressive.gated_convolutions import (
     GatedBlock,
     MaskedConv2D,
     dense,
     pushed,
 )
-from keras_genai.models.pixels_in_out import LIKELIHOODS, PixelsInOut
+from keras_genai.models.autoregressive.pixels_in_out import (
+    LIKELIHOODS,
+    PixelsInOut,
+)
+from keras_genai.models.core.checks import check_at_least_one, check_image_shape
 from keras_genai.replicas import batch_mean
 
 

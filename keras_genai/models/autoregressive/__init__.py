@@ -1,0 +1,1 @@
+"""Models that make one token, or one pixel, after another."""
