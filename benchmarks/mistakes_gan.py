@@ -83,8 +83,8 @@ def too_many_doublings(lab):
 
 
 class SigmoidScoredAsLogit(keras_genai.DCGAN):
-    def discriminate(self, images, training=False):
-        return ops.sigmoid(super().discriminate(images, training))
+    def discriminate(self, images, labels=None, training=False):
+        return ops.sigmoid(super().discriminate(images, labels, training))
 
 
 @mistake(
@@ -191,7 +191,9 @@ def one_step_for_both(lab):
 
 
 class MixedBatch(keras_genai.DCGAN):
-    def discriminator_losses(self, real_images, generated_images, training):
+    def discriminator_losses(
+        self, real_images, generated_images, labels=None, training=False
+    ):
         both = ops.concatenate([real_images, generated_images])
         logits = self.discriminate(both, training=training)
         real_logits, fake_logits = ops.split(logits, 2)
@@ -222,11 +224,11 @@ def mixed_batch(lab):
 
 
 class InferenceMode(keras_genai.DCGAN):
-    def discriminate(self, images, training=False):
-        return super().discriminate(images, training=False)
+    def discriminate(self, images, labels=None, training=False):
+        return super().discriminate(images, labels, training=False)
 
-    def _make_images(self, noise, training=True):
-        return super()._make_images(noise, training=False)
+    def _make_images(self, noise, labels=None, training=True):
+        return super()._make_images(noise, labels, training=False)
 
 
 @mistake(

@@ -94,8 +94,8 @@ class SquaredLogVariance(Normal):
 
 
 class WrongKL(keras_genai.VAE):
-    def posterior(self, images, training=False):
-        right = super().posterior(images, training)
+    def posterior(self, images, labels=None, training=False):
+        right = super().posterior(images, labels, training)
         return SquaredLogVariance(right.mean, right.log_var)
 
 

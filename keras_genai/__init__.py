@@ -19,7 +19,9 @@ _HOME = {
     "VAE": "keras_genai.models.autoencoders.vae",
     "ConditionalVAE": "keras_genai.models.autoencoders.conditional_vae",
     "Autoencoder": "keras_genai.models.autoencoders.autoencoder",
-    "DenoisingAutoencoder": "keras_genai.models.autoencoders.autoencoder",
+    "DenoisingAutoencoder": (
+        "keras_genai.models.autoencoders.denoising_autoencoder"
+    ),
     "PixelCNN": "keras_genai.models.autoregressive.pixelcnn",
     "MarkovChain": "keras_genai.models.autoregressive.markov",
     "LSTMLanguageModel": "keras_genai.models.autoregressive.lstm",

@@ -259,8 +259,8 @@ def test_real_and_generated_images_are_augmented_before_every_verdict():
     model.discriminator_augmentation = Noted()
     judged = []
     discriminate = model.discriminate
-    model.discriminate = lambda images, training: (
-        judged.append(images) or discriminate(images, training=training)
+    model.discriminate = lambda images, labels, training: (
+        judged.append(images) or discriminate(images, labels, training=training)
     )
     model.compile(run_eagerly=True)
     model.train_on_batch(next(iter(random_images(4, (8, 8, 1)))))

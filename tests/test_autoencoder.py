@@ -5,7 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genai import Autoencoder, DenoisingAutoencoder
-from keras_genai.models.autoencoders.autoencoder import CORRUPTIONS
+from keras_genai.models.autoencoders.corruptions import CORRUPTIONS
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,7 @@ def test_generated_codes_have_the_mean_and_covariance_of_training():
     codes = model.encode(images)
     np.testing.assert_allclose(model.code_mean, codes.mean(axis=0), rtol=0.05)
     noise = RANDOM.normal(size=(20_000, 5)).astype("float32")
-    drawn = np.array(model._codes_like_training(noise))
+    drawn = np.array(model.codes_of_noise(noise))
     np.testing.assert_allclose(
         np.cov(drawn.T), np.cov(codes.T), atol=0.05 * np.cov(codes.T).max()
     )

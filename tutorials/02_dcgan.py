@@ -192,7 +192,7 @@ print("decoded", decoded["images"].shape, "difference", float(difference))
 
 # %%
 class MixedBatch(kg.DCGAN):
-    def _update_discriminator(self, real_images, generated_images):
+    def _update_discriminator(self, real_images, generated_images, labels):
         both = ops.concatenate([real_images, generated_images])
         with tf.GradientTape() as tape:
             logits = self.discriminator(both, training=True)

@@ -281,8 +281,8 @@ class SquaredLogVariance(Normal):
 
 
 class WrongKL(kg.VAE):
-    def posterior(self, images, training=False):
-        right = super().posterior(images, training)
+    def posterior(self, images, labels=None, training=False):
+        right = super().posterior(images, labels, training)
         return SquaredLogVariance(right.mean, right.log_var)
 
 

@@ -203,12 +203,12 @@ print("difference", float(np.abs(answer - expected).max()))
 # %%
 class ShuffledApart(kg.ConditionalVAE):
     def unpack(self, data):
-        images, (labels,) = super().unpack(data)
-        return images, (tf.random.shuffle(labels, seed=SEED),)
+        images, labels = super().unpack(data)
+        return images, tf.random.shuffle(labels, seed=SEED)
 
 
 class DeafDecoder(kg.ConditionalVAE):
-    def pixels(self, z, labels, training=False):
+    def pixels(self, z, labels=None, training=False):
         return super().pixels(z, ops.zeros_like(labels), training)
 
 

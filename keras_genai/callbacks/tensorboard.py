@@ -88,7 +88,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
                     "Only a model with `encode` has codes to project. "
                     f"Received: `images` for {name}"
                 )
-            if hasattr(self.model, "num_classes") and self.labels is None:
+            if _is_conditional(self.model) and self.labels is None:
                 raise ValueError(
                     "A conditional model encodes images with their `labels`. "
                     f"Received: labels=None for {name}"
@@ -148,12 +148,15 @@ class TensorBoard(keras.callbacks.TensorBoard):
             partial.write_text(text_format.MessageToString(config))
 
     def _codes(self):
-        conditional = hasattr(self.model, "num_classes")
-        labels = (self.labels,) if conditional else ()
+        labels = (self.labels,) if _is_conditional(self.model) else ()
         codes = self.model.encode(self.images, *labels)
         if isinstance(codes, tuple):  # a posterior: its mean, and its spread
             codes = codes[0]
         return np.reshape(codes, (len(self.images), -1))
+
+
+def _is_conditional(model):
+    return getattr(model, "num_classes", None) is not None
 
 
 def _check_installed():

@@ -60,7 +60,7 @@ def _made(source, options):
             f"{count}, {len(labels)} labels"
         )
     conditional = (
-        hasattr(source, "num_classes")
+        getattr(source, "num_classes", None) is not None
         if hasattr(source, "generate")
         else "generate_labels" in source
     )

@@ -164,7 +164,7 @@ def _sum_weights(model, dataset, k, seed, verbose, at_once=8192):
 
     def add(images, labels, num_samples):
         log_weights = model.log_weights(
-            images, *labels, num_samples=num_samples, seed=generator
+            images, labels, num_samples=num_samples, seed=generator
         )
         log_weights = tf.cast(log_weights, "float64")
         return (
@@ -185,7 +185,7 @@ def _sum_weights(model, dataset, k, seed, verbose, at_once=8192):
             add, autograph=False
         ).get_concrete_function(
             tf.TensorSpec((None, *images.shape[1:]), images.dtype),
-            tuple(tf.TensorSpec((None,), label.dtype) for label in labels),
+            labels if labels is None else tf.TensorSpec((None,), labels.dtype),
             tf.TensorSpec((), "int32"),
         )
         chunk = max(1, at_once // len(images))

@@ -10,12 +10,10 @@ from keras import ops
 from keras_genai import layers, sampling
 from keras_genai.distributions import Bernoulli, DiscretizedLogistic, Normal
 from keras_genai.metrics import ActiveUnits
-from keras_genai.models.core.base import NUM_SAMPLES, SEED, GenerativeModel
+from keras_genai.models.autoencoders.image_coder import ImageCoder
+from keras_genai.models.autoencoders.latent_walks import LatentWalks
 from keras_genai.models.core.checks import (
     check_at_least_one,
-    check_code_array,
-    check_image_array,
-    check_image_batch,
     check_image_shape,
     check_network,
     check_num_samples,
@@ -28,7 +26,7 @@ LIKELIHOODS = {"bernoulli": 1, "gaussian": 1, "discretized_logistic": 2}
 
 
 @keras.saving.register_keras_serializable("keras_genai")
-class VAE(GenerativeModel):
+class VAE(LatentWalks, ImageCoder):
     """Variational autoencoder: a decoder of codes, an encoder to train it.
 
     The decoder says how likely an image is for a code, `p(x | z)`, and codes
@@ -86,7 +84,7 @@ class VAE(GenerativeModel):
         al., beta-VAE, 2017; Kingma et al., 2016, appendix C.8 (free bits).
     """
 
-    network_names = ("encoder", "decoder")
+    code_name = "z"
     objective = (
         "the negative ELBO, which `likelihood` and `beta` of the model choose"
     )
@@ -174,10 +172,11 @@ class VAE(GenerativeModel):
             *self._users_metrics,
         ]
 
-    def call(self, images, training=False):
+    def call(self, inputs, training=False):
         """The mean image of the code that each image is most likely to have."""
-        z = self.posterior(images, training=training).mean
-        return self.pixels(z, training=training).mean
+        images, labels = self.condition.split(inputs)
+        z = self.posterior(images, labels, training=training).mean
+        return self.pixels(z, labels, training=training).mean
 
     # The three distributions of the model.
 
@@ -186,14 +185,14 @@ class VAE(GenerativeModel):
         """p(z), a `Normal` that broadcasts."""
         return Normal(0.0, 0.0)
 
-    def posterior(self, images, training=False):
+    def posterior(self, images, labels=None, training=False):
         """q(z | x), a `Normal` of shape `(batch, latent_dim)`."""
         outputs = self.encoder(images, training=training)
         if isinstance(outputs, (list, tuple)):  # and a draw, which is made anew
             return Normal(*(ops.cast(part, "float32") for part in outputs[:2]))
         return Normal(*ops.split(ops.cast(outputs, "float32"), 2, axis=-1))
 
-    def pixels(self, z, training=False):
+    def pixels(self, z, labels=None, training=False):
         """p(x | z), of shape `(batch, height, width, channels)`."""
         outputs = ops.cast(self.decoder(z, training=training), "float32")
         if self.likelihood == "bernoulli":
@@ -204,22 +203,22 @@ class VAE(GenerativeModel):
         location, log_scale = ops.split(outputs, 2, axis=-1)
         return DiscretizedLogistic(location + 0.5, log_scale - 2.75)
 
-    def loss_terms(self, images, *labels, training=False):
+    def loss_terms(self, images, labels=None, training=False):
         """The two terms of the loss, before anything is averaged.
 
         Args:
             images: Float tensor `(batch, height, width, channels)`, in
                 [0, 1].
-            *labels: In a conditional model, integer tensor `(batch,)`.
+            labels: Of a conditional model only: integer tensor `(batch,)`.
             training: Boolean.
 
         Returns:
             Triple: reconstruction losses `(batch,)`, nats an example; KL
             `(batch, latent_dim)`, nats a latent; `z_mean`.
         """
-        posterior = self.posterior(images, *labels, training=training)
+        posterior = self.posterior(images, labels, training=training)
         z = posterior.sample(self.seed_generator)
-        pixels = self.pixels(z, *labels, training=training)
+        pixels = self.pixels(z, labels, training=training)
         reconstruction_losses = -pixels.log_prob(images)
         kl = posterior.kl_per_dimension(self.prior)
         return reconstruction_losses, kl, posterior.mean
@@ -228,7 +227,7 @@ class VAE(GenerativeModel):
         images, labels = self.unpack(data)
         with tf.GradientTape() as tape:
             reconstruction_losses, kl, z_mean = self.loss_terms(
-                images, *labels, training=True
+                images, labels, training=True
             )
             reconstruction_losses = self.weighed(reconstruction_losses, data)
             kl = self.weighed(kl, data)
@@ -240,7 +239,7 @@ class VAE(GenerativeModel):
 
     def test_step(self, data):
         images, labels = self.unpack(data)
-        reconstruction_losses, kl, z_mean = self.loss_terms(images, *labels)
+        reconstruction_losses, kl, z_mean = self.loss_terms(images, labels)
         self._compare(data, z_mean)
         return self._report(
             self.weighed(reconstruction_losses, data),
@@ -251,7 +250,7 @@ class VAE(GenerativeModel):
     def _compare(self, data, z_mean):
         if self._users_metrics:
             images, labels = self.unpack(data)
-            self.compare(images, self.pixels(z_mean, *labels).mean, data)
+            self.compare(images, self.pixels(z_mean, labels).mean, data)
 
     def _kl_term(self, kl):
         per_latent = batch_mean(kl)
@@ -274,7 +273,7 @@ class VAE(GenerativeModel):
         self.active_units.update_state(z_mean)
         return self.results()
 
-    def log_weights(self, images, *labels, num_samples=1, seed=None):
+    def log_weights(self, images, labels=None, num_samples=1, seed=None):
         """Log-weights of codes drawn from the posterior: what bounds average.
 
         `log p(x | z) + log p(z) - log q(z | x)`. Their mean estimates the
@@ -284,7 +283,7 @@ class VAE(GenerativeModel):
         Args:
             images: Float tensor `(batch, height, width, channels)`, in
                 [0, 1].
-            *labels: In a conditional model, integer tensor `(batch,)`.
+            labels: Of a conditional model only: integer tensor `(batch,)`.
             num_samples: Integer, or scalar tensor: codes an image.
             seed: Integer or `keras.random.SeedGenerator`, or `None` for the
                 model's own.
@@ -292,15 +291,17 @@ class VAE(GenerativeModel):
         Returns:
             Float tensor `(num_samples, batch)`, nats.
         """
-        posterior = self.posterior(images, *labels)
+        posterior = self.posterior(images, labels)
 
         def repeat(x):  # (batch, ...) -> (num_samples * batch, ...)
+            if x is None:
+                return None
             rows = ops.broadcast_to(x[None], (num_samples, *ops.shape(x)))
             return ops.reshape(rows, (-1, *x.shape[1:]))
 
         posterior = Normal(repeat(posterior.mean), repeat(posterior.log_var))
         z = posterior.sample(self.seed_generator if seed is None else seed)
-        pixels = self.pixels(z, *(repeat(label) for label in labels))
+        pixels = self.pixels(z, repeat(labels))
         log_weights = (
             pixels.log_prob(repeat(images))
             + self.prior.log_prob(z)
@@ -308,40 +309,28 @@ class VAE(GenerativeModel):
         )
         return ops.reshape(log_weights, (num_samples, -1))
 
-    def unpack(self, data):
-        """Takes from a batch what a step needs.
-
-        Args:
-            data: A batch, as from `check`.
-
-        Returns:
-            Pair: images, and a tuple of labels, empty where the model is not
-            conditional.
-        """
-        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return images, ()
-
-    def check(self, data):
-        return check_image_batch(data, self, 0, 1)
-
-    def generate(self, num_samples=None, seed=None, z=None):
+    def generate(self, num_samples=None, seed=None, z=None, labels=None):
         """Generates images: decodes draws from the prior.
 
         Args:
-            num_samples: Integer >= 0. May be left out where `z` is given.
+            num_samples: Integer >= 0. May be left out where `z` or `labels`
+                is given.
             seed: Integer: the same seed gives the same images, the first ones
                 alike however many there are. `None` draws one from the
                 model's own generator.
             z: Float array `(num_samples, latent_dim)` to decode instead, or
                 `None`.
+            labels: Of a conditional model only: integer array
+                `(num_samples,)`; one integer, for all of them; or `None` to
+                draw labels evenly.
 
         Returns:
             Float32 NumPy array `(num_samples, height, width, channels)`, in
             [0, 1]: the mean of each pixel.
 
         Raises:
-            ValueError: If `num_samples` is negative or missing, or if `z` has
-                another shape.
+            ValueError: If `num_samples` is negative or missing, if `z` has
+                another shape, or if labels are out of range or of no use.
 
         Example:
             >>> model = VAE(image_shape=(4, 4, 1), latent_dim=2, seed=0)
@@ -350,11 +339,12 @@ class VAE(GenerativeModel):
             True
         """
         if z is None:
+            num_samples = self.condition.count(num_samples, labels)
             check_num_samples(num_samples)
-            z = sampling.seeded_noise(
-                num_samples, self.latent_dim, self._seed(seed)
-            )
-        return self.decode(z)
+            seed = self._seed(seed)
+            z = sampling.seeded_noise(num_samples, self.latent_dim, seed)
+        labels = self.condition.given(labels, len(z), lambda: self._seed(seed))
+        return self.decode(z, labels)
 
     def encode(self, images, labels=None):
         """Gives the codes of images, as the posterior has them.
@@ -370,8 +360,7 @@ class VAE(GenerativeModel):
         Raises:
             ValueError: If the images have another shape or range.
         """
-        images = check_image_array(images, self.image_shape)
-        codes = self._run("encode", images, *self._labels(labels, images))
+        codes = self._encode(images, labels)
         return codes["z_mean"], codes["z_log_var"]
 
     def decode(self, z, labels=None):
@@ -388,108 +377,14 @@ class VAE(GenerativeModel):
         Raises:
             ValueError: If `z` has another shape.
         """
-        z = check_code_array(z, self.latent_dim)
-        return self._run("decode", z, *self._labels(labels, z))["images"]
+        return self._decode(z, labels)
 
-    def reconstruct(self, images, labels=None):
-        """Takes images to their codes and back.
+    def codes_of(self, images, labels=None):
+        posterior = self.posterior(images, labels)
+        return {"z_mean": posterior.mean, "z_log_var": posterior.log_var}
 
-        Args:
-            images: Float array `(batch, height, width, channels)`, in [0, 1].
-            labels: Integer array `(batch,)`, for a conditional model alone.
-
-        Returns:
-            Float32 NumPy array like `images`, decoded from `z_mean`.
-
-        Raises:
-            ValueError: If the images have another shape or range.
-        """
-        return self.decode(self.encode(images, labels)[0], labels)
-
-    def _labels(self, labels, examples):
-        """The labels of examples as a tuple of one array, or of none."""
-        if labels is not None:
-            raise ValueError(
-                f"{type(self).__name__} is not conditional and takes no "
-                f"labels. Received: labels={labels}"
-            )
-        return ()
-
-    def interpolate(
-        self, start, end, num_steps=10, method="spherical", label=None
-    ):
-        """Walks from one image to another through the codes between.
-
-        Args:
-            start: Float array `(height, width, channels)`, in [0, 1].
-            end: Float array like `start`.
-            num_steps: Integer >= 2, images on the way, with both ends.
-            method: `"spherical"` (default) or `"linear"`, as for
-                `keras_genai.sampling.interpolate`.
-            label: Integer, the label of all, for a conditional model alone.
-
-        Returns:
-            Float32 NumPy array `(num_steps, height, width, channels)`.
-
-        Raises:
-            ValueError: If the images have another shape or range, or as
-                `keras_genai.sampling.interpolate`.
-        """
-        ends = np.stack([start, end])
-        first, last = self.encode(ends, _repeated(label, 2))[0]
-        z = sampling.interpolate(first, last, num_steps, method)
-        return self.decode(z, _repeated(label, num_steps))
-
-    def traverse(
-        self, image, axis, values=(-3, -2, -1, 0, 1, 2, 3), label=None
-    ):
-        """Moves one latent of an image's code and leaves the others.
-
-        Args:
-            image: Float array `(height, width, channels)`, in [0, 1].
-            axis: Integer in [0, latent_dim), the latent to move.
-            values: Floats it is set to.
-            label: Integer, the image's label, for a conditional model alone.
-
-        Returns:
-            Float32 NumPy array `(len(values), height, width, channels)`.
-
-        Raises:
-            ValueError: If there is no such latent.
-        """
-        if not 0 <= axis < self.latent_dim:
-            raise ValueError(
-                f"`axis` must be in [0, {self.latent_dim}). "
-                f"Received: axis={axis}"
-            )
-        z_mean, _ = self.encode(np.asarray(image)[None], _repeated(label, 1))
-        z = np.repeat(z_mean, len(values), axis=0)
-        z[:, axis] = values
-        return self.decode(z, _repeated(label, len(values)))
-
-    def signatures(self):
-        def generate(num_samples, seed):
-            z = sampling.seeded_noise(num_samples, self.latent_dim, seed)
-            return decode(z)
-
-        def encode(images):
-            posterior = self.posterior(images)
-            return {"z_mean": posterior.mean, "z_log_var": posterior.log_var}
-
-        def decode(z):
-            return {"images": ops.clip(self.pixels(z).mean, 0.0, 1.0)}
-
-        def reconstruct(images):
-            return decode(encode(images)["z_mean"])
-
-        images = tf.TensorSpec((None, *self.image_shape), "float32", "images")
-        z = tf.TensorSpec((None, self.latent_dim), "float32", "z")
-        return {
-            "generate": (generate, [NUM_SAMPLES, SEED]),
-            "encode": (encode, [images]),
-            "decode": (decode, [z]),
-            "reconstruct": (reconstruct, [images]),
-        }
+    def images_of(self, codes, labels=None):
+        return self.pixels(codes, labels).mean
 
     def get_config(self):
         return {
@@ -540,7 +435,3 @@ def _check_likelihood(likelihood, pixel_stddev):
             f"Gaussian likelihood. Received: pixel_stddev={pixel_stddev}, "
             f"likelihood={likelihood!r}"
         )
-
-
-def _repeated(label, count):
-    return None if label is None else np.full(count, label)

@@ -9,8 +9,8 @@ import tensorflow as tf
 from keras_genai import sampling
 from keras_genai.export.saved_model import graph
 from keras_genai.models.autoregressive.gpt import GPT
-from keras_genai.models.core.base import NUM_SAMPLES, SEED
 from keras_genai.models.core.checks import check_num_samples
+from keras_genai.models.core.condition import NUM_SAMPLES, SEED
 
 # Events of a score that are no notes, as `Score` has them; and what the model
 # is to choose.

@@ -18,6 +18,7 @@ from keras_genai.models.autoregressive.pixels_in_out import (
     PixelsInOut,
 )
 from keras_genai.models.core.checks import check_at_least_one, check_image_shape
+from keras_genai.models.core.condition import ClassCondition
 from keras_genai.replicas import batch_mean
 
 
@@ -116,10 +117,9 @@ class PixelCNN(PixelsInOut):
                 f"Expected `likelihood` among {', '.join(LIKELIHOODS)}. "
                 f"Received: likelihood={likelihood!r}"
             )
-        if num_classes is not None:
-            check_at_least_one(num_classes=num_classes)
         self.image_shape = tuple(image_shape)
-        self.num_classes = num_classes
+        if num_classes is not None:
+            self.condition = ClassCondition(num_classes)
         self.likelihood = likelihood
         self.num_mixtures = num_mixtures
         self.width = width
@@ -160,8 +160,7 @@ class PixelCNN(PixelsInOut):
             name="head",
         )
         images = np.zeros((1, *self.image_shape), "float32")
-        labels = () if num_classes is None else (np.zeros(1, "int32"),)
-        self.outputs_of(images, *labels)  # makes the weights
+        self.outputs_of(images, self.condition.example(1))  # makes the weights
         self.built = True
 
         self.loss_tracker = keras.metrics.Mean("loss", dtype="float64")
@@ -197,18 +196,16 @@ class PixelCNN(PixelsInOut):
 
     def call(self, inputs, training=False):
         """The mean of each pixel, given those before it."""
-        images, labels = inputs, ()
-        if self.num_classes is not None:
-            images, *labels = inputs
-        return self.pixels(images, *labels).mean
+        images, labels = self.condition.split(inputs)
+        return self.pixels(images, labels).mean
 
-    def outputs_of(self, images, *labels):
+    def outputs_of(self, images, labels=None):
         """What the network says of each pixel, given those before it.
 
         Args:
             images: Float tensor `(batch, height, width, channels)`, in
                 [0, 1].
-            *labels: In a conditional model, integer tensor `(batch,)`.
+            labels: Of a conditional model only: integer tensor `(batch,)`.
 
         Returns:
             Float tensor `(batch, height, width, n)`.
@@ -220,25 +217,25 @@ class PixelCNN(PixelsInOut):
         left = self.first_horizontal(x) + above + for_left
         above = above + for_above
         for block in self.blocks:
-            above, left = block(above, left, *labels)
+            above, left = block(above, left, labels)
         return self._last(left)
 
     def _last(self, left):
         outputs = self.head(ops.relu(self.widen(ops.relu(left))))
         return ops.cast(outputs, "float32")
 
-    def pixels(self, images, *labels):
+    def pixels(self, images, labels=None):
         """p(x_i | those before it) for all pixels, with these before them.
 
         Args:
             images: Float tensor `(batch, height, width, channels)`, in
                 [0, 1].
-            *labels: In a conditional model, integer tensor `(batch,)`.
+            labels: Of a conditional model only: integer tensor `(batch,)`.
 
         Returns:
             `keras_genai.distributions.Distribution` of that shape.
         """
-        return self._pixels(self.outputs_of(images, *labels), images)
+        return self._pixels(self.outputs_of(images, labels), images)
 
     def _pixels(self, outputs, images):
         """A distribution of outputs `(..., n)` and pixels `(..., channels)`.
@@ -268,7 +265,7 @@ class PixelCNN(PixelsInOut):
     def train_step(self, data):
         images, labels = self.unpack(data)
         with tf.GradientTape() as tape:
-            losses = -self.pixels(images, *labels).log_prob(images)
+            losses = -self.pixels(images, labels).log_prob(images)
             losses = self.weighed(losses, data)
             loss = batch_mean(losses)
 
@@ -277,7 +274,7 @@ class PixelCNN(PixelsInOut):
 
     def test_step(self, data):
         images, labels = self.unpack(data)
-        losses = -self.pixels(images, *labels).log_prob(images)
+        losses = -self.pixels(images, labels).log_prob(images)
         return self._report(self.weighed(losses, data))
 
     def _report(self, losses):
@@ -289,7 +286,7 @@ class PixelCNN(PixelsInOut):
 
     # Sampling: what was computed for earlier pixels is kept.
 
-    def initial_state(self, batch_size, *labels):
+    def initial_state(self, batch_size, labels=None):
         _, width, channels = self.image_shape
 
         def zeros(*shape, dtype="float32"):
@@ -305,7 +302,7 @@ class PixelCNN(PixelsInOut):
             "blocks": [
                 block.initial_state(batch_size, width) for block in self.blocks
             ],
-            "labels": labels,
+            "labels": () if labels is None else (labels,),
         }
 
     def extend(self, token_ids, state, position):

@@ -7,15 +7,14 @@ import tensorflow as tf
 from keras_genai import sampling
 from keras_genai.export.saved_model import graph
 from keras_genai.models.autoregressive.token_by_token import TokenByToken
-from keras_genai.models.core.base import NUM_SAMPLES, SEED
 from keras_genai.models.core.checks import (
     after,
     check_image_array,
     check_image_batch,
-    check_label_array,
     check_num_samples,
     packed,
 )
+from keras_genai.models.core.condition import SEED
 
 LIKELIHOODS = ("bernoulli", "discretized_logistic_mixture")
 
@@ -23,7 +22,7 @@ LIKELIHOODS = ("bernoulli", "discretized_logistic_mixture")
 class PixelsInOut(TokenByToken):
     """Scores images, draws and completes them, and exports all three.
 
-    What it needs of a model: `image_shape`, `num_classes`, `likelihood`,
+    What it needs of a model: `image_shape`, `condition`, `likelihood`,
     `pixels`, `initial_state` and `extend`, as `PixelCNN` has them. A token is
     a colour of a pixel, row by row; before the first one stands another,
     which says nothing.
@@ -33,21 +32,8 @@ class PixelsInOut(TokenByToken):
     def vocabulary_size(self):
         return 2 if self.likelihood == "bernoulli" else 256
 
-    def unpack(self, data):
-        """Takes from a batch what a step needs.
-
-        Args:
-            data: A batch, as from `check`.
-
-        Returns:
-            Pair: images, and a tuple of labels, empty where the model is not
-            conditional.
-        """
-        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return images, () if self.num_classes is None else (labels,)
-
     def check(self, data):
-        data = check_image_batch(data, self, 0, 1, self.num_classes)
+        data = check_image_batch(data, self, 0, 1)
         if self.likelihood != "bernoulli":
             return data
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
@@ -68,8 +54,8 @@ class PixelsInOut(TokenByToken):
                 are missing.
         """
         images = check_image_array(images, self.image_shape)
-        arrays = images, *self._labels(labels, len(images))
-        return self._run("log_prob", *arrays)["log_prob"]
+        labels = self.condition.array(labels, len(images))
+        return self._run("log_prob", images, labels)["log_prob"]
 
     def generate(self, num_samples=None, seed=None, labels=None):
         """Generates images, pixel by pixel.
@@ -92,14 +78,10 @@ class PixelsInOut(TokenByToken):
             ValueError: If `num_samples` is negative or missing, or labels are
                 out of range.
         """
-        if num_samples is None and np.ndim(labels) > 0:
-            num_samples = len(labels)
+        num_samples = self.condition.count(num_samples, labels)
         check_num_samples(num_samples)
         seed = self._seed(seed)
-        if labels is None and self.num_classes is not None:
-            labels = sampling.seeded_labels(num_samples, self.num_classes, seed)
-        elif np.ndim(labels) == 0 and labels is not None:
-            labels = np.full(num_samples, labels)
+        labels = self.condition.given(labels, num_samples, lambda: seed)
         blank = np.zeros((num_samples, *self.image_shape), "float32")
         return self._complete(blank, np.zeros_like(blank), labels, seed)
 
@@ -145,50 +127,28 @@ class PixelsInOut(TokenByToken):
                     "Expected known pixels that are 0 or 1. "
                     f"Received: {grey.sum()} others"
                 )
+        labels = self.condition.array(labels, len(images))
         return self._complete(images, known, labels, self._seed(seed))
 
     def _complete(self, images, known, labels, seed):
         complete = self._compiled_function("complete")
-        labels = self._labels(labels, len(images))
         made = complete(
             tf.constant(images, "float32"),
             tf.constant(known, "bool"),
-            *map(tf.constant, labels),
+            *([] if labels is None else [tf.constant(labels)]),
             tf.constant(seed, "int32"),
         )
         return made["images"].numpy()
 
-    def _labels(self, labels, count):
-        """The labels of images as a tuple of one array, or of none."""
-        if self.num_classes is not None:
-            return (check_label_array(labels, count, self.num_classes),)
-        if labels is not None:
-            raise ValueError(
-                "The model is not conditional and takes no labels: "
-                f"num_classes=None. Received: labels={labels}"
-            )
-        return ()
-
     def signatures(self):
-        conditional = self.num_classes is not None
-
-        def generate(num_samples, seed):
-            if not conditional:
-                return blank(num_samples, (), seed)
-            labels = sampling.seeded_labels(num_samples, self.num_classes, seed)
-            return {**blank(num_samples, (labels,), seed), "labels": labels}
-
-        def generate_labels(labels, seed):
-            return blank(tf.shape(labels)[0], (labels,), seed)
-
-        def blank(num_samples, labels, seed):
+        def generate(num_samples, labels, seed):
             images = tf.zeros((num_samples, *self.image_shape))
-            return complete(
-                images, tf.zeros_like(images, "bool"), *labels, seed
-            )
+            known = tf.zeros_like(images, "bool")
+            told = () if labels is None else (labels,)
+            return complete(images, known, *told, seed)
 
         def complete(images, known, *labels_and_seed):
-            *labels, seed = labels_and_seed
+            *told, seed = labels_and_seed
             count, size = tf.shape(images)[0], np.prod(self.image_shape)
             levels = tf.round(images * (self.vocabulary_size - 1))
             tokens = tf.reshape(tf.cast(levels, "int32"), (count, size))
@@ -199,38 +159,35 @@ class PixelsInOut(TokenByToken):
                 tf.pad(given, [(0, 0), (1, 0)], constant_values=True),
                 size,
                 seed,
-                state=self.initial_state(count, *labels),
+                state=self.initial_state(count, *told),
             )
             loop = sampling.run_loop(self, loop, size + 1, sampling.Choice())
             made = tf.cast(loop.tokens[:, 1:], "float32")
             made = made / (self.vocabulary_size - 1)
             return {"images": tf.reshape(made, (count, *self.image_shape))}
 
-        def log_prob(images, *labels):
-            return {"log_prob": self.pixels(images, *labels).log_prob(images)}
+        def log_prob(images, labels=None):
+            return {"log_prob": self.pixels(images, labels).log_prob(images)}
 
         shape = (None, *self.image_shape)
         images = tf.TensorSpec(shape, "float32", "images")
         known = tf.TensorSpec(shape, "bool", "known")
-        labels = [tf.TensorSpec((None,), "int32", "labels")] * conditional
+        told = self.condition.specs
         # One graph, which what generates calls too: its loop is the most of
         # an export.
-        complete = graph(complete, [images, known, *labels, SEED])
-        signatures = {
-            "generate": (generate, [NUM_SAMPLES, SEED]),
-            "complete": (complete, [images, known, *labels, SEED]),
-            "log_prob": (log_prob, [images, *labels]),
+        complete = graph(complete, [images, known, *told, SEED])
+        return {
+            **self.condition.generate_signatures(generate),
+            "complete": (complete, [images, known, *told, SEED]),
+            "log_prob": (log_prob, [images, *told]),
         }
-        if conditional:
-            signatures["generate_labels"] = (generate_labels, [*labels, SEED])
-        return signatures
 
     def network_signatures(self):
         signatures = self.signatures()
         _, specs = signatures["log_prob"]
 
-        def outputs(images, *labels):
-            return {"outputs": self.outputs_of(images, *labels)}
+        def outputs(images, labels=None):
+            return {"outputs": self.outputs_of(images, labels)}
 
         return {**signatures, "outputs": (outputs, specs)}
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_genai import sampling
 from keras_genai.losses import next_token_losses
 from keras_genai.models.autoregressive.token_by_token import TokenByToken
-from keras_genai.models.core.base import SEED
+from keras_genai.models.core.condition import SEED
 
 SCORED_AT_ONCE = 512  # tokens, where a model looks back without limit
 _WINDOWS = 16  # scored at once

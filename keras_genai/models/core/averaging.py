@@ -49,13 +49,12 @@ def move_averages(averages, values, decay):
         average.assign(value + kept * (average - value))
 
 
-def copy_network(network, *inputs):
+def copy_network(network, inputs):
     """Copies a network: the same function, with weights of its own.
 
     Args:
         network: `keras.Layer`, built.
-        *inputs: Tensors, what it takes: one, or several that it takes as a
-            list.
+        inputs: What it takes: a tensor, or a list of several.
 
     Returns:
         `keras.Layer`, named `averaged_...`, with the weights of the network.
@@ -74,7 +73,7 @@ def copy_network(network, *inputs):
     except Exception:  # of whatever kind what has no config makes
         return OtherWeights(network, name=name)
     copy.name = name
-    copy(inputs[0] if len(inputs) == 1 else [*inputs], training=True)  # builds
+    copy(inputs, training=True)  # builds
     # A clone draws weights of its own; the average starts from the trained.
     copy.set_weights(network.get_weights())
     return copy

@@ -9,12 +9,10 @@ import tensorflow as tf
 
 from keras_genai import export
 from keras_genai.export.saved_model import graph
+from keras_genai.models.core.condition import Condition
 from keras_genai.models.core.fitting import Fitting
 
-# Arguments that the signatures of more than one family take.
-NUM_SAMPLES = tf.TensorSpec((), "int32", "num_samples")
-SEED = tf.TensorSpec((), "int32", "seed")
-_SIZES = ("image_shape", "latent_dim", "num_classes", "max_sequence_length")
+_SIZES = ("image_shape", "latent_dim", "max_sequence_length")
 
 
 class GenerativeModel(Fitting):
@@ -49,7 +47,25 @@ class GenerativeModel(Fitting):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     makes = "images"  # or "text" or "music": what `generate` returns
+    condition = Condition()  # what the model is told besides its input
     network_names = ()  # arguments and attributes that are networks
+
+    @property
+    def num_classes(self):
+        """The number of classes that the model is told apart, or `None`."""
+        return self.condition.num_classes
+
+    def unpack(self, data):
+        """Takes from a batch what a step needs.
+
+        Args:
+            data: A batch, as from `check`.
+
+        Returns:
+            Pair: the images, and their labels, `None` where the model is not
+            conditional.
+        """
+        return self.condition.unpack(data)
 
     def get_config(self):
         networks = {
@@ -218,6 +234,7 @@ class GenerativeModel(Fitting):
             "family": type(self).__name__,
             "makes": self.makes,
             **{name: size for name, size in sizes.items() if size is not None},
+            **self.condition.about(),
         }
 
     def _run(self, signature, *arrays, batch_size=256):
@@ -225,13 +242,15 @@ class GenerativeModel(Fitting):
 
         Args:
             signature: String, a name in `_functions()`.
-            *arrays: Arrays of one length, its arguments.
+            *arrays: Arrays of one length, its arguments. `None`, of a model
+                that is told nothing, is left out.
             batch_size: Integer >= 1.
 
         Returns:
             Dictionary of NumPy arrays of that length.
         """
         function = self._compiled_function(signature)
+        arrays = [array for array in arrays if array is not None]
         count = len(arrays[0])
         batches = [
             function(

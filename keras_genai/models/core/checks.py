@@ -60,15 +60,14 @@ def check_num_samples(num_samples):
         )
 
 
-def check_image_batch(data, model, low, high, num_classes=None):
+def check_image_batch(data, model, low, high):
     """Refuses what is not a batch of images that a model works on.
 
     Args:
         data: What `fit` or `evaluate` was given, in Keras's form.
-        model: The model, with `image_shape`.
+        model: The model, with `image_shape` and a `condition`.
         low: Float, the least value allowed.
         high: Float, the greatest value allowed.
-        num_classes: Integer, classes of a conditional model, or `None`.
 
     Returns:
         The images, a float32 tensor; or a tuple of them, labels (`None` where
@@ -79,11 +78,7 @@ def check_image_batch(data, model, low, high, num_classes=None):
     """
     images, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
     images = check_images(images, model.image_shape, low, high)
-    if num_classes is None:
-        images = check_no_targets(targets, images, model)
-        labels = None
-    else:
-        labels = check_labels(targets, num_classes)
+    images, labels = model.condition.check(targets, images, model)
     return packed(images, labels, check_weights(weights))
 
 

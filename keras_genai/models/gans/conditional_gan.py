@@ -1,24 +1,17 @@
 """ConditionalGAN: a GAN whose two networks are shown labels."""
 
 import keras
-import numpy as np
-import tensorflow as tf
-from keras import layers, ops
+from keras import layers
 
 from keras_genai.layers import LabelPlanes, check_sides, layer_seeds
-from keras_genai.models.core.base import NUM_SAMPLES, SEED
-from keras_genai.models.core.checks import (
-    check_at_least_one,
-    check_image_shape,
-    check_label_array,
-)
+from keras_genai.models.core.checks import check_at_least_one, check_image_shape
+from keras_genai.models.core.condition import ClassCondition
 from keras_genai.models.gans.dcgan import (
     dcgan_features,
     dcgan_generator,
     verdict_layer,
 )
-from keras_genai.models.gans.gan import GAN, to_unit_range
-from keras_genai.sampling import seeded_labels, seeded_noise
+from keras_genai.models.gans.gan import GAN
 
 
 @keras.saving.register_keras_serializable("keras_genai")
@@ -89,13 +82,11 @@ class ConditionalGAN(GAN):
         seed=None,
         **kwargs,
     ):
-        check_at_least_one(
-            num_classes=num_classes, latent_dim=latent_dim, width=width
-        )
+        check_at_least_one(latent_dim=latent_dim, width=width)
         check_image_shape(image_shape)
         if generator is None or discriminator is None:
             check_sides(image_shape)
-        self.num_classes = num_classes  # `GAN` tries the networks
+        self.condition = ClassCondition(num_classes)  # `GAN` tries the networks
         super().__init__(
             image_shape=image_shape,
             latent_dim=latent_dim,
@@ -122,85 +113,6 @@ class ConditionalGAN(GAN):
         self.conditioning = conditioning
         self.normalization = normalization
 
-    def call(self, inputs, training=False):
-        noise, labels = inputs
-        return self._make_images(noise, labels, training=training)
-
-    def discriminate(self, images, labels, training=False):
-        """The logits `(batch, 1)` of images in [-1, 1] as ones of a label."""
-        logits = self.discriminator([images, labels], training=training)
-        return ops.cast(logits, "float32")
-
-    def generate(
-        self,
-        num_samples=None,
-        seed=None,
-        noise=None,
-        averaged=True,
-        labels=None,
-    ):
-        """Generates images, each of its label.
-
-        Args:
-            num_samples: Integer >= 0. May be left out where `noise` or
-                `labels` is given.
-            seed: Integer: the same seed gives the same images. `None` draws
-                one from the model's own generator.
-            noise: Float array `(num_samples, latent_dim)` to use instead of a
-                draw, or `None`.
-            averaged: Boolean, as in `GAN.generate`. Defaults to `True`.
-            labels: Integer array `(num_samples,)`; one integer, for all of
-                them; or `None` to draw labels evenly.
-
-        Returns:
-            Float32 NumPy array `(num_samples, height, width, channels)`, in
-            [0, 1].
-
-        Raises:
-            ValueError: If the numbers of samples do not agree, or labels are
-                out of range.
-        """
-        if num_samples is None and noise is None and np.ndim(labels) == 1:
-            num_samples = len(labels)
-        if noise is None:
-            seed = self._seed(seed)
-        noise = self._noise(num_samples, seed, noise)
-        if labels is None:
-            labels = seeded_labels(
-                len(noise), self.num_classes, self._seed(seed)
-            ).numpy()
-        elif np.ndim(labels) == 0:
-            labels = np.full(len(noise), labels)
-        labels = check_label_array(labels, len(noise), self.num_classes)
-        decode = "decode" if averaged else "decode_unaveraged"
-        return self._run(decode, noise, labels)["images"]
-
-    def signatures(self):
-        def generate(num_samples, seed):
-            labels = seeded_labels(num_samples, self.num_classes, seed)
-            return {**generate_labels(labels, seed), "labels": labels}
-
-        def generate_labels(labels, seed):
-            count = tf.shape(labels)[0]
-            return decode(seeded_noise(count, self.latent_dim, seed), labels)
-
-        decode, specs = self._decoder(self.averaged_generator)
-        return {
-            "generate": (generate, [NUM_SAMPLES, SEED]),
-            "generate_labels": (generate_labels, [specs[1], SEED]),
-            "decode": (decode, specs),
-        }
-
-    def _decoder(self, generator):
-        def decode(noise, labels):
-            images = generator([noise, labels], training=False)
-            return {"images": to_unit_range(images)}
-
-        return decode, [
-            tf.TensorSpec((None, self.latent_dim), "float32", "noise"),
-            tf.TensorSpec((None,), "int32", "labels"),
-        ]
-
     def get_config(self):
         return {
             **super().get_config(),
@@ -209,21 +121,6 @@ class ConditionalGAN(GAN):
             "conditioning": self.conditioning,
             "normalization": self.normalization,
         }
-
-    def unpack(self, data):
-        """Takes images and labels from a batch; see `GAN.unpack`."""
-        images, labels, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return images, (labels,)
-
-    def check(self, data):
-        return super().check(data, self.num_classes)
-
-    def _make_images(self, noise, labels, training=True):
-        images = self.generator([noise, labels], training=training)
-        return ops.cast(images, "float32")
-
-    def _example_condition(self):
-        return (ops.zeros((2,), "int32"),)
 
     @staticmethod
     def _make_discriminator(*arguments):

@@ -13,7 +13,7 @@ from keras_genai.models.core.averaging import (
     move_averages,
     warm_decay,
 )
-from keras_genai.models.core.base import NUM_SAMPLES, SEED, GenerativeModel
+from keras_genai.models.core.base import GenerativeModel
 from keras_genai.models.core.checks import (
     check_at_least_one,
     check_image_batch,
@@ -119,9 +119,9 @@ class GAN(GenerativeModel):
             self.image_shape, seed=seed
         )
         self._check_networks()
-        noise = ops.zeros((2, latent_dim))
+        noise, example = ops.zeros((2, latent_dim)), self.condition.example(2)
         self.averaged_generator = copy_network(
-            self.generator, noise, *self._example_condition()
+            self.generator, self.condition.beside(noise, example)
         )
         self.averaged_generator.trainable = False
         self.built = True
@@ -228,13 +228,14 @@ class GAN(GenerativeModel):
             names.append("augmentation_probability")
         return [self._trackers[name] for name in names]
 
-    def call(self, noise, training=False):
+    def call(self, inputs, training=False):
+        noise, labels = self.condition.split(inputs)
         if len(noise.shape) != 2 or noise.shape[1] != self.latent_dim:
             raise ValueError(
                 f"Expected noise (batch, {self.latent_dim}). "
                 f"Received: noise of shape {tuple(noise.shape)}"
             )
-        return self._make_images(noise, training=training)
+        return self._make_images(noise, labels, training=training)
 
     def sample_noise(self, batch_size):
         """Draws the noise of a training step.
@@ -251,38 +252,43 @@ class GAN(GenerativeModel):
             seed=self.seed_generator,
         )
 
-    def discriminate(self, images, training=False):
-        """The discriminator's logits `(batch, 1)` of images in [-1, 1]."""
-        logits = self.discriminator(images, training=training)
+    def discriminate(self, images, labels=None, training=False):
+        """The discriminator's logits `(batch, 1)` of images in [-1, 1].
+
+        Args:
+            images: Float tensor `(batch, height, width, channels)`.
+            labels: Of a conditional GAN only: integer tensor `(batch,)`.
+            training: Boolean.
+
+        Returns:
+            Float32 tensor `(batch, 1)`, unbounded; above 0 is "real".
+        """
+        inputs = self.condition.beside(images, labels)
+        logits = self.discriminator(inputs, training=training)
         return ops.cast(logits, "float32")
 
-    # A conditional GAN gives its networks labels too: below, `condition` is a
-    # tuple of what they are shown beside noise and images, here of nothing.
-
     def train_step(self, data):
-        real_images, condition = self.unpack(data)
+        real_images, labels = self.unpack(data)
         batch_size = ops.shape(real_images)[0]
 
         with tf.GradientTape() as tape:
             # One forward pass of the generator serves both players.
             noise = self.sample_noise(batch_size)
-            generated_images = self._make_images(noise, *condition)
+            generated_images = self._make_images(noise, labels)
 
             # The discriminator moves first ...
             with tape.stop_recording():
                 self._update_discriminator(
-                    real_images, generated_images, *condition
+                    real_images, generated_images, labels
                 )
                 for _ in range(self.discriminator_steps - 1):
                     noise = self.sample_noise(batch_size)
-                    more_images = self._make_images(noise, *condition)
-                    self._update_discriminator(
-                        real_images, more_images, *condition
-                    )
+                    more_images = self._make_images(noise, labels)
+                    self._update_discriminator(real_images, more_images, labels)
 
             # ... and the generator answers the discriminator as it is now.
             g_losses = self.generator_losses(
-                self._augment(generated_images), *condition, training=True
+                self._augment(generated_images), labels, training=True
             )
             g_loss = batch_mean(g_losses)
 
@@ -291,17 +297,17 @@ class GAN(GenerativeModel):
         self._trackers["g_loss"].update_state(g_losses)
         return self.results()
 
-    def _update_discriminator(self, real_images, generated_images, *condition):
+    def _update_discriminator(self, real_images, generated_images, labels=None):
         real_images = self._augment(real_images)
         generated_images = self._augment(generated_images)
         with tf.GradientTape() as tape:
             # Two passes: in one, BatchNorm would let the discriminator tell
             # the two apart by what each does to the other's statistics.
             d_losses, real_logits, fake_logits = self.discriminator_losses(
-                real_images, generated_images, *condition, training=True
+                real_images, generated_images, labels, training=True
             )
             d_losses += self._penalties(
-                real_images, generated_images, *condition, training=True
+                real_images, generated_images, labels, training=True
             )
             d_loss = batch_mean(d_losses)
 
@@ -311,39 +317,35 @@ class GAN(GenerativeModel):
             self.discriminator_augmentation.adapt(real_logits, self._threshold)
 
     def discriminator_losses(
-        self, real_images, generated_images, *condition, training
+        self, real_images, generated_images, labels=None, training=False
     ):
         """Scores the discriminator on a batch of each kind.
 
         Args:
             real_images: Float tensor `(batch, height, width, channels)`.
             generated_images: Float tensor like `real_images`.
-            *condition: Tensors that the networks are shown besides.
+            labels: Integer tensor `(batch,)`, or `None`.
             training: Boolean, mode of the discriminator.
 
         Returns:
             Tuple of float tensors: losses `(batch,)`, and the logits
             `(batch, 1)` of real and of generated images.
         """
-        real_logits = self.discriminate(
-            real_images, *condition, training=training
-        )
+        real_logits = self.discriminate(real_images, labels, training=training)
         fake_logits = self.discriminate(
-            generated_images, *condition, training=training
+            generated_images, labels, training=training
         )
         d_losses = self._discriminator_loss(
             real_logits, fake_logits, self.label_smoothing
         )
         return d_losses, real_logits, fake_logits
 
-    def _penalties(self, real_images, generated_images, *condition, training):
+    def _penalties(self, real_images, generated_images, labels, training):
         """What is added to the discriminator's losses, `(batch,)` or 0."""
         if not self.gradient_penalty:
             return 0.0
         penalties = losses.gradient_penalty(
-            lambda images: self.discriminate(
-                images, *condition, training=training
-            ),
+            lambda images: self.discriminate(images, labels, training=training),
             real_images,
             generated_images,
             self.seed_generator,
@@ -351,15 +353,16 @@ class GAN(GenerativeModel):
         self._trackers["gradient_penalty"].update_state(penalties)
         return self.gradient_penalty * penalties
 
-    def generator_losses(self, generated_images, *condition, training):
+    def generator_losses(self, generated_images, labels=None, training=False):
         """Scores the generator by what the discriminator says, `(batch,)`."""
         fake_logits = self.discriminate(
-            generated_images, *condition, training=training
+            generated_images, labels, training=training
         )
         return self._generator_loss(fake_logits)
 
-    def _make_images(self, noise, *condition, training=True):
-        images = self.generator(noise, training=training)
+    def _make_images(self, noise, labels=None, training=True):
+        inputs = self.condition.beside(noise, labels)
+        images = self.generator(inputs, training=training)
         return ops.cast(images, "float32")
 
     def _augment(self, images):
@@ -375,18 +378,18 @@ class GAN(GenerativeModel):
         )
 
     def test_step(self, data):
-        real_images, condition = self.unpack(data)
+        real_images, labels = self.unpack(data)
         noise = self.sample_noise(ops.shape(real_images)[0])
-        generated_images = self._make_images(noise, *condition, training=False)
+        generated_images = self._make_images(noise, labels, training=False)
         d_losses, real_logits, fake_logits = self.discriminator_losses(
-            real_images, generated_images, *condition, training=False
+            real_images, generated_images, labels, training=False
         )
         d_losses += self._penalties(
-            real_images, generated_images, *condition, training=False
+            real_images, generated_images, labels, training=False
         )
         self._report_discriminator(d_losses, real_logits, fake_logits)
         g_losses = self.generator_losses(
-            generated_images, *condition, training=False
+            generated_images, labels, training=False
         )
         self._trackers["g_loss"].update_state(g_losses)
         return self.results()
@@ -407,25 +410,36 @@ class GAN(GenerativeModel):
         for name, values in reports.items():
             self._trackers[name].update_state(values)
 
-    def generate(self, num_samples=None, seed=None, noise=None, averaged=True):
+    def generate(
+        self,
+        num_samples=None,
+        seed=None,
+        noise=None,
+        averaged=True,
+        labels=None,
+    ):
         """Generates images.
 
         Args:
-            num_samples: Integer >= 0. May be left out where `noise` is given.
+            num_samples: Integer >= 0. May be left out where `noise` or
+                `labels` is given.
             seed: Integer: the same seed gives the same images. `None` draws
                 one from the model's own generator.
             noise: Float array `(num_samples, latent_dim)` to use instead of a
                 draw, or `None`.
             averaged: Boolean. Whether the averaged generator is used, or the
                 one that is being trained. Defaults to `True`.
+            labels: Of a conditional GAN only: integer array `(num_samples,)`;
+                one integer, for all of them; or `None` to draw labels evenly.
 
         Returns:
             Float32 NumPy array `(num_samples, height, width, channels)`, in
             [0, 1].
 
         Raises:
-            ValueError: If `num_samples` is negative or missing, or if `noise`
-                has another shape or a seed beside it.
+            ValueError: If `num_samples` is negative or missing, if `noise`
+                has another shape or a seed beside it, or if labels are out of
+                range or of no use.
 
         Example:
             >>> model = GAN(image_shape=(4, 4, 1), latent_dim=2, seed=0)
@@ -433,17 +447,24 @@ class GAN(GenerativeModel):
             >>> bool((first == second).all())
             True
         """
+        if noise is None:
+            num_samples = self.condition.count(num_samples, labels)
+            seed = self._seed(seed)
         noise = self._noise(num_samples, seed, noise)
+        labels = self.condition.given(
+            labels, len(noise), lambda: self._seed(seed)
+        )
         decode = "decode" if averaged else "decode_unaveraged"
-        return self._run(decode, noise)["images"]
+        return self._run(decode, noise, labels)["images"]
 
     def signatures(self):
-        def generate(num_samples, seed):
-            return decode(seeded_noise(num_samples, self.latent_dim, seed))
+        def generate(num_samples, labels, seed):
+            noise = seeded_noise(num_samples, self.latent_dim, seed)
+            return decode(noise, labels)
 
         decode, specs = self._decoder(self.averaged_generator)
         return {
-            "generate": (generate, [NUM_SAMPLES, SEED]),
+            **self.condition.generate_signatures(generate),
             "decode": (decode, specs),
         }
 
@@ -452,12 +473,12 @@ class GAN(GenerativeModel):
         return {**self.signatures(), "decode_unaveraged": unaveraged}
 
     def _decoder(self, generator):
-        def decode(noise):
-            return {"images": to_unit_range(generator(noise, training=False))}
+        def decode(noise, labels=None):
+            inputs = self.condition.beside(noise, labels)
+            return {"images": to_unit_range(generator(inputs, training=False))}
 
-        return decode, [
-            tf.TensorSpec((None, self.latent_dim), "float32", "noise")
-        ]
+        noise = tf.TensorSpec((None, self.latent_dim), "float32", "noise")
+        return decode, [noise, *self.condition.specs]
 
     def get_config(self):
         return {
@@ -504,21 +525,8 @@ class GAN(GenerativeModel):
             **self._given,
         }
 
-    def unpack(self, data):
-        """Takes from a batch what a step needs.
-
-        Args:
-            data: A batch, as from `check`.
-
-        Returns:
-            Pair: images `(batch, height, width, channels)` in [-1, 1], and
-            the tuple of what the networks are shown besides.
-        """
-        images, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return images, ()
-
-    def check(self, data, num_classes=None):
-        data = check_image_batch(data, self, -1, 1, num_classes)
+    def check(self, data):
+        data = check_image_batch(data, self, -1, 1)
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         if weights is not None:
             raise ValueError(
@@ -545,25 +553,19 @@ class GAN(GenerativeModel):
                 )
             return noise
         check_num_samples(num_samples)
-        return seeded_noise(
-            num_samples, self.latent_dim, self._seed(seed)
-        ).numpy()
-
-    def _example_condition(self):
-        """Of two examples."""
-        return ()
+        return seeded_noise(num_samples, self.latent_dim, seed).numpy()
 
     def _check_networks(self):
-        condition = self._example_condition()
+        labels = self.condition.example(2)
         noise = ops.zeros((2, self.latent_dim))
-        images = self._make_images(noise, *condition, training=False)
+        images = self._make_images(noise, labels, training=False)
         if tuple(images.shape) != (2, *self.image_shape):
             raise ValueError(
                 "The generator must make images of the data's shape. "
                 f"Expected: (2, *{self.image_shape}) from two noise vectors. "
                 f"Received: {tuple(images.shape)}"
             )
-        logits = self.discriminate(images, *condition)
+        logits = self.discriminate(images, labels)
         if tuple(logits.shape) != (2, 1):
             raise ValueError(
                 "The discriminator must give one logit an image. "
@@ -574,12 +576,12 @@ class GAN(GenerativeModel):
         check_signs(
             self.generator,
             lambda scale: self._make_images(
-                scale * probes(*size), *condition, training=False
+                scale * probes(*size), labels, training=False
             ),
         )
         check_logits(
             self.discriminator,
-            lambda scale: self.discriminate(scale * probes(*shape), *condition),
+            lambda scale: self.discriminate(scale * probes(*shape), labels),
             "The discriminator",
         )
 
