@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import concurrent.futures
+import contextlib
 import io
 import itertools
 import json
@@ -14,6 +15,7 @@ import socket
 import struct
 import sys
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -39,6 +41,7 @@ from PIL import Image
 
 from keras_genai.cli import main
 from keras_genai.data.music import read_midi
+from keras_genai.data.pictures import decode
 from keras_genai.demo import blocks, build_page, calls
 from keras_genai.demo.calls import MAX_WAITING
 from keras_genai.demo.checks import check_integer, check_number, check_text
@@ -361,6 +364,27 @@ def test_absurd_sizes_are_refused_before_anything_is_decoded(size, monkeypatch):
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decode)
     with pytest.raises(ValueError, match=f"of at most {MAX_PIXELS} pixels"):
         read_picture(io.BytesIO(bomb(*size)))
+
+
+def declaring(content, length):
+    """A PNG that declares other lengths of its pixels than it has."""
+    place = content.index(b"IDAT")
+    return content[: place - 4] + struct.pack(">I", length) + content[place:]
+
+
+@pytest.mark.parametrize(
+    "read", [read_picture, lambda path: decode(path, (0, 0, 0))]
+)
+def test_no_more_is_set_aside_than_a_file_has(read, tmp_path):
+    path = tmp_path / "drawing.png"
+    path.write_bytes(declaring(png(a_drawing()), 2**31 - 1))
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(ValueError, OSError):
+            read(path)
+        assert tracemalloc.get_traced_memory()[1] < 2**24
+    finally:
+        tracemalloc.stop()
 
 
 @FEW

@@ -1,6 +1,7 @@
 """A folder of image files -> their pixels, as people see them, and labels."""
 
 import collections
+import io
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -246,8 +247,11 @@ def decode(path, background):
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
     }
-    # Pillow turns some TIFFs wrongly that it opens by their names.
-    with open_regular(path) as file, _opened(file) as image:
+    # Pillow turns some TIFFs wrongly that it opens by their names, and asks a
+    # file for as many bytes as a PNG declares: gigabytes set aside at once.
+    with open_regular(path) as file:
+        content = io.BytesIO(file.read())
+    with _opened(content) as image:
         image.load()
         flat = _flat(image, background)
         turn = turns.get(_tried(lambda: image.getexif().get(0x0112)))

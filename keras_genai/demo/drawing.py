@@ -1,6 +1,8 @@
 """A picture that someone drew -> an image such as a model knows."""
 
+import io
 import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -26,11 +28,14 @@ def read_picture(file):
     """
     from PIL import Image
 
+    # Pillow believes the lengths that a PNG declares, and asks the file for so
+    # much at once: a file on disk would set gigabytes aside, bytes do not.
+    content = file.read() if hasattr(file, "read") else Path(file).read_bytes()
     try:
         with warnings.catch_warnings():
             # Of sizes that are refused below.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(file, formats=_FORMATS)
+            opened = Image.open(io.BytesIO(content), formats=_FORMATS)
         with opened:
             _check_size(*opened.size)
             picture = opened.convert("RGBA")
