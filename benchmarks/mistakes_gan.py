@@ -12,7 +12,7 @@ from mistakes_shared import mistake
 import keras_genai
 from keras_genai.losses import gradient_penalty
 from keras_genai.models.gans.dcgan import dcgan_features, dcgan_generator
-from keras_genai.models.gans.gan import to_unit_range
+from keras_genai.models.gans.noise_to_images import to_unit_range
 from keras_genai.sampling import seeded_noise
 
 FRECHET = "Fréchet distance to held-out digits"

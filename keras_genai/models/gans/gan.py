@@ -3,7 +3,6 @@
 import math
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -13,28 +12,26 @@ from keras_genai.models.core.averaging import (
     move_averages,
     warm_decay,
 )
-from keras_genai.models.core.base import GenerativeModel
 from keras_genai.models.core.checks import (
     check_at_least_one,
     check_image_batch,
     check_image_shape,
-    check_num_samples,
     look_below_zero,
     packed,
 )
-from keras_genai.models.core.endings import check_logits, check_signs, probes
+from keras_genai.models.core.endings import check_logits, probes
 from keras_genai.models.gans.augmentation import (
     check_not_adaptive,
     get_augmentation,
 )
 from keras_genai.models.gans.mlp import mlp_discriminator, mlp_generator
+from keras_genai.models.gans.noise_to_images import NoiseToImages
 from keras_genai.models.gans.optimizer_pair import OptimizerPair, d_of_two
-from keras_genai.replicas import batch_mean, draw
-from keras_genai.sampling import seeded_noise
+from keras_genai.replicas import batch_mean
 
 
 @keras.saving.register_keras_serializable("keras_genai")
-class GAN(GenerativeModel):
+class GAN(NoiseToImages):
     """Generative adversarial network: a generator against a discriminator.
 
     The generator `G` turns noise into images; the discriminator `D` learns to
@@ -228,30 +225,6 @@ class GAN(GenerativeModel):
             names.append("augmentation_probability")
         return [self._trackers[name] for name in names]
 
-    def call(self, inputs, training=False):
-        noise, labels = self.condition.split(inputs)
-        if len(noise.shape) != 2 or noise.shape[1] != self.latent_dim:
-            raise ValueError(
-                f"Expected noise (batch, {self.latent_dim}). "
-                f"Received: noise of shape {tuple(noise.shape)}"
-            )
-        return self._make_images(noise, labels, training=training)
-
-    def sample_noise(self, batch_size):
-        """Draws the noise of a training step.
-
-        Args:
-            batch_size: Integer, or integer scalar tensor.
-
-        Returns:
-            Float tensor `(batch_size, latent_dim)`, standard normal.
-        """
-        return draw(
-            keras.random.normal,
-            (batch_size, self.latent_dim),
-            seed=self.seed_generator,
-        )
-
     def discriminate(self, images, labels=None, training=False):
         """The discriminator's logits `(batch, 1)` of images in [-1, 1].
 
@@ -360,11 +333,6 @@ class GAN(GenerativeModel):
         )
         return self._generator_loss(fake_logits)
 
-    def _make_images(self, noise, labels=None, training=True):
-        inputs = self.condition.beside(noise, labels)
-        images = self.generator(inputs, training=training)
-        return ops.cast(images, "float32")
-
     def _augment(self, images):
         if self.discriminator_augmentation is None:
             return images
@@ -409,76 +377,6 @@ class GAN(GenerativeModel):
             )
         for name, values in reports.items():
             self._trackers[name].update_state(values)
-
-    def generate(
-        self,
-        num_samples=None,
-        seed=None,
-        noise=None,
-        averaged=True,
-        labels=None,
-    ):
-        """Generates images.
-
-        Args:
-            num_samples: Integer >= 0. May be left out where `noise` or
-                `labels` is given.
-            seed: Integer: the same seed gives the same images. `None` draws
-                one from the model's own generator.
-            noise: Float array `(num_samples, latent_dim)` to use instead of a
-                draw, or `None`.
-            averaged: Boolean. Whether the averaged generator is used, or the
-                one that is being trained. Defaults to `True`.
-            labels: Of a conditional GAN only: integer array `(num_samples,)`;
-                one integer, for all of them; or `None` to draw labels evenly.
-
-        Returns:
-            Float32 NumPy array `(num_samples, height, width, channels)`, in
-            [0, 1].
-
-        Raises:
-            ValueError: If `num_samples` is negative or missing, if `noise`
-                has another shape or a seed beside it, or if labels are out of
-                range or of no use.
-
-        Example:
-            >>> model = GAN(image_shape=(4, 4, 1), latent_dim=2, seed=0)
-            >>> first, second = (model.generate(3, seed=7) for _ in range(2))
-            >>> bool((first == second).all())
-            True
-        """
-        if noise is None:
-            num_samples = self.condition.count(num_samples, labels)
-            seed = self._seed(seed)
-        noise = self._noise(num_samples, seed, noise)
-        labels = self.condition.given(
-            labels, len(noise), lambda: self._seed(seed)
-        )
-        decode = "decode" if averaged else "decode_unaveraged"
-        return self._run(decode, noise, labels)["images"]
-
-    def signatures(self):
-        def generate(num_samples, labels, seed):
-            noise = seeded_noise(num_samples, self.latent_dim, seed)
-            return decode(noise, labels)
-
-        decode, specs = self._decoder(self.averaged_generator)
-        return {
-            **self.condition.generate_signatures(generate),
-            "decode": (decode, specs),
-        }
-
-    def _functions(self):
-        unaveraged = self._decoder(self.generator)
-        return {**self.signatures(), "decode_unaveraged": unaveraged}
-
-    def _decoder(self, generator):
-        def decode(noise, labels=None):
-            inputs = self.condition.beside(noise, labels)
-            return {"images": to_unit_range(generator(inputs, training=False))}
-
-        noise = tf.TensorSpec((None, self.latent_dim), "float32", "noise")
-        return decode, [noise, *self.condition.specs]
 
     def get_config(self):
         return {
@@ -537,58 +435,21 @@ class GAN(GenerativeModel):
         is_first = self.g_optimizer.iterations == 0
         return packed(look_below_zero(images, self, is_first), labels, None)
 
-    def _noise(self, num_samples, seed, noise):
-        if noise is not None:
-            noise = np.asarray(noise, "float32")
-            if noise.ndim != 2 or noise.shape[1] != self.latent_dim:
-                raise ValueError(
-                    f"Expected noise (num_samples, {self.latent_dim}). "
-                    f"Received: noise of shape {noise.shape}"
-                )
-            if seed is not None or num_samples not in (None, len(noise)):
-                raise ValueError(
-                    "`noise` takes the place of `num_samples` and `seed`. "
-                    f"Received: noise of shape {noise.shape}, "
-                    f"num_samples={num_samples}, seed={seed}"
-                )
-            return noise
-        check_num_samples(num_samples)
-        return seeded_noise(num_samples, self.latent_dim, seed).numpy()
-
     def _check_networks(self):
-        labels = self.condition.example(2)
-        noise = ops.zeros((2, self.latent_dim))
-        images = self._make_images(noise, labels, training=False)
-        if tuple(images.shape) != (2, *self.image_shape):
-            raise ValueError(
-                "The generator must make images of the data's shape. "
-                f"Expected: (2, *{self.image_shape}) from two noise vectors. "
-                f"Received: {tuple(images.shape)}"
-            )
-        logits = self.discriminate(images, labels)
+        self._check_generator()
+        labels, shape = self.condition.example(2), (2, *self.image_shape)
+        logits = self.discriminate(ops.zeros(shape), labels)
         if tuple(logits.shape) != (2, 1):
             raise ValueError(
                 "The discriminator must give one logit an image. "
                 "Expected: (2, 1) from two images. "
                 f"Received: {tuple(logits.shape)}"
             )
-        size, shape = (2, self.latent_dim), (2, *self.image_shape)
-        check_signs(
-            self.generator,
-            lambda scale: self._make_images(
-                scale * probes(*size), labels, training=False
-            ),
-        )
         check_logits(
             self.discriminator,
             lambda scale: self.discriminate(scale * probes(*shape), labels),
             "The discriminator",
         )
-
-
-def to_unit_range(images):
-    """Takes images from [-1, 1], where networks work, to float32 in [0, 1]."""
-    return ops.clip((ops.cast(images, "float32") + 1.0) / 2.0, 0.0, 1.0)
 
 
 # Everything that a GAN may report; `metrics` says which of it there is.
