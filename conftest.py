@@ -130,17 +130,17 @@ def quick_training():
     """One step an execution, and no graph for a few: see `as_graphs`."""
     import keras
 
-    from keras_genai.models.core import fitting
+    from keras_genai.models.core import compiling
 
     methods = [
         (keras.Model, name, getattr(keras.Model, name)) for name in FUNCTIONS
     ]
     of_users = [
-        (fitting, "STEPS_PER_EXECUTION", fitting.STEPS_PER_EXECUTION),
+        (compiling, "STEPS_PER_EXECUTION", compiling.STEPS_PER_EXECUTION),
         *methods,
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "STEPS_PER_EXECUTION", 1)
+        patch.setattr(compiling, "STEPS_PER_EXECUTION", 1)
         for owner, name, method in methods:
             patch.setattr(owner, name, eager_where_short(method))
         yield of_users

@@ -68,10 +68,10 @@ def run_steps_eagerly():
     import tensorflow as tf
 
     from keras_genai.data import sources
-    from keras_genai.models.core import fitting
+    from keras_genai.models.core import compiling
 
     tf.config.run_functions_eagerly(True)
-    fitting.STEPS_PER_EXECUTION = 1
+    compiling.STEPS_PER_EXECUTION = 1
     sources._offline_set = functools.cache(sources._offline_set)
 
 

@@ -16,7 +16,7 @@ import keras_genai as kg
 from keras_genai import layers as networks
 from keras_genai.data import corpora, sources
 from keras_genai.evaluation import features
-from keras_genai.models.core import fitting
+from keras_genai.models.core import compiling
 from keras_genai.models.gans import dcgan
 from keras_genai.recipes import RECIPES
 
@@ -108,7 +108,7 @@ def compile_little():
         family.compiled_loop = False
     for family in (kg.GPT, kg.LSTMLanguageModel):
         family.xla = False
-    fitting.STEPS_PER_EXECUTION = 1
+    compiling.STEPS_PER_EXECUTION = 1
 
 
 def trace_little():

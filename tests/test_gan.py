@@ -10,7 +10,7 @@ from keras import layers, ops
 import keras_genai
 from keras_genai import GAN, TrainingDoctor
 from keras_genai.layers import layer_seeds
-from keras_genai.models.core.checks import check_finite_range
+from keras_genai.models.core.batches import check_finite_range
 from keras_genai.models.gans.gan import (
     mlp_discriminator,
     mlp_generator,

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ ALLOWED = {
     "files": set(),
     "names": set(),
     "extras": set(),
+    "keras_private": set(),
     "archives": {"files"},
     "startup": set(),
     "data": {"data", "archives", "extras", "files"},
@@ -34,10 +36,10 @@ ALLOWED = {
         *("evaluation", "metrics", "losses", "plotting", "files"),
         "archives",
     },
-    "models": {"models/core", "archives", "startup"},
+    "models": {"models/core", "archives", "keras_private", "startup"},
     "models/core": {
         *("models/core", "layers", "losses", "metrics", "sampling"),
-        *("distributions", "replicas"),
+        *("distributions", "replicas", "keras_private"),
         # The contract of every model: `export`, and the backend it needs.
         *("export", "startup"),
     },
@@ -46,13 +48,13 @@ ALLOWED = {
         f"models/{wing}": {
             *(f"models/{wing}", "models/core"),
             *("layers", "losses", "metrics", "sampling", "distributions"),
-            *("replicas", "export", "data"),
+            *("replicas", "export", "data", "keras_private"),
         }
         for wing in WINGS
     },
     "callbacks": {
         *("callbacks", "plotting", "evaluation", "data"),
-        *("archives", "extras", "files"),
+        *("keras_private", "archives", "extras", "files"),
     },
     "recipes": {"data", "names", "replicas"},
     "runs": {
@@ -104,6 +106,15 @@ FILES = [path for path in ROOT.rglob("*.py") if path.parent != ROOT] + [
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_follow_the_arrows(path):
     assert imports(path) <= ALLOWED[part(path)]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_private_interfaces_of_keras_are_in_one_module(path):
+    found = re.findall(
+        r"keras\.src|\b_compile_metrics|_is_default|_direction\b",
+        path.read_text(),
+    )
+    assert not found or part(path) == "keras_private"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -1,6 +1,5 @@
 """The last epochs of a training, to go on from."""
 
-import contextlib
 import json
 import re
 from pathlib import Path
@@ -9,6 +8,7 @@ import keras
 
 from keras_genai.archives import check_keras_archive, open_archive
 from keras_genai.files import complete_or_absent
+from keras_genai.keras_private import remember_attributes_of_optimizers
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -73,7 +73,7 @@ class Checkpoints(keras.callbacks.Callback):
         return 0
 
     def on_train_begin(self, logs=None):
-        _remember_attributes_of_optimizers()
+        remember_attributes_of_optimizers()
 
     def on_epoch_end(self, epoch, logs=None):
         path = self.directory / f"epoch_{epoch + 1:03d}.keras"
@@ -106,21 +106,3 @@ def _load(model, path):
             f"Expected a checkpoint of this {type(model).__name__}: {reason}. "
             f"Received: {str(path)!r}"
         ) from error
-
-
-def _remember_attributes_of_optimizers():
-    """Stops Keras's saving from making an optimizer to see what one has.
-
-    Keras lists the attributes that every optimizer has once, and keeps the
-    list under another name than it looks for (`get_attr_skipset` of 3.15). So
-    each save makes an optimizer, whose two variables have new names, of which
-    TensorFlow keeps 35 KiB each for good.
-    """
-    with contextlib.suppress(ImportError, AttributeError):  # names of its own
-        from keras.src.backend.common import global_state
-        from keras.src.saving import saving_lib
-
-        global_state.set_global_attribute(
-            "saving_attr_skiplist_Optimizer",
-            saving_lib.get_attr_skipset("Optimizer"),
-        )

@@ -44,15 +44,15 @@ def load_model(filepath, compile=True, custom_objects=None):
         )
 
     import keras
-    from keras.src.saving.serialization_lib import SafeModeScope
 
     from keras_genai.archives import check_keras_archive
+    from keras_genai.keras_private import safe_mode
     from keras_genai.models.core.base import GenerativeModel
 
     check_keras_archive(path)
     try:
         # Also where the process has switched it off for other files.
-        with SafeModeScope(True):
+        with safe_mode():
             model = keras.saving.load_model(
                 path, compile=compile, custom_objects=custom_objects
             )

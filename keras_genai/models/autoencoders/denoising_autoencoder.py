@@ -7,11 +7,7 @@ from keras import ops
 from keras_genai.metrics import PSNR
 from keras_genai.models.autoencoders.autoencoder import Autoencoder
 from keras_genai.models.autoencoders.corruptions import CORRUPTIONS
-from keras_genai.models.core.checks import (
-    check_images,
-    check_weights,
-    packed,
-)
+from keras_genai.models.core.batches import check_images, check_weights, packed
 
 
 @keras.saving.register_keras_serializable("keras_genai")

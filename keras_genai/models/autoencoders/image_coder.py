@@ -4,11 +4,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genai.models.core.base import GenerativeModel
-from keras_genai.models.core.checks import (
-    check_code_array,
-    check_image_array,
-    check_image_batch,
-)
+from keras_genai.models.core.batches import check_image_batch
+from keras_genai.models.core.checks import check_code_array, check_image_array
 from keras_genai.sampling import seeded_noise
 
 

@@ -7,13 +7,8 @@ import tensorflow as tf
 from keras_genai import sampling
 from keras_genai.export.saved_model import graph
 from keras_genai.models.autoregressive.token_by_token import TokenByToken
-from keras_genai.models.core.checks import (
-    after,
-    check_image_array,
-    check_image_batch,
-    check_num_samples,
-    packed,
-)
+from keras_genai.models.core.batches import after, check_image_batch, packed
+from keras_genai.models.core.checks import check_image_array, check_num_samples
 from keras_genai.models.core.condition import SEED
 
 LIKELIHOODS = ("bernoulli", "discretized_logistic_mixture")

@@ -1,7 +1,6 @@
 """What every model family shares: the seed, the whole of its state, export."""
 
 import functools
-import inspect
 
 import keras
 import numpy as np
@@ -11,6 +10,7 @@ from keras_genai import export
 from keras_genai.export.saved_model import graph
 from keras_genai.models.core.condition import Condition
 from keras_genai.models.core.fitting import Fitting
+from keras_genai.models.core.precision import with_dtype
 
 _SIZES = ("image_shape", "latent_dim", "max_sequence_length")
 
@@ -36,7 +36,7 @@ class GenerativeModel(Fitting):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "__init__" in vars(cls):
-            cls.__init__ = _with_dtype(cls.__init__)
+            cls.__init__ = with_dtype(cls.__init__)
         for name in ("signatures", "network_signatures", "_functions"):
             if name in vars(cls):
                 setattr(cls, name, _traced_once(vars(cls)[name]))
@@ -314,36 +314,6 @@ class GenerativeModel(Fitting):
     def _random_states(self):
         weights = {id(weight) for weight in self.weights}
         return [state for state in self.variables if id(state) not in weights]
-
-
-def _with_dtype(make):
-    """Gives an `__init__` the argument `dtype`, for all layers it makes."""
-
-    @functools.wraps(make)
-    def __init__(self, *args, dtype=None, **kwargs):
-        if keras.config.floatx() != "float32":
-            raise ValueError(
-                "Random numbers, losses and pictures are float32 here, which "
-                'keras.config.set_floatx changes. Give it "float32" again, and '
-                "the precision of networks as an argument, "
-                f'dtype="{keras.config.floatx()}". '
-                f"Received: floatx {keras.config.floatx()}"
-            )
-        before = keras.config.dtype_policy()
-        try:
-            if dtype is not None:
-                keras.config.set_dtype_policy(keras.dtype_policies.get(dtype))
-            make(self, *args, **kwargs)
-        finally:
-            keras.config.set_dtype_policy(before)
-
-    # What `help`, the command line and Keras itself look at.
-    signature = inspect.signature(make)
-    *own, last = signature.parameters.values()
-    if "dtype" not in signature.parameters:
-        own.append(inspect.Parameter("dtype", last.KEYWORD_ONLY, default=None))
-    __init__.__signature__ = signature.replace(parameters=[*own, last])
-    return __init__
 
 
 def _traced_once(make):

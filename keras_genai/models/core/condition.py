@@ -10,12 +10,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_genai.models.core.checks import (
-    check_at_least_one,
-    check_label_array,
-    check_labels,
-    check_no_targets,
-)
+from keras_genai.models.core.batches import check_labels, check_no_targets
+from keras_genai.models.core.checks import check_at_least_one, check_label_array
 from keras_genai.replicas import draw
 from keras_genai.sampling import seeded_labels
 

@@ -1,194 +1,26 @@
 """Training as Keras has it: what is passed takes effect, or is refused."""
 
-import contextlib
 import inspect
 import math
-import re
-import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_genai import replicas
+from keras_genai import keras_private, replicas
+from keras_genai.models.core.callback_lists import joined, looks_at_batches
+from keras_genai.models.core.compiling import Compiling
+from keras_genai.models.core.refusals import refusals_as_value_errors
 
-# Where `compile` may choose: batches between two returns to Python.
-STEPS_PER_EXECUTION = 8
 
-
-class Fitting(keras.Model):
+class Fitting(keras_private.ChecksBeforeSteps, Compiling):
     """A `keras.Model` with a loss of its own, and checks before its steps.
 
     A family gives `train_step` and `test_step`, and `check`, which sees each
     batch first: in `fit`, `evaluate`, `train_on_batch` and `test_on_batch`,
     whether or not XLA compiles the steps.
     """
-
-    learning_rate = 1e-3  # of the optimizer that `compile` is not given
-    xla = False  # whether XLA compiles the steps of `fit` on a CPU too
-    objective = "a loss of its own"  # in words, for whoever gives another
-    prediction = None  # what `compile(metrics=...)` compares, in words
-    pads = False  # whether examples have places where nothing is predicted
-    _before_steps = False
-
-    @classmethod
-    def make_optimizer(cls, learning_rate):
-        """The optimizer that suits the family.
-
-        Args:
-            learning_rate: Float, or
-                `keras.optimizers.schedules.LearningRateSchedule`.
-
-        Returns:
-            `keras.optimizers.Optimizer`.
-        """
-        return keras.optimizers.Adam(learning_rate)
-
-    def compile(
-        self,
-        optimizer=None,
-        steps_per_execution=None,
-        jit_compile=None,
-        metrics=None,
-        weighted_metrics=None,
-        **kwargs,
-    ):
-        """Chooses the optimizer.
-
-        Args:
-            optimizer: `keras.optimizers.Optimizer` or its name, or `None` for
-                that of `make_optimizer` with the family's `learning_rate`.
-            steps_per_execution: Integer >= 1, batches between two returns to
-                Python, where callbacks and the progress bar are; or `None`
-                for 8, which trains small networks up to a third faster than
-                1, but for 1 where TensorFlow cannot do more (eagerly and on
-                several devices) and where a callback looks at each batch.
-                `fit` takes fewer where a number of steps is no multiple.
-            jit_compile: Boolean, whether XLA compiles the steps, or `"auto"`
-                for Keras's choice, which is yes on a GPU; or `None` for that
-                and, where it is faster for the family, yes on a CPU too.
-            metrics: List of metrics, as for `keras.Model.compile`, of what
-                the family predicts: an autoencoder's reconstructions, or the
-                logits of a language model.
-            weighted_metrics: As `metrics`, weighted by `sample_weight`.
-            **kwargs: `run_eagerly` and the like, for `keras.Model.compile`.
-
-        Raises:
-            ValueError: If a loss is given, or metrics of a family that
-                predicts nothing.
-        """
-        if optimizer is None:
-            optimizer = self.make_optimizer(self.learning_rate)
-        self._compile(
-            steps_per_execution,
-            jit_compile,
-            metrics,
-            weighted_metrics,
-            optimizer=optimizer,
-            **kwargs,
-        )
-        self._check_precision()
-        # Slots must exist before `load_model` can fill them.
-        self.optimizer.build(self.trainable_variables)
-
-    def _compile(
-        self,
-        steps_per_execution=None,
-        jit_compile=None,
-        metrics=None,
-        weighted_metrics=None,
-        **kwargs,
-    ):
-        for name in ("loss", "loss_weights"):
-            given = kwargs.pop(name, None)
-            if given is not None:
-                raise ValueError(
-                    f"{type(self).__name__} is trained by {self.objective}, "
-                    f"and takes no `{name}`. Received: {name}={given!r}"
-                )
-        if (metrics or weighted_metrics) and self.prediction is None:
-            raise ValueError(
-                f"{type(self).__name__} predicts nothing that a metric could "
-                "compare with a target; callbacks and "
-                "keras_genai.evaluate_samples measure what it generates. "
-                f"Received: metrics={metrics or weighted_metrics}"
-            )
-        # As they were given, for `get_compile_config`: another machine may
-        # have other devices.
-        self._given = {
-            "steps_per_execution": steps_per_execution,
-            "jit_compile": jit_compile,
-        }
-        self._given_metrics = {
-            name: list(given)
-            for name, given in (
-                ("metrics", metrics),
-                ("weighted_metrics", weighted_metrics),
-            )
-            if given
-        }
-        single = not (kwargs.get("run_eagerly") or tf.distribute.has_strategy())
-        if steps_per_execution is None:
-            steps_per_execution = STEPS_PER_EXECUTION if single else 1
-        self._most_steps = steps_per_execution
-        if self.pads:  # a metric must not count them: their weight is 0
-            both = [*(metrics or []), *(weighted_metrics or [])]
-            metrics, weighted_metrics = None, both or None
-        super().compile(
-            steps_per_execution=steps_per_execution,
-            jit_compile="auto" if jit_compile is None else jit_compile,
-            metrics=metrics,
-            weighted_metrics=weighted_metrics,
-            **kwargs,
-        )
-        if jit_compile is None and self.xla and single:
-            # Where XLA cannot be (TensorFlow's determinism), Keras would warn.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                self.jit_compile = True
-
-    def _check_precision(self):
-        muon = isinstance(self.optimizer, keras.optimizers.Muon)
-        if muon and self.variable_dtype == "float64":
-            raise ValueError(
-                "Keras's Muon, the optimizer that this family takes unless "
-                "told otherwise, does not work in float64: give compile "
-                'another, such as optimizer="adam", or the model '
-                'dtype="float32". '
-                f"Received: dtype {self.dtype_policy.name}"
-            )
-
-    def get_compile_config(self):
-        if not self.compiled:
-            return None
-        return {
-            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
-            **self._given,
-            **{
-                name: keras.saving.serialize_keras_object(metrics)
-                for name, metrics in self._given_metrics.items()
-            },
-        }
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-
-    def scaled(self, optimizer):
-        """The optimizer, scaling its loss where networks need it.
-
-        Keras does so with a model's one optimizer; a GAN has two.
-
-        Args:
-            optimizer: `keras.optimizers.Optimizer`.
-
-        Returns:
-            `keras.optimizers.Optimizer`.
-        """
-        scales = keras.optimizers.LossScaleOptimizer
-        if self.dtype_policy.name != "mixed_float16":
-            return optimizer
-        return optimizer if isinstance(optimizer, scales) else scales(optimizer)
 
     def minimize(self, loss, tape, network=None, optimizer=None):
         """Takes one step of an optimizer down the gradient of a loss.
@@ -268,8 +100,7 @@ class Fitting(keras.Model):
     @property
     def _users_metrics(self):
         """What `compile(metrics=...)` was given, as a list of one or none."""
-        given = getattr(self, "_compile_metrics", None)
-        return [] if given is None else [given]
+        return keras_private.users_metrics(self)
 
     def compare(self, targets, predictions, data):
         """Updates the metrics that `compile` was given.
@@ -324,7 +155,7 @@ class Fitting(keras.Model):
         self._execute_steps(
             given.get("steps_per_epoch"), given.get("validation_steps"), given
         )
-        given["callbacks"] = _joined(callbacks, ours)
+        given["callbacks"] = joined(callbacks, ours)
         self._tell_which_way_is_better(given["callbacks"])
         with refusals_as_value_errors():
             return super().fit(**given)
@@ -354,10 +185,10 @@ class Fitting(keras.Model):
         given["callbacks"] = callbacks
         if hasattr(x, "set_epoch"):
             x.set_epoch(0)
-        if not given.get("_use_cached_eval_dataset"):  # not inside of `fit`
+        if not keras_private.validates(given):
             _stand_in_for_targets(given)
             self._execute_steps(given.get("steps"), None, given)
-        given["callbacks"] = _joined(callbacks, [])
+        given["callbacks"] = joined(callbacks, [])
         with refusals_as_value_errors():
             return super().evaluate(**given)
 
@@ -376,7 +207,7 @@ class Fitting(keras.Model):
         """
         most = self._most_steps
         if self._given["steps_per_execution"] is None and any(
-            map(_looks_at_batches, tf.nest.flatten(given["callbacks"] or []))
+            map(looks_at_batches, tf.nest.flatten(given["callbacks"] or []))
         ):
             most = 1
         numbers = (
@@ -396,45 +227,8 @@ class Fitting(keras.Model):
         for callback in getattr(callbacks, "callbacks", callbacks):
             name = str(getattr(callback, "monitor", "")).removeprefix("val_")
             if name in known and getattr(callback, "mode", None) == "auto":
-                way = getattr(known[name], "_direction", "down")
-                callback.mode = "max" if way == "up" else "min"
-
-    def _maybe_symbolic_build(self, *args, **kwargs):
-        """Under a strategy Keras builds what is not built, by one batch.
-
-        Every family is built in `__init__`, and not every one is called on
-        what `fit` is given.
-        """
-
-    def _make_function(self, step_function):
-        # XLA leaves assertions out. What Keras compiles by it is wrapped by
-        # `_autoconvert_optionals`, outside of which a batch can be checked.
-        self._before_steps = True
-        try:
-            function = super()._make_function(step_function)
-        finally:
-            self._before_steps = False
-        # TensorFlow counts the traces of this line of Keras over all models,
-        # and five in forty executions, of several steps each, are soon there,
-        # with no function traced twice. Each is to be counted for itself.
-        for traced in (cell.cell_contents for cell in function.__closure__):
-            if hasattr(traced, "_key_for_call_stats"):
-                traced._key_for_call_stats = traced._python_function
-        return function
-
-    def _autoconvert_optionals(self, step_func):
-        step = super()._autoconvert_optionals(step_func)
-        if not self._before_steps:  # of `predict`
-            return step
-
-        @tf.autograph.experimental.do_not_convert
-        def check(data):
-            return self.check(data)
-
-        def checked_step(data):
-            return step(self.distribute_strategy.run(check, args=(data,)))
-
-        return checked_step
+                is_up = keras_private.direction(known[name]) == "up"
+                callback.mode = "max" if is_up else "min"
 
 
 _BATCH = "x", "y", "sample_weight"
@@ -466,76 +260,3 @@ def _stand_in_for_targets(given):
             "np.unique(names, return_inverse=True)[1]. "
             f"Received: y={targets!r:.80}"
         )
-
-
-def _looks_at_batches(callback):
-    """Whether a callback does something at each batch."""
-    if isinstance(callback, keras.callbacks.ProgbarLogger):
-        return False
-    if getattr(callback, "looks_at_executions", False):  # of this package
-        return False
-    # What may be asked for every so many batches, and was not.
-    for name in ("save_freq", "update_freq"):
-        if getattr(callback, name, None) == "epoch":
-            return False
-    return not all(
-        getattr(getattr(callback, name), "_is_default", False)
-        for name in (
-            *("on_batch_begin", "on_train_batch_begin", "on_test_batch_begin"),
-            *("on_batch_end", "on_train_batch_end", "on_test_batch_end"),
-        )
-    )
-
-
-class _ProgressBar(keras.callbacks.ProgbarLogger):
-    """Keras's, but it counts no further than to the last batch.
-
-    With several steps an execution Keras counts whole executions, and would
-    show 40 of 36 steps.
-    """
-
-    def on_train_batch_end(self, batch, logs=None):
-        super().on_train_batch_end(self._within(batch), logs)
-
-    def on_test_batch_end(self, batch, logs=None):
-        super().on_test_batch_end(self._within(batch), logs)
-
-    def _within(self, batch):
-        return batch if self.target is None else min(batch, self.target - 1)
-
-
-def _joined(callbacks, ours):
-    """The user's callbacks, ours and a progress bar, if there is none."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        for callback in ours:
-            callbacks.append(callback)
-        return callbacks
-    theirs = tf.nest.flatten(callbacks or [])
-    if any(isinstance(each, keras.callbacks.ProgbarLogger) for each in theirs):
-        return [*theirs, *ours]
-    return [*theirs, *ours, _ProgressBar()]
-
-
-@contextlib.contextmanager
-def refusals_as_value_errors():
-    """Raises what `check` found when a batch arrived as a `ValueError`."""
-    try:
-        yield
-    except tf.errors.InvalidArgumentError as error:
-        # In a graph the parts of a message are in brackets; eagerly they are
-        # lines, and strings are bytes.
-        message = str(error)
-        traced = re.search(r"assertion failed: (.*Received: .*)", message)
-        eager = re.search(
-            r"Summarized data: (b['\"].*Received: .*)", message, re.S
-        )
-        if traced:
-            message = traced[1].replace("] [", " ").strip("[]")
-        elif eager:
-            lines = eager[1].splitlines()
-            message = " ".join(
-                re.sub(r"^b(['\"])(.*)\1$", r"\2", x) for x in lines
-            )
-        else:
-            raise
-        raise ValueError(message) from None

@@ -6,19 +6,18 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_genai import losses
+from keras_genai import keras_private, losses
 from keras_genai.models.core.averaging import (
     copy_network,
     move_averages,
     warm_decay,
 )
-from keras_genai.models.core.checks import (
-    check_at_least_one,
+from keras_genai.models.core.batches import (
     check_image_batch,
-    check_image_shape,
     look_below_zero,
     packed,
 )
+from keras_genai.models.core.checks import check_at_least_one, check_image_shape
 from keras_genai.models.core.endings import check_logits, probes
 from keras_genai.models.gans.augmentation import (
     check_not_adaptive,
@@ -27,11 +26,12 @@ from keras_genai.models.gans.augmentation import (
 from keras_genai.models.gans.mlp import mlp_discriminator, mlp_generator
 from keras_genai.models.gans.noise_to_images import NoiseToImages
 from keras_genai.models.gans.optimizer_pair import OptimizerPair, d_of_two
+from keras_genai.models.gans.two_players import TwoPlayers
 from keras_genai.replicas import batch_mean
 
 
 @keras.saving.register_keras_serializable("keras_genai")
-class GAN(NoiseToImages):
+class GAN(TwoPlayers, NoiseToImages):
     """Generative adversarial network: a generator against a discriminator.
 
     The generator `G` turns noise into images; the discriminator `D` learns to
@@ -122,9 +122,12 @@ class GAN(NoiseToImages):
         )
         self.averaged_generator.trainable = False
         self.built = True
-        self._trackers = {name: keras.metrics.Mean(name) for name in _REPORTED}
+        self._trackers = {
+            name: keras.metrics.Mean(name, dtype="float64")
+            for name in _REPORTED
+        }
         for name in ("d_real_accuracy", "d_fake_accuracy"):
-            self._trackers[name]._direction = "up"
+            keras_private.say_direction(self._trackers[name], "up")
 
     @classmethod
     def make_optimizer(cls, learning_rate):
@@ -203,16 +206,6 @@ class GAN(NoiseToImages):
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.g_optimizer.build(self.generator.trainable_variables)
         self.optimizer = OptimizerPair(self)
-
-    def fit(self, *args, **kwargs):
-        history = super().fit(*args, **kwargs)
-        # As Keras does with one: those that average weights leave averages.
-        for optimizer, network in (
-            (self.d_optimizer, self.discriminator),
-            (self.g_optimizer, self.generator),
-        ):
-            optimizer.finalize_variable_values(network.trainable_variables)
-        return history
 
     @property
     def metrics(self):
@@ -388,39 +381,6 @@ class GAN(NoiseToImages):
             "discriminator_augmentation": keras.saving.serialize_keras_object(
                 self.discriminator_augmentation
             ),
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        augmentation = keras.saving.deserialize_keras_object(
-            config["discriminator_augmentation"]
-        )
-        return super().from_config(
-            {**config, "discriminator_augmentation": augmentation}
-        )
-
-    def compile_from_config(self, config):
-        augmentation = self.discriminator_augmentation
-        adapted = getattr(augmentation, "target", None) is not None
-        if config["loss"] == "wasserstein" and adapted:  # an older file's
-            augmentation.target = None
-            self.say_once(
-                "The augmentation keeps its strength from now on: a "
-                "Wasserstein GAN gives no verdicts to adapt it to."
-            )
-        super().compile_from_config(config)
-
-    def get_compile_config(self):
-        serialize = keras.saving.serialize_keras_object
-        if not self.compiled:
-            return None
-        return {
-            "d_optimizer": serialize(self.d_optimizer),
-            "g_optimizer": serialize(self.g_optimizer),
-            "loss": self.loss,
-            "label_smoothing": self.label_smoothing,
-            "gradient_penalty": self.gradient_penalty,
-            **self._given,
         }
 
     def check(self, data):
