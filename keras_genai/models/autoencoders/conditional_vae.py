@@ -87,14 +87,16 @@ class ConditionalVAE(VAE):
 
     def posterior(self, images, labels=None, training=False):
         """q(z | x, label), a `Normal` of shape `(batch, latent_dim)`."""
+        self.condition.expect(labels)
         images = self.label_planes(images, labels)
-        return super().posterior(images, training=training)
+        return super().posterior(images, labels, training=training)
 
     def pixels(self, z, labels=None, training=False):
         """p(x | z, label), of shape `(batch, height, width, channels)`."""
+        self.condition.expect(labels)
         one_hot = ops.one_hot(labels, self.num_classes, dtype=z.dtype)
         z = ops.concatenate([z, one_hot], axis=-1)
-        return super().pixels(z, training=training)
+        return super().pixels(z, labels, training=training)
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}

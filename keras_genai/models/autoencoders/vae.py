@@ -3,15 +3,20 @@
 import math
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from keras_genai import layers, sampling
-from keras_genai.distributions import Bernoulli, DiscretizedLogistic, Normal
+from keras_genai.distributions import Normal
 from keras_genai.metrics import ActiveUnits
 from keras_genai.models.autoencoders.image_coder import ImageCoder
 from keras_genai.models.autoencoders.latent_walks import LatentWalks
+from keras_genai.models.autoencoders.likelihoods import (
+    LIKELIHOODS,
+    check_encoder,
+    check_likelihood,
+    pixel_distribution,
+)
 from keras_genai.models.core.checks import (
     check_at_least_one,
     check_image_shape,
@@ -20,9 +25,6 @@ from keras_genai.models.core.checks import (
 )
 from keras_genai.models.core.endings import check_logits, probes
 from keras_genai.replicas import batch_mean, total
-
-# How many numbers a pixel's distribution takes from the decoder.
-LIKELIHOODS = {"bernoulli": 1, "gaussian": 1, "discretized_logistic": 2}
 
 
 @keras.saving.register_keras_serializable("keras_genai")
@@ -85,6 +87,7 @@ class VAE(LatentWalks, ImageCoder):
     """
 
     code_name = "z"
+    _pixel_log_var = None  # of the Gaussian likelihood
     objective = (
         "the negative ELBO, which `likelihood` and `beta` of the model choose"
     )
@@ -108,7 +111,7 @@ class VAE(LatentWalks, ImageCoder):
         super().__init__(seed=seed, **kwargs)
         check_image_shape(image_shape)
         check_at_least_one(latent_dim=latent_dim)
-        _check_likelihood(likelihood, pixel_stddev)
+        check_likelihood(likelihood, pixel_stddev)
         for name, value in {
             "beta": beta,
             "kl_warmup_steps": kl_warmup_steps,
@@ -136,7 +139,7 @@ class VAE(LatentWalks, ImageCoder):
             encoder_shape, 2 * latent_dim, seed=seed
         )
         self.decoder = decoder or make_decoder(code_dim, pixel_shape, seed=seed)
-        _check_encoder(self.encoder, encoder_shape, latent_dim)
+        check_encoder(self.encoder, encoder_shape, latent_dim)
         check_network(self.decoder, (code_dim,), pixel_shape)
         if likelihood == "bernoulli":
             check_logits(
@@ -187,6 +190,7 @@ class VAE(LatentWalks, ImageCoder):
 
     def posterior(self, images, labels=None, training=False):
         """q(z | x), a `Normal` of shape `(batch, latent_dim)`."""
+        self.condition.expect(labels)
         outputs = self.encoder(images, training=training)
         if isinstance(outputs, (list, tuple)):  # and a draw, which is made anew
             return Normal(*(ops.cast(part, "float32") for part in outputs[:2]))
@@ -194,14 +198,9 @@ class VAE(LatentWalks, ImageCoder):
 
     def pixels(self, z, labels=None, training=False):
         """p(x | z), of shape `(batch, height, width, channels)`."""
+        self.condition.expect(labels)
         outputs = ops.cast(self.decoder(z, training=training), "float32")
-        if self.likelihood == "bernoulli":
-            return Bernoulli(outputs)
-        if self.likelihood == "gaussian":
-            return Normal(outputs, self._pixel_log_var)
-        # Locations start in the middle, scales near 1/16.
-        location, log_scale = ops.split(outputs, 2, axis=-1)
-        return DiscretizedLogistic(location + 0.5, log_scale - 2.75)
+        return pixel_distribution(self.likelihood, outputs, self._pixel_log_var)
 
     def loss_terms(self, images, labels=None, training=False):
         """The two terms of the loss, before anything is averaged.
@@ -216,11 +215,15 @@ class VAE(LatentWalks, ImageCoder):
             Triple: reconstruction losses `(batch,)`, nats an example; KL
             `(batch, latent_dim)`, nats a latent; `z_mean`.
         """
+        # The encoder guesses the code of each image: q(z | x).
         posterior = self.posterior(images, labels, training=training)
-        z = posterior.sample(self.seed_generator)
+        # A draw z = z_mean + exp(z_log_var / 2) * noise lets gradients through.
+        z = posterior.sample(self.seed_generator)  # (batch, latent_dim)
+        # The decoder says how likely the image is for that code: p(x | z).
         pixels = self.pixels(z, labels, training=training)
-        reconstruction_losses = -pixels.log_prob(images)
-        kl = posterior.kl_per_dimension(self.prior)
+        reconstruction_losses = -pixels.log_prob(images)  # (batch,)
+        # KL(q(z | x) || p(z)), in closed form.
+        kl = posterior.kl_per_dimension(self.prior)  # (batch, latent_dim)
         return reconstruction_losses, kl, posterior.mean
 
     def train_step(self, data):
@@ -398,40 +401,3 @@ class VAE(LatentWalks, ImageCoder):
             "kl_warmup_steps": self.kl_warmup_steps,
             "free_bits": self.free_bits,
         }
-
-
-def _check_encoder(encoder, input_shape, latent_dim):
-    """Refuses an encoder that does not give means and log-variances."""
-    made = encoder(np.zeros((2, *input_shape), "float32"))
-    expected = (2, 2 * latent_dim)
-    if isinstance(made, (list, tuple)):
-        fits = len(made) in (2, 3) and all(
-            tuple(part.shape) == (2, latent_dim) for part in made
-        )
-        received = [tuple(part.shape) for part in made]
-    else:
-        fits = tuple(made.shape) == expected
-        received = tuple(made.shape)
-    if not fits:
-        raise ValueError(
-            f"The encoder must make (2, *({2 * latent_dim},)) of "
-            f"(2, *{tuple(input_shape)}): means, then log-variances; or both "
-            f"apart, [z_mean, z_log_var], each (2, {latent_dim}). "
-            f"Received: {received}"
-        )
-
-
-def _check_likelihood(likelihood, pixel_stddev):
-    if likelihood not in LIKELIHOODS:
-        raise ValueError(
-            f"Expected `likelihood` among {', '.join(LIKELIHOODS)}. "
-            f"Received: likelihood={likelihood!r}"
-        )
-    if pixel_stddev is None:
-        return
-    if likelihood != "gaussian" or not pixel_stddev > 0:
-        raise ValueError(
-            "`pixel_stddev` is the standard deviation, above 0, of the "
-            f"Gaussian likelihood. Received: pixel_stddev={pixel_stddev}, "
-            f"likelihood={likelihood!r}"
-        )

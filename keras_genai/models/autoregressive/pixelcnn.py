@@ -11,8 +11,8 @@ from keras_genai.models.autoregressive.gated_convolutions import (
     GatedBlock,
     MaskedConv2D,
     dense,
-    pushed,
 )
+from keras_genai.models.autoregressive.pixel_caches import PixelCaches
 from keras_genai.models.autoregressive.pixels_in_out import (
     LIKELIHOODS,
     PixelsInOut,
@@ -23,7 +23,7 @@ from keras_genai.replicas import batch_mean
 
 
 @keras.saving.register_keras_serializable("keras_genai")
-class PixelCNN(PixelsInOut):
+class PixelCNN(PixelCaches, PixelsInOut):
     """Gated PixelCNN: the likelihood of an image, pixel by pixel, exactly.
 
     Pixels are taken row by row, from the left to the right, and the
@@ -210,7 +210,8 @@ class PixelCNN(PixelsInOut):
         Returns:
             Float tensor `(batch, height, width, n)`.
         """
-        x = images - 0.5
+        self.condition.expect(labels)
+        x = images - 0.5  # (batch, height, width, channels)
         places = ops.cast(self.places, self.compute_dtype)
         for_above, for_left = ops.split(places, 2, axis=-1)
         above = self.first_vertical(x)  # (batch, height, width, self.width)
@@ -221,6 +222,7 @@ class PixelCNN(PixelsInOut):
         return self._last(left)
 
     def _last(self, left):
+        # (batch, height, width, width of the stack) -> (..., n)
         outputs = self.head(ops.relu(self.widen(ops.relu(left))))
         return ops.cast(outputs, "float32")
 
@@ -246,6 +248,7 @@ class PixelCNN(PixelsInOut):
             return Bernoulli(outputs)
         channels, k = self.image_shape[2], self.num_mixtures
         *front, count = ops.shape(outputs)
+        # Three rows of k numbers a channel, and one for each pair of channels.
         parts = ops.reshape(outputs, (*front, count // k, k))
         logits, location, log_scale, pairs = ops.split(
             parts, (channels, 2 * channels, 3 * channels), axis=-2
@@ -265,7 +268,8 @@ class PixelCNN(PixelsInOut):
     def train_step(self, data):
         images, labels = self.unpack(data)
         with tf.GradientTape() as tape:
-            losses = -self.pixels(images, labels).log_prob(images)
+            # One pass scores all pixels, each given those before it.
+            losses = -self.pixels(images, labels).log_prob(images)  # (batch,)
             losses = self.weighed(losses, data)
             loss = batch_mean(losses)
 
@@ -283,90 +287,6 @@ class PixelCNN(PixelsInOut):
             losses / (np.prod(self.image_shape) * np.log(2.0))
         )
         return self.results()
-
-    # Sampling: what was computed for earlier pixels is kept.
-
-    def initial_state(self, batch_size, labels=None):
-        _, width, channels = self.image_shape
-
-        def zeros(*shape, dtype="float32"):
-            return tf.zeros((batch_size, *shape), dtype)
-
-        return {
-            # What is above, one row of it a time, and what is on the left.
-            "rows": zeros(self.first_vertical.reach, width, channels),
-            "row": zeros(1, width, channels),
-            "pixel": zeros(channels),
-            "first": zeros(1, width, self.width, dtype=self.compute_dtype),
-            "outputs": zeros(self.head.units),
-            "blocks": [
-                block.initial_state(batch_size, width) for block in self.blocks
-            ],
-            "labels": () if labels is None else (labels,),
-        }
-
-    def extend(self, token_ids, state, position):
-        channels = self.image_shape[2]
-        pixel, channel = position // channels, position % channels
-        value = tf.cast(token_ids, "float32") / (self.vocabulary_size - 1) - 0.5
-        before = tf.range(channels) == (position - 1) % channels
-        state = {**state, "pixel": tf.where(before, value, state["pixel"])}
-        state = tf.cond(
-            channel == 0, lambda: self._begin_pixel(pixel, state), lambda: state
-        )
-        pixels = self._pixels(state["outputs"], state["pixel"] + 0.5)
-        if self.likelihood == "bernoulli":
-            ones = tf.gather(pixels.logits, channel, axis=-1)
-            logits = tf.stack([tf.zeros_like(ones), ones], axis=-1)
-        else:
-            levels = tf.range(256, dtype="float32")[:, None, None] / 255.0
-            logits = pixels.log_prob_per_dimension(levels)
-            logits = tf.transpose(tf.gather(logits, channel, axis=-1))
-        return logits[:, None], state
-
-    def _begin_pixel(self, pixel, state):
-        """Takes in the pixel before, and asks the network of this one."""
-        width = self.image_shape[1]
-        column = pixel % width
-        row = pushed(state["row"], state["pixel"][:, None, None], axis=2)
-        row = tf.where(pixel == 0, 0.0, row)  # there was none before
-        state = {**state, "row": row}
-        state = tf.cond(
-            column == 0,
-            lambda: self._begin_row(pixel // width, state),
-            lambda: state,
-        )
-        reach = self.first_horizontal.reach
-        seen = tf.pad(state["row"], [(0, 0), (0, 0), (reach, 0), (0, 0)])
-        left = self.first_horizontal.inside(seen[:, :, -reach:])
-        left = left + state["first"][:, :, column, None]
-        blocks = []
-        for block, kept in zip(self.blocks, state["blocks"], strict=True):
-            left, kept = block.next_pixel(left, kept, column)
-            blocks.append(kept)
-        outputs = self._last(left)[:, 0, 0]
-        return {**state, "outputs": outputs, "blocks": blocks}
-
-    def _begin_row(self, number, state):
-        """Lets the vertical stack see the row that has been finished."""
-        rows = pushed(state["rows"], state["row"], axis=1)
-        reach = self.first_vertical.reach
-        sides = [(0, 0), (0, 0), (reach, reach), (0, 0)]
-        above = self.first_vertical.inside(tf.pad(rows, sides))
-        places = ops.cast(self.places, self.compute_dtype)[number]
-        for_above, for_left = tf.split(places, 2, axis=-1)
-        first, above = above + for_left, above + for_above
-        blocks = []
-        for block, kept in zip(self.blocks, state["blocks"], strict=True):
-            above, kept = block.next_row(above, kept, *state["labels"])
-            blocks.append(kept)
-        return {
-            **state,
-            "rows": rows,
-            "row": tf.zeros_like(state["row"]),
-            "first": first,
-            "blocks": blocks,
-        }
 
     def get_config(self):
         return {

@@ -65,6 +65,18 @@ class Condition:
 
     # --- For networks --------------------------------------------------------
 
+    def expect(self, condition):
+        """Refuses a condition where there is none to tell, and the reverse.
+
+        Args:
+            condition: As from `unpack`.
+
+        Raises:
+            ValueError: If it is missing, or of no use.
+        """
+        if condition is not None:
+            self.array(condition, None)
+
     def beside(self, inputs, condition):
         """The arguments of a network that is told the condition.
 
@@ -75,6 +87,7 @@ class Condition:
         Returns:
             The inputs; or a list of them and the condition.
         """
+        self.expect(condition)
         return inputs
 
     def example(self, count):
@@ -183,7 +196,12 @@ class ClassCondition(Condition):
         inputs, labels = inputs
         return inputs, labels
 
+    def expect(self, condition):
+        if condition is None:
+            self.array(condition, None)
+
     def beside(self, inputs, condition):
+        self.expect(condition)
         return [inputs, condition]
 
     def example(self, count):
