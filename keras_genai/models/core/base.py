@@ -48,7 +48,7 @@ class GenerativeModel(Fitting):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    makes = "images"  # or "text" or "music": what `generate` returns
+    makes = "images"  # what `generate` returns: a folder of `modalities`
     network_names = ()  # arguments and attributes that are networks
 
     def get_config(self):
