@@ -52,8 +52,9 @@ from keras_genai.demo.drawing import (
     read_picture,
 )
 from keras_genai.demo.gate import Gate
-from keras_genai.demo.latents import LatentSpace, find_directions
-from keras_genai.demo.served import MAX_NEW_TOKENS, MAX_PROMPT, MAX_SEED, load
+from keras_genai.demo.served import MAX_SEED, load
+from keras_genai.modalities.images.latents import LatentSpace, find_directions
+from keras_genai.modalities.text.served import MAX_NEW_TOKENS, MAX_PROMPT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo"), GRADIO_WARNS]
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from keras_genai import CharacterTokenizer, MarkovChain, TrainingDoctor
-from keras_genai.callbacks.doctor import MEANINGS, repeated_share
+from keras_genai.callbacks.doctor import MEANINGS
+from keras_genai.modalities.text.training import repeated_share
 
 RANDOM = np.random.default_rng(0)
 REAL = RANDOM.random((64, 8, 8, 1))

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 import keras_genai
+from keras_genai import modalities
 
 ROOT = Path(keras_genai.__file__).parent
 
 WINGS = ("gans", "autoencoders", "autoregressive")
+MODALITIES = modalities.names()
 
 # What each part of the package may import from the package.
 ALLOWED = {
@@ -31,7 +33,17 @@ ALLOWED = {
     "metrics": set(),
     "sampling": {"sampling"},
     "plotting": {"plotting"},
-    "export": {"export", "extras", "files"},
+    # What everybody may ask. The folder of a modality is imported by its name.
+    "modalities": {"modalities", "names"},
+    **{
+        f"modalities/{name}": {
+            *(f"modalities/{name}", "modalities"),
+            *("callbacks", "evaluation", "export", "plotting", "sampling"),
+            *("data", "demo", "cli", "extras", "files"),
+        }
+        for name in MODALITIES
+    },
+    "export": {"export", "extras", "files", "modalities"},
     "evaluation": {
         *("evaluation", "metrics", "losses", "plotting", "files"),
         "archives",
@@ -53,21 +65,23 @@ ALLOWED = {
         for wing in WINGS
     },
     "callbacks": {
-        *("callbacks", "plotting", "evaluation", "data"),
+        *("callbacks", "plotting", "modalities", "data"),
         *("keras_private", "archives", "extras", "files"),
     },
-    "recipes": {"data", "names", "replicas"},
+    "recipes": {"recipes", "data", "names", "replicas"},
     "runs": {
         *("recipes", "callbacks", "export", "plotting", "version"),
         *("evaluation", "models", "files", "runs", "replicas"),
+        "modalities",
     },
     "records": {"runs"},
     # SavedModels alone: no model class, no recipe, no run.
-    "demo": {"demo", "data", "export", "extras", "plotting", "sampling"},
+    "demo": {"demo", "export", "extras", "modalities"},
     "cli": {
         "replicas",
         *("records", "recipes", "runs", "startup", "version", "data", "models"),
         *("demo", "export", "plotting", "cli", "files", "names"),
+        "modalities",
     },
 }
 
@@ -77,8 +91,9 @@ def part(path):
 
 
 def _part(names):
-    """A folder or a file of the package; of `models`, a wing."""
-    if names[0] == "models" and names[1:2] and names[1] in (*WINGS, "core"):
+    """A folder or a file of the package; of `models` a wing, and the like."""
+    inner = {"models": (*WINGS, "core"), "modalities": MODALITIES}
+    if names[1:2] and names[1] in inner.get(names[0], ()):
         return "/".join(names[:2])
     return names[0]
 
@@ -126,6 +141,25 @@ def test_only_plotting_imports_matplotlib(path):
         for node in ast.walk(ast.parse(path.read_text()))
     )
     assert imported == (part(path) == "plotting") or not draws
+
+
+OUTSIDE = [path for path in FILES if "modalities" not in path.parts]
+
+
+@pytest.mark.parametrize(
+    "path", OUTSIDE, ids=lambda p: str(p.relative_to(ROOT))
+)
+def test_only_modalities_ask_what_a_model_makes(path):
+    # Neither `if makes == "text"` nor `{"text": ...}[makes]`.
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Compare):
+            parts = [node.left, *node.comparators]
+        elif isinstance(node, (ast.Subscript, ast.Match)):
+            parts = [getattr(node, "slice", None) or node.subject]
+        else:
+            continue
+        asked = {getattr(p, "attr", getattr(p, "id", None)) for p in parts}
+        assert "makes" not in asked, ast.unparse(node)
 
 
 def test_every_public_name_is_there_and_documented():

@@ -4,15 +4,14 @@ import math
 import typing
 
 import keras
-import numpy as np
 
-from keras_genai.evaluation.neighbours import mean_distance
+from keras_genai.modalities import get_modality, names, of_model
 
 
 class RaiseOnNaN(keras.callbacks.Callback):
     """Ends training with an error when a number is no longer finite.
 
-    Keras's `TerminateOnNaN` looks at `"loss"` alone, which a GAN, with a loss
+    Keras's `TerminateOnNaN` looks only at `"loss"`, which a GAN, with a loss
     for each network, does not report; and it lets the epoch end, so that
     a backup of the broken weights takes the place of a good one.
 
@@ -86,11 +85,6 @@ MEANINGS = {
         "compile(label_smoothing=0.1).",
         _GANS,
     ),
-    "mode_collapse": (
-        "the generator makes a few images again and again.",
-        "a lower g_learning_rate, discriminator_steps=2, or WGANGP.",
-        _GANS,
-    ),
     "posterior_collapse": (
         "the codes say next to nothing about the images, and the decoder "
         "makes do without them.",
@@ -98,13 +92,10 @@ MEANINGS = {
         "and sums, not averages, in a loss of your own.",
         "tutorial 4, 'What goes wrong'",
     ),
-    "repetition": (
-        "generated text goes round in circles.",
-        "sampling at temperature 1 with top_p=0.95; and if that does not "
-        "help, targets that are the inputs shifted by one.",
-        "tutorial 6, 'What goes wrong'",
-    ),
 }
+# Samples are looked at by each modality, which says what it may see.
+for _name in names():
+    MEANINGS |= get_modality(_name).training.alarms
 
 
 class TrainingDoctor(keras.callbacks.Callback):
@@ -112,7 +103,7 @@ class TrainingDoctor(keras.callbacks.Callback):
 
     Each kind of trouble is said once, with what was seen, what it means and
     the argument to try. It looks at what the model reports, and every
-    `period` epochs at samples:
+    `period` epochs at samples, as the model's modality does:
 
     - any number that is not finite: training stops;
     - divergence: a `loss` above that of the first epoch, and half as much
@@ -152,6 +143,7 @@ class TrainingDoctor(keras.callbacks.Callback):
 
     Attributes:
         alarms: List of `Alarm`.
+        steps: Integer, batches of the epochs that have ended.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -189,6 +181,7 @@ class TrainingDoctor(keras.callbacks.Callback):
                 "An extractor needs real images to compare with. "
                 "Received: reference=None"
             )
+        self.reference = None if reference is None else reference[:num_samples]
         self.extractor = extractor
         self.num_samples = num_samples
         self.period = period
@@ -200,12 +193,9 @@ class TrainingDoctor(keras.callbacks.Callback):
         self.alarms = []
         self._in_a_row = {}
         self._losses = []
-        self._steps = self._batches = 0  # before the epoch, and in it
-        self._was_varied = False
+        self.steps = self._batches = 0  # before the epoch, and in it
         self._last = None  # epoch, and its logs
-        self._real = None
-        if reference is not None:
-            self._real = self._spread(reference[:num_samples])
+        self._look = None  # what the model's modality looks at
 
     def on_train_batch_end(self, batch, logs=None):
         self._batches = batch + 1
@@ -220,7 +210,7 @@ class TrainingDoctor(keras.callbacks.Callback):
             return  # such a model makes no samples
         self._last = epoch, logs or {}
         self._losses.append((logs or {}).get("loss"))
-        self._steps += self._batches
+        self.steps += self._batches
         for name, seen in self._symptoms(*self._last):
             # Some are known at once, others only when they last.
             patience = 1 if name in _AT_ONCE else self.patience
@@ -237,11 +227,11 @@ class TrainingDoctor(keras.callbacks.Callback):
             return
         epoch, _ = self._last
         is_short = epoch + 1 < self.patience
-        if not is_short and self._steps >= self.warm_up_steps:
+        if not is_short and self.steps >= self.warm_up_steps:
             return  # all was said when it had lasted
         for name, seen in self._symptoms(*self._last, at_end=True):
             if seen is not None and (is_short or name == "mode_collapse"):
-                steps = f"{self._steps:,} steps"
+                steps = f"{self.steps:,} steps"
                 short = f"; that is after {steps} only: train longer first"
                 self._raise(name, epoch, seen + short)
 
@@ -256,11 +246,9 @@ class TrainingDoctor(keras.callbacks.Callback):
         if "active_units" in logs and (at_end or epoch + 1 >= self.patience):
             yield "posterior_collapse", self._posterior_collapse(logs)
         if at_end or (epoch + 1) % self.period == 0:
-            makes = getattr(self.model, "makes", "images")
-            if makes == "text":
-                yield "repetition", self._repetition()
-            elif makes == "images" and self._real is not None:
-                yield "mode_collapse", self._mode_collapse(at_end)
+            if self._look is None:
+                self._look = of_model(self.model).training.look(self)
+            yield from self._look(at_end)
 
     def _divergence(self):
         *_, loss = self._losses
@@ -291,50 +279,6 @@ class TrainingDoctor(keras.callbacks.Callback):
         if active < max(1, latent_dim / 8):
             return f"{active:.0f} of {latent_dim} latents are active"
 
-    def _mode_collapse(self, at_end):
-        images = self.model.generate(self.num_samples, seed=self.seed)
-        spread, kinds = self._spread(images)
-        real_spread, real_kinds = self._real
-        alike, of_few_kinds = (
-            spread < 0.5 * real_spread,
-            kinds < 0.5 * real_kinds,
-        )
-        self._was_varied |= not (alike or of_few_kinds)
-        warms_up = not self._was_varied and self._steps < self.warm_up_steps
-        if warms_up and not at_end:
-            return None
-        if alike:
-            return (
-                f"samples are {spread:.3g} apart on average, real images "
-                f"{real_spread:.3g}"
-            )
-        if of_few_kinds:
-            return (
-                f"samples fall into {kinds:.1f} classes, real images into "
-                f"{real_kinds:.1f} (exponential of the entropy)"
-            )
-
-    def _repetition(self):
-        text = self.model.generate(self.prompt, 400, seed=self.seed)
-        share = repeated_share(text[len(self.prompt) :])
-        if share > 0.5:
-            return f"{share:.0%} of {text[-40:]!r} and before was there before"
-
-    def _spread(self, images):
-        """Mean distance of two images, and classes, as if equally many."""
-        if self.extractor is None:
-            pixels = np.asarray(images)
-            scale = 255.0 if pixels.dtype == np.uint8 else 1.0
-            points = pixels.reshape(len(pixels), -1) / scale
-        else:
-            points = self.extractor.features(images)
-        spread = mean_distance(points)
-        if getattr(self.extractor, "num_classes", None) is None:
-            return spread, 1.0
-        shares = np.bincount(self.extractor.classify(images)) / len(points)
-        shares = shares[shares > 0]
-        return spread, math.exp(-(shares * np.log(shares)).sum())
-
     def _raise(self, name, epoch, seen):
         if any(alarm.name == name for alarm in self.alarms):
             return
@@ -345,24 +289,3 @@ class TrainingDoctor(keras.callbacks.Callback):
 
 # Alarms that one epoch is enough for.
 _AT_ONCE = ("divergence", "unbounded_critic", "posterior_collapse")
-
-
-def repeated_share(text, length=10):
-    """How much of a text was in it before.
-
-    Args:
-        text: String.
-        length: Integer >= 1, characters of a piece. Defaults to `10`.
-
-    Returns:
-        Float in [0, 1]: the share of its pieces, one from each character on,
-        that stand further up too; 0 for a text of one piece or less.
-
-    Example:
-        >>> repeated_share("all of it is new")
-        0.0
-        >>> repeated_share("ab" * 100) > 0.95
-        True
-    """
-    pieces = [text[i : i + length] for i in range(len(text) - length + 1)]
-    return 1 - len(set(pieces)) / len(pieces) if pieces else 0.0

@@ -1,6 +1,5 @@
 """Numbers, samples and codes, for TensorBoard to show."""
 
-import textwrap
 from pathlib import Path
 
 import keras
@@ -8,6 +7,7 @@ import numpy as np
 
 from keras_genai.extras import how_to_install
 from keras_genai.files import complete_or_absent
+from keras_genai.modalities import of_model
 from keras_genai.plotting import image_grid
 
 
@@ -99,7 +99,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         super().on_epoch_end(epoch, logs)
         if (epoch + 1) % self.period == 0:
             with self._train_writer.as_default(epoch):
-                self._sample()
+                of_model(self.model).training.show(self.model, self)
         for writer in self._writers.values():  # a run may be killed
             writer.flush()
 
@@ -107,20 +107,6 @@ class TensorBoard(keras.callbacks.TensorBoard):
         if self.images is not None:
             self._project()
         super().on_train_end(logs)
-
-    def _sample(self):
-        makes = getattr(self.model, "makes", "images")
-        if makes == "text":
-            text = self.model.generate(
-                self.prompt, self.max_new_tokens, seed=self.seed
-            )
-            # Shown as Markdown, where indented lines are left as they are.
-            code = textwrap.indent(text, "    ", lambda line: True)
-            self.summary.text("samples", code)
-        elif makes == "images":
-            images = self.model.generate(self.num_samples, seed=self.seed)
-            grid = image_grid(images, zoom=max(1, 56 // images.shape[1]))
-            self.summary.image("samples", grid[None])
 
     def _project(self):
         from google.protobuf import text_format

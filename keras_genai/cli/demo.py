@@ -21,7 +21,7 @@ def add_command(commands):
     parser.add_argument(
         "--host",
         default="127.0.0.1",
-        help="the address to listen at (127.0.0.1: this machine alone)",
+        help="the address to listen at (127.0.0.1: this machine only)",
     )
     parser.add_argument("--port", type=int, default=7860, help="(7860)")
     parser.set_defaults(run=demo, parser=parser)

@@ -2,35 +2,17 @@
 
 from pathlib import Path
 
-from keras_genai.cli import images, music, text
 from keras_genai.cli.values import (
+    files_to_write,
     integer,
-    integer_above_zero,
-    integers,
     number,
     user_path,
 )
+from keras_genai.modalities import get_modality, names, of_export
 from keras_genai.startup import prepare_tensorflow
 
-# What may be asked of what: anything else is refused.
+# Options of every modality; each says which others it takes.
 _OF_ALL = ("source", "seed", "run", "parser")
-_TAKES = {
-    "images": ("num_samples", "labels", "output", "overwrite"),
-    "text": (
-        *("prompt", "max_new_tokens", "temperature", "top_k", "top_p"),
-        *("min_p", "repetition_penalty", "num_beams", "length_penalty"),
-        "stop",
-    ),
-    "music": (
-        *("num_samples", "num_steps", "melody", "voice"),
-        *("output", "overwrite"),
-        *("temperature", "top_k", "top_p", "min_p"),
-    ),
-}
-_SERVED_WITHOUT = (
-    *("min_p", "repetition_penalty", "num_beams", "length_penalty"),
-    "stop",
-)
 
 
 def add_command(commands):
@@ -42,58 +24,33 @@ def add_command(commands):
     parser = commands.add_parser(
         "generate", help="sample from a run or an export"
     )
+    of_each = [get_modality(name).command for name in names()]
+
+    def of_some(texts):
+        return ", ".join(filter(None, texts))
+
     parser.add_argument("source", type=user_path, metavar="RUN_OR_EXPORT")
     parser.add_argument(
-        "--num-samples", type=integer, help="64 images, 1 piece of music"
-    )
-    parser.add_argument(
-        "--labels",
-        type=integers,
-        help="labels of a conditional model's samples: 3,3,7",
+        "--num-samples",
+        type=integer,
+        help=of_some(command.count_help for command in of_each),
     )
     parser.add_argument("--seed", type=integer, default=0)
     parser.add_argument(
         "--output",
         type=user_path,
-        help=".png (RUN/generated/seed_SEED.png), or .npz for the array; of "
-        "music .mid (RUN/generated/seed_SEED.mid), or .wav for the sound",
+        help=of_some(command.output_help for command in of_each),
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the file"
     )
-    of_text = parser.add_argument_group("of a language model")
-    of_text.add_argument("--prompt", help="what the text goes on from")
-    of_text.add_argument("--max-new-tokens", type=integer, help="(400)")
-    of_music = parser.add_argument_group("of music")
-    of_music.add_argument(
-        "--num-steps",
-        type=integer_above_zero,
-        help="sixteenths at most (128, or as many as the melody has)",
-    )
-    of_music.add_argument(
-        "--melody",
-        type=user_path,
-        help="a MIDI file, whose highest notes are harmonized",
-    )
-    of_music.add_argument(
-        "--voice",
-        type=integer,
-        help="the melody's voice, 0 (default) the highest",
-    )
-    of_both = parser.add_argument_group("of a language model, and of music")
-    of_both.add_argument("--temperature", type=number, help="(1.0)")
-    of_both.add_argument("--top-k", type=integer, help="(0, all)")
-    of_both.add_argument("--top-p", type=number, help="(1.0)")
-    of_both.add_argument("--min-p", type=number, help="(0.0) of a run alone")
-    of_run = parser.add_argument_group("of a run's language model alone")
-    of_run.add_argument("--repetition-penalty", type=number)
-    of_run.add_argument("--num-beams", type=integer)
-    of_run.add_argument(
-        "--length-penalty", type=number, help="(0.0) above 0 for longer beams"
-    )
-    of_run.add_argument(
-        "--stop", action="append", help="a string to end before"
-    )
+    for command in of_each:
+        command.add_options(parser)
+    by_token = parser.add_argument_group("of a language model, and of music")
+    by_token.add_argument("--temperature", type=number, help="(1.0)")
+    by_token.add_argument("--top-k", type=integer, help="(0, all)")
+    by_token.add_argument("--top-p", type=number, help="(1.0)")
+    by_token.add_argument("--min-p", type=number, help="(0.0) of a run only")
     parser.set_defaults(run=generate, parser=parser)
 
 
@@ -115,30 +72,29 @@ def generate(options, _):
         import tensorflow as tf
 
         source = tf.saved_model.load(options.source).signatures
-        makes = _made_by(source)
+        modality = of_export(source)
     else:
         run = Run.open(options.source)
-        makes = recipe_from_record(run.record()["recipe"]).makes
-    _check_fits(makes, options)
-    if exported:
-        _check_served(options)
-    folder = _own_folder(options.source)
+        recipe = recipe_from_record(run.record()["recipe"])
+        modality = get_modality(recipe.makes)
     # Refused before a model is loaded.
-    if makes == "images":
-        output = images.output_file(options, folder, exported)
-    elif makes == "music":
-        output = music.output_files(options, folder, exported)
+    _check_fits(modality, options)
+    command = modality.command
+    if exported:
+        _check_served(command, options)
+    command.check(options, exported)
+    files = []
+    if command.suffixes:
+        files = files_to_write(
+            *(options, _own_folder(options.source), f"seed_{options.seed}"),
+            *(command.suffixes, command.num_files(options)),
+        )
     if not exported:
         prepare_tensorflow()
         from keras_genai.models import load_model
 
         source = load_model(run.model_path)
-    if makes == "text":
-        text.generate(source, options)
-    elif makes == "music":
-        music.generate(source, options, output)
-    else:
-        images.generate(source, options, output)
+    command.generate(source, options, files)
 
 
 def _own_folder(source):
@@ -152,33 +108,32 @@ def _own_folder(source):
     return Path("generated")
 
 
-def _made_by(signatures):
-    if "generate_midi" in signatures:
-        return "music"
-    return "text" if "score" in signatures else "images"
-
-
-def _check_fits(makes, options):
+def _check_fits(modality, options):
+    """Refuses options of another modality, and the lack of a required one."""
+    command = modality.command
     foreign = [
         f"--{name.replace('_', '-')} {value!r}"
         for name, value in vars(options).items()
-        if name not in (*_OF_ALL, *_TAKES[makes])
+        if name not in (*_OF_ALL, *command.options)
         and value is not None
         and value is not False
     ]
-    lacks_prompt = makes == "text" and options.prompt is None
-    if lacks_prompt:
-        foreign.append("--prompt None")
+    lacking = [
+        name for name in command.required if getattr(options, name) is None
+    ]
+    foreign += [f"--{name.replace('_', '-')} None" for name in lacking]
     if foreign:
+        needed = ", ".join(command.required[name] for name in lacking)
         raise ValueError(
-            f"{options.source} makes {makes}"
-            + (": --prompt TEXT." if lacks_prompt else ".")
+            f"{options.source} makes {modality.name}"
+            + (f": {needed}." if needed else ".")
             + f" Received: {', '.join(foreign)}"
         )
 
 
-def _check_served(options):
-    more = {name: getattr(options, name) for name in _SERVED_WITHOUT}
+def _check_served(command, options):
+    """Refuses options that only the model of a run has."""
+    more = {name: getattr(options, name) for name in command.options_of_runs}
     more = {name: value for name, value in more.items() if value is not None}
     if more:
         raise ValueError(

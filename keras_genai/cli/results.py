@@ -10,6 +10,7 @@ from keras_genai.cli.values import (
     integer_above_zero,
     user_path,
 )
+from keras_genai.modalities import get_modality
 from keras_genai.startup import prepare_tensorflow
 
 
@@ -65,9 +66,11 @@ def evaluate(options, _):
 
     run = Run.open(options.source)
     recipe = recipes.recipe_from_record(run.record()["recipe"])
-    if recipe.makes == "text" and options.num_samples is not None:
+    training = get_modality(recipe.makes).training
+    if not training.samples_are_measured and options.num_samples is not None:
         raise ValueError(
-            "Text is measured by its likelihood, without samples. "
+            f"{recipe.makes.capitalize()} is measured by its likelihood, "
+            "without samples. "
             f"Received: --num-samples {options.num_samples}"
         )
     prepare_tensorflow()

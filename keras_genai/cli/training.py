@@ -7,6 +7,7 @@ from pathlib import Path
 from keras_genai import recipes
 from keras_genai.cli.arguments import add_own_arguments, with_own_arguments
 from keras_genai.cli.values import integer, integer_above_zero, user_path
+from keras_genai.modalities import get_modality
 from keras_genai.startup import prepare_tensorflow
 
 
@@ -154,25 +155,23 @@ def train(options, extra):
         return 130
     run.finish(model)
     seconds = run.record()["seconds"]
-    makes = recipes.recipe_from_record(run.record()["recipe"]).makes
-    samples = {
-        "images": "samples/, samples.gif   the same noise",
-        "text": "samples/                the same prompt",
-        "music": "samples/                the same seed",
-    }[makes]
-    prompt = " --prompt TEXT" * (makes == "text")
+    recipe = recipes.recipe_from_record(run.record()["recipe"])
+    modality = get_modality(recipe.makes)
+    required = "".join(
+        f" {each}" for each in modality.command.required.values()
+    )
     shown = ""
     if run.record().get("tensorboard"):
         folder = run.folder / "tensorboard"
         shown = f"\n    tensorboard/            tensorboard --logdir {folder}"
     print(
         f"\n{run.folder}: {seconds / 60:.1f} minutes of training"
-        f"\n    {samples}, epoch after epoch"
+        f"\n    {modality.training.written}, epoch after epoch"
         f"\n    history.png             what was measured, epoch by epoch"
         f"\n    model.keras             to load and train on"
         f"\n    export/                 SavedModel, runs without keras_genai"
         f"{shown}"
-        f"\nNext:\n    keras-genai generate {run.folder} --seed 1{prompt}"
+        f"\nNext:\n    keras-genai generate {run.folder} --seed 1{required}"
     )
     return 0
 
@@ -202,18 +201,17 @@ def _chosen_recipe(options):
             f"Name a model: {', '.join(recipes.RECIPES)}, or --resume a run."
         )
     recipe = recipes.get_recipe(options.model, options.preset or "default")
-    makes = recipe.makes
-    if options.image_size and makes != "images":
+    command = get_modality(recipe.makes).command
+    if options.image_size and not hasattr(recipe, "image_size"):
         raise ValueError(
-            f"{recipe.family} reads {makes}. Received: --image-size "
+            f"{recipe.family} reads {recipe.makes}. Received: --image-size "
             f"{' '.join(map(str, options.image_size))}"
         )
-    path = options.text if makes == "text" else options.data
+    path = getattr(options, command.data_option)
     if path is None and (options.data or options.text):
         raise ValueError(
-            f"{recipe.family} is trained on "
-            + ("--text FILE" if makes == "text" else f"{makes}: --data FOLDER")
-            + f" or --dataset NAME. Received: {options.data or options.text}"
+            f"{recipe.family} is trained on {command.trained_on} or "
+            f"--dataset NAME. Received: {options.data or options.text}"
         )
     chosen = {
         "source": options.dataset or (path and str(Path(path).resolve())),
@@ -223,7 +221,7 @@ def _chosen_recipe(options):
         "batch_size": options.batch_size,
         "skip_broken": options.skip_broken or None,
     }
-    if options.data and makes == "images" and recipe.validation_split:
+    if path and not command.splits_own_data and recipe.validation_split:
         # Most have none; --validation-split says which.
         recipe = dataclasses.replace(recipe, validation_split=None)
     return dataclasses.replace(

@@ -16,7 +16,7 @@ def integer(text):
         Integer.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If it is not one.
 
     Example:
         >>> integer("12")
@@ -35,7 +35,7 @@ def number(text):
         Float.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none.
+        argparse.ArgumentTypeError: If it is not one.
 
     Example:
         >>> number("0.5")
@@ -72,7 +72,7 @@ def integers(text):
         List of integers.
 
     Raises:
-        argparse.ArgumentTypeError: If one is none.
+        argparse.ArgumentTypeError: If one is not an integer.
 
     Example:
         >>> integers("3,3,7")
@@ -91,7 +91,7 @@ def integer_above_zero(text):
         Integer.
 
     Raises:
-        argparse.ArgumentTypeError: If it is none, or below 1.
+        argparse.ArgumentTypeError: If it is not one, or below 1.
 
     Example:
         >>> integer_above_zero("12")
@@ -108,29 +108,6 @@ def _read(kind, text, noun):
         return kind(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not {noun}") from None
-
-
-def check_num_samples(count, most, of):
-    """Refuses to make too few or too many samples.
-
-    Args:
-        count: Integer, what was given as `--num-samples`, or `None`.
-        most: Integer.
-        of: String, what so many fit in, and what takes more: `"a picture; an
-            array takes more"`.
-
-    Raises:
-        ValueError: If it is below 1 or above `most`.
-    """
-    if count is not None and count < 1:
-        raise ValueError(
-            f"Expected one sample or more. Received: --num-samples {count}"
-        )
-    if count is not None and count > most:
-        raise ValueError(
-            f"Expected {most:,} samples or fewer in {of}. "
-            f"Received: --num-samples {count}"
-        )
 
 
 def files_to_write(options, folder, name, suffixes, count=1):
@@ -203,17 +180,3 @@ def _check_writable(folder):
             "The folder cannot be written to; choose a file elsewhere with "
             f"--output. Received: {str(folder)!r}"
         )
-
-
-def given(options, names):
-    """Those of the options that were given.
-
-    Args:
-        options: Object with the options as attributes, `None` if not given.
-        names: Iterable of strings.
-
-    Returns:
-        Dictionary: name -> value.
-    """
-    values = {name: getattr(options, name) for name in names}
-    return {name: value for name, value in values.items() if value is not None}

@@ -60,7 +60,7 @@ class Calls(Queue):
         self.event_ids_to_events.pop(event._id, None)
         sessions = self.pending_messages_per_session
         if event.session_hash in sessions:
-            # For whoever comes too late.
+            # For those who come too late.
             self.send_message(
                 event,
                 ProcessCompletedMessage(

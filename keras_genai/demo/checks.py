@@ -25,7 +25,7 @@ def check_integer(name, value, low, high):
         Integer.
 
     Raises:
-        ValueError: If it is none, or out of bounds.
+        ValueError: If it is not one, or out of bounds.
 
     Example:
         >>> check_integer("seed", 3.0, 0, 10)
@@ -52,7 +52,7 @@ def check_number(name, value, low, high):
         Float.
 
     Raises:
-        ValueError: If it is none, or out of bounds.
+        ValueError: If it is not one, or out of bounds.
 
     Example:
         >>> check_number("noise", 1, 0, 2)
@@ -78,7 +78,7 @@ def check_text(name, value, longest):
         String.
 
     Raises:
-        ValueError: If it is none, too long, or cannot be written as UTF-8.
+        ValueError: If it is not one, too long, or cannot be written as UTF-8.
 
     Example:
         >>> check_text("prompt", "Once", 10)

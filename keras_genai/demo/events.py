@@ -96,7 +96,7 @@ def guard(sheet):
     Gradio writes a stub into its folder.
 
     Args:
-        sheet: `gr.ImageEditor`, to be read by `read_sheet` alone.
+        sheet: `gr.ImageEditor`, to be read only by `read_sheet`.
 
     Returns:
         The same.

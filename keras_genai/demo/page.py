@@ -8,6 +8,7 @@ import tempfile
 import weakref
 
 from keras_genai.extras import how_to_install
+from keras_genai.modalities import get_modality
 
 _MAX_REQUEST_BYTES = 6 * 2**20
 _OLD = 3600  # seconds after which a file that was served is removed
@@ -42,21 +43,13 @@ def build_page(paths):
     gr = _import_gradio()
     from keras_genai.demo.blocks import Page
     from keras_genai.demo.events import Events
-    from keras_genai.demo.images import build_images
-    from keras_genai.demo.music import build_music
     from keras_genai.demo.served import load
-    from keras_genai.demo.text import build_text
 
     models = [load(path) for path in paths]
     if not models:
         raise ValueError("Expected a run or an export. Received: paths=[]")
     names = _different([model.name for model in models], "-")
     slugs = _different([_slug(name) for name in names], "_")
-    builders = {
-        "images": build_images,
-        "text": build_text,
-        "music": build_music,
-    }
     folder = _own_folder()
     with (
         _files_in(folder),
@@ -73,7 +66,8 @@ def build_page(paths):
             prefix = f"{slug}_" if len(models) > 1 else ""
             events = Events(name, prefix)
             with gr.Tab(f"{name} ({model.family})"):
-                openings = builders[model.makes](model, events)
+                exports = get_modality(model.makes).exports
+                openings = exports.build_page(model, events)
             for function, inputs, outputs in openings:
                 events.bind(page.load, function, inputs, outputs)
     return page.queue(api_open=False)
@@ -91,7 +85,7 @@ def launch(page, host="127.0.0.1", port=7860):
     Args:
         page: What `build_page` returned.
         host: String, the address to listen at. Defaults to `"127.0.0.1"`,
-            this machine alone.
+            this machine only.
         port: Integer. Defaults to `7860`; 0 for one that is free.
 
     Returns:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_genai import modalities
 from keras_genai.files import check_replaceable, complete_or_absent
 
 # Where SavedModel has a place for what TensorFlow itself does not read.
 _ABOUT = ("assets.extra", "keras_genai.json")
 # What it may say: the file may come from anywhere.
 _MAX_BYTES = 2**16
-_MAKES = ("images", "text", "music")
 _MAX_SIDE = 2**12
 _MAX_SIZES = {
     "latent_dim": 2**20,
@@ -132,7 +132,7 @@ def _check_about(about):
         raise ValueError("it is no JSON object")
     is_right = {
         "family": _is_name(about.get("family", "GAN")),
-        "makes": about.get("makes", "images") in _MAKES,
+        "makes": about.get("makes", "images") in modalities.names(),
         "image_shape": _is_image_shape(about.get("image_shape", [1, 1, 1])),
     }
     for name, most in _MAX_SIZES.items():

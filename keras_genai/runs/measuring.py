@@ -1,62 +1,36 @@
-"""What `Run.evaluate` measures besides what a model reports itself."""
-
-_FEATURES = 64  # of the extractor that evaluates samples
-_MOST_SCORES = 256  # composed to be measured, all at once
+"""What `Run.evaluate` measures of a model with a bound of its likelihood."""
 
 
-def measured_samples(model, held_out, training, num_samples, seed):
-    """The `SampleEvaluation` of a model, or `None` after a line that says why.
+def bounds(model, recipe, dataset, k):
+    """The bounds of a VAE, with their standard errors.
 
-    What is wrong with `num_samples` is refused before anything is computed.
+    Args:
+        model: The trained model.
+        recipe: `Recipe` of the run.
+        dataset: `tf.data.Dataset` to measure on.
+        k: Integer >= 1, codes an image of the importance-weighted bound.
+
+    Returns:
+        Dictionary: name -> float; empty for a model that has none.
     """
-    from keras_genai.evaluation import evaluate_samples
+    from keras_genai import evaluation
 
-    count = num_samples or min(len(held_out), len(training))
-    if training.labels is None or len(training.class_names) < 2:
-        why = "the images have no classes to train a feature extractor on"
-    elif num_samples is None and count <= _FEATURES:
-        why = f"they are compared in {_FEATURES} features, with {count} images"
-    else:
-        return evaluate_samples(
-            model, held_out, training, num_samples=num_samples, seed=seed
-        )
-    print(f"The samples are not evaluated: {why}.")
-    return None
-
-
-def measured_scores(model, held_out, num_samples, num_steps, seed):
-    """The measures of composed scores beside those of held-out pieces."""
-    from keras_genai.evaluation import music_measures
-
-    count = num_samples or min(len(held_out.scores), _MOST_SCORES)
-    composed = music_measures(model.generate(count, num_steps, seed=seed))
-    pieces = music_measures(held_out)
-    measures = {
-        name: {"value": value, "held_out": pieces[name]}
-        for name, value in composed.items()
-    }
-    print(f"{'measure':32} {'composed':>10} {'held out':>10}")
-    for name, measure in measures.items():
-        value, piece = measure.values()
-        print(f"{name:32} {value:10.3f} {piece:10.3f}")
-    print(
-        f"{count:,} scores of {num_steps} steps at most, seed {seed}, beside "
-        f"{held_out.source} ({held_out.digest})"
-    )
-    return {
-        "measures": measures,
-        "num_samples": count,
-        "num_steps": num_steps,
-        "seed": seed,
-        "reference": {
-            "source": held_out.source,
-            "scores": len(held_out.scores),
-            "digest": held_out.digest,
-        },
-    }
+    if not hasattr(model, "log_weights"):
+        return {}
+    results = {}
+    for name, bound in (
+        ("elbo", evaluation.elbo(model, dataset, k=10)),
+        (
+            f"importance_weighted_bound_k{k}",
+            evaluation.importance_weighted_bound(model, dataset, k),
+        ),
+    ):
+        results[name] = bound.nats
+        results[f"{name}_standard_error"] = bound.standard_error
+    return results | _in_bits(model, recipe, bound.nats)
 
 
-def likelihood_in_bits(model, recipe, nats):
+def _in_bits(model, recipe, nats):
     """A bound in the unit that image families share, where it has bits."""
     from keras_genai import evaluation
 

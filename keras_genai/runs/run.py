@@ -5,11 +5,10 @@ import dataclasses
 import time
 from pathlib import Path
 
-import numpy as np
-
 from keras_genai.export import check_saved_model
 from keras_genai.export.check import checked_export
 from keras_genai.files import complete_or_absent
+from keras_genai.modalities import get_modality
 from keras_genai.recipes import recipe_from_record
 from keras_genai.runs.folder import RunFolder
 from keras_genai.runs.machines import (
@@ -17,11 +16,7 @@ from keras_genai.runs.machines import (
     lost_machines_told,
     opened,
 )
-from keras_genai.runs.measuring import (
-    likelihood_in_bits,
-    measured_samples,
-    measured_scores,
-)
+from keras_genai.runs.measuring import bounds
 
 
 class Run(RunFolder):
@@ -57,7 +52,7 @@ class Run(RunFolder):
                 several machines the others `follow` this one, the chief.
             deterministic: Boolean. Whether it repeats bit for bit from here
                 on, also where it was not created so.
-            offline: Boolean, likewise, whether the network is left alone.
+            offline: Boolean. Whether the network is not used, from here on.
 
         Returns:
             The trained model.
@@ -91,18 +86,23 @@ class Run(RunFolder):
         from keras_genai.callbacks import (
             Checkpoints,
             RaiseOnNaN,
+            TensorBoard,
             TrainingDoctor,
         )
 
         checkpoints = Checkpoints(self.checkpoints)
         try:
             recipe, dataset, validation, model = opened(record, epochs)
+            training = get_modality(recipe.makes).training
             callbacks = [self._sampler(recipe)]
             tensorboard |= record.get("tensorboard", False)
             if tensorboard:
                 held_out = dataset if validation is None else validation
+                shown = training.tensorboard_arguments(
+                    recipe, model, held_out.examples
+                )
                 callbacks.append(
-                    self._tensorboard(recipe, model, held_out.examples)
+                    TensorBoard(self.folder / "tensorboard", **shown)
                 )
             epochs_done = checkpoints.restore(model)
             check_same_epochs(model, epochs_done, recipe.epochs)
@@ -130,7 +130,7 @@ class Run(RunFolder):
         }
         self.write_record(record)
         self._forget_replaced()
-        doctor = TrainingDoctor(getattr(dataset.examples, "images", None))
+        doctor = TrainingDoctor(**training.doctor_arguments(dataset.examples))
         log = keras.callbacks.CSVLogger(self.history_path, append=True)
         started, earlier = time.monotonic(), record["seconds"]
 
@@ -185,29 +185,7 @@ class Run(RunFolder):
         return model
 
     def _sampler(self, recipe):
-        from keras_genai import callbacks
-
-        samples = self.folder / "samples"
-        if recipe.makes == "text":
-            return callbacks.SampleText(samples, recipe.prompt)
-        if recipe.makes == "music":
-            return callbacks.SampleScores(samples, recipe.num_steps)
-        return callbacks.SampleImages(samples, self.folder / "samples.gif")
-
-    def _tensorboard(self, recipe, model, examples):
-        from keras_genai.callbacks import TensorBoard
-
-        folder = self.folder / "tensorboard"
-        if recipe.makes == "text":
-            return TensorBoard(folder, prompt=recipe.prompt)
-        if not hasattr(model, "encode"):
-            return TensorBoard(folder)
-        labels = examples.labels
-        return TensorBoard(
-            folder,
-            images=examples.images[:500] / np.float32(255),
-            labels=None if labels is None else labels[:500],
-        )
+        return get_modality(recipe.makes).training.sampler(recipe, self.folder)
 
     def finish(self, model):
         """Exports the model, checks the export and writes the final numbers.
@@ -255,13 +233,13 @@ class Run(RunFolder):
 
         Args:
             split: String, the split to evaluate on, or `None` for the
-                recipe's `validation_split`, and where there is none `"test"`.
+                recipe's `validation_split`, or else `"test"`.
             k: Integer >= 1, codes an image for the importance-weighted bound
                 of a VAE.
             num_samples: Integer, how many samples are measured, or `None` for
                 as many as the split has, 10,000 images or 256 scores at most.
             seed: Integer, seed of the samples and their intervals.
-            offline: Boolean. Whether the network is left alone, also where
+            offline: Boolean. Whether the network is not used, also where
                 the run was not created so.
 
         Returns:
@@ -283,7 +261,6 @@ class Run(RunFolder):
     def _evaluate(self, split, k, num_samples, seed, offline):
         import tensorflow as tf
 
-        from keras_genai import evaluation
         from keras_genai.models import load_model
 
         record = self.record()
@@ -298,41 +275,22 @@ class Run(RunFolder):
         model = load_model(self.model_path)
         offline |= record["offline"]
         dataset = recipe.dataset(record["seed"], offline, split, like=model)
-        samples = None
-        if recipe.makes == "images":
-            training = recipe.dataset(record["seed"], offline)
-            samples = measured_samples(
-                model, dataset.examples, training.examples, num_samples, seed
-            )
-        results = model.evaluate(dataset)
-        # In tiles a window's first tokens have no context; sliding, they have.
-        if recipe.makes == "text":
-            results["bits_per_character_sliding"] = (
-                evaluation.bits_per_character(model, dataset.examples.texts)
-            )
-        if recipe.makes == "music":
-            scores = list(dataset.examples.scores)
-            results["nats_per_step_sliding"] = float(
-                np.average(model.score(scores), weights=list(map(len, scores)))
-            )
-            results["samples"] = measured_scores(
-                model, dataset.examples, num_samples, recipe.num_steps, seed
-            )
-        if hasattr(model, "log_weights"):
-            for name, bound in (
-                ("elbo", evaluation.elbo(model, dataset, k=10)),
-                (
-                    f"importance_weighted_bound_k{k}",
-                    evaluation.importance_weighted_bound(model, dataset, k),
-                ),
-            ):
-                results[name] = bound.nats
-                results[f"{name}_standard_error"] = bound.standard_error
-            results |= likelihood_in_bits(model, recipe, bound.nats)
-        if samples is not None:
-            samples.save(self.folder / "evaluation" / split)
-            results["samples"] = samples.to_dict()
-            print(samples)
+        measured, report = get_modality(recipe.makes).training.measure(
+            model,
+            recipe,
+            dataset.examples,
+            lambda: recipe.dataset(record["seed"], offline).examples,
+            num_samples,
+            seed,
+        )
+        results = {
+            **model.evaluate(dataset),
+            **bounds(model, recipe, dataset, k),
+            **measured,
+        }
+        if report is not None:
+            report.save(self.folder / "evaluation" / split)
+            print(report)
         evaluations = {**record.get("evaluation", {}), split: results}
         self.write_record({**record, "evaluation": evaluations})
         return results
@@ -351,7 +309,7 @@ class Run(RunFolder):
         lines = self._history_lines()
         logged = len(lines) - 1
         # A run that was killed between the log and its first checkpoint has
-        # logged one epoch, and begins anew.
+        # logged one epoch, and begins again.
         if not done and logged > 1:
             raise ValueError(
                 f"The run has {logged} epochs in its history, and no "

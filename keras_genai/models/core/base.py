@@ -46,7 +46,7 @@ class GenerativeModel(Fitting):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    makes = "images"  # or "text" or "music": what `generate` returns
+    makes = "images"  # what `generate` returns: a folder of `modalities`
     condition = Condition()  # what the model is told besides its input
     network_names = ()  # arguments and attributes that are networks
 

@@ -2,7 +2,8 @@
 
 import gradio as gr
 
-from keras_genai.demo.served import (
+from keras_genai.demo.controls import choice_controls
+from keras_genai.modalities.text.served import (
     MAX_NEW_TOKENS,
     MAX_PROMPT,
     MAX_SCORED,
@@ -58,19 +59,3 @@ def _build_score(model, events):
             bits = gr.Textbox(label="bits a character", interactive=False)
             button = gr.Button("Score")
     events.bind(button.click, score, [text], [bits], api_name="score")
-
-
-def choice_controls():
-    """The controls of how a token is drawn.
-
-    Returns:
-        List of components: temperature, top-k, top-p and the seed.
-    """
-    return [
-        gr.Slider(0, 2, value=1.0, step=0.05, label="temperature"),
-        gr.Slider(
-            *(0, 100), value=0, step=1, label="top-k", info="0: of all tokens"
-        ),
-        gr.Slider(0.05, 1, value=1.0, step=0.05, label="top-p"),
-        gr.Number(0, label="seed", precision=0, minimum=0),
-    ]

@@ -1,4 +1,4 @@
-"""Codes along which images change most, found from a decoder alone."""
+"""Codes along which images change most, found from a decoder only."""
 
 import numpy as np
 

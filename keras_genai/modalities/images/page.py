@@ -6,8 +6,9 @@ import numpy as np
 from keras_genai.demo.checks import check_number
 from keras_genai.demo.drawing import fit_picture
 from keras_genai.demo.events import guard, new_file, read_sheet
-from keras_genai.demo.latents import LatentSpace
-from keras_genai.demo.served import MAX_SAMPLES, check_seed
+from keras_genai.demo.served import check_seed
+from keras_genai.modalities.images.latents import LatentSpace
+from keras_genai.modalities.images.served import MAX_SAMPLES
 from keras_genai.plotting import image_grid, write_gif
 
 _ANY = "any"

@@ -4,17 +4,17 @@ import gradio as gr
 
 from keras_genai.data.music import read_midi, synthesize
 from keras_genai.data.music.sound import SAMPLE_RATE
+from keras_genai.demo.controls import choice_controls
 from keras_genai.demo.events import new_file
-from keras_genai.demo.served import MAX_STEPS
-from keras_genai.demo.text import choice_controls
 from keras_genai.extras import how_to_install
+from keras_genai.modalities.music.served import MAX_STEPS
 from keras_genai.plotting import plot_piano_roll
 
 
 def build_music(model, events):
     """Builds the part, inside the `gr.Blocks` that is being built.
 
-    Without the extra `music` it offers MIDI alone, and says so.
+    Without the extra `music` it offers MIDI only, and says so.
 
     Args:
         model: `ServedMusic`.

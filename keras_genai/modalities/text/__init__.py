@@ -1,0 +1,8 @@
+"""Text: all that depends on a model making text."""
+
+from keras_genai.modalities.base import Modality
+from keras_genai.modalities.text.command import TextCommand
+from keras_genai.modalities.text.exports import TextExports
+from keras_genai.modalities.text.training import TextTraining
+
+modality = Modality("text", TextTraining(), TextCommand(), TextExports())
