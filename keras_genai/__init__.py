@@ -9,13 +9,14 @@ import importlib
 from keras_genai.registered import register_with_keras
 from keras_genai.version import __version__
 
-_HOME = {
+# The model families. The last part of a module is a family's name on the
+# command line, and its class says the rest: see `recipe` of any of them.
+_FAMILIES = {
     "GAN": "keras_genai.models.gans.gan",
     "DCGAN": "keras_genai.models.gans.dcgan",
-    "WGANGP": "keras_genai.models.gans.wgan_gp",
     "ConditionalGAN": "keras_genai.models.gans.conditional_gan",
     "AuxiliaryClassifierGAN": "keras_genai.models.gans.acgan",
-    "DifferentiableAugmentation": "keras_genai.models.gans.augmentation",
+    "WGANGP": "keras_genai.models.gans.wgan_gp",
     "VAE": "keras_genai.models.autoencoders.vae",
     "ConditionalVAE": "keras_genai.models.autoencoders.conditional_vae",
     "Autoencoder": "keras_genai.models.autoencoders.autoencoder",
@@ -27,6 +28,10 @@ _HOME = {
     "LSTMLanguageModel": "keras_genai.models.autoregressive.lstm",
     "GPT": "keras_genai.models.autoregressive.gpt",
     "MusicTransformer": "keras_genai.models.autoregressive.music_transformer",
+}
+_HOME = {
+    **_FAMILIES,
+    "DifferentiableAugmentation": "keras_genai.models.gans.augmentation",
     "FeatureExtractor": "keras_genai.evaluation",
     "class_histogram": "keras_genai.evaluation",
     "frechet_distance": "keras_genai.evaluation",
@@ -98,7 +103,7 @@ _MODULES = (
 
 __all__ = ["__version__", *_HOME, *_MODULES]
 
-register_with_keras(_HOME)
+register_with_keras(_FAMILIES)
 
 
 def __getattr__(name):

@@ -11,8 +11,7 @@ import importlib.abc
 import importlib.util
 import sys
 
-# Module -> the classes in it that are registered, beside the public ones of
-# `models`.
+# Module -> the classes in it that are registered, beside the families.
 MODULES = {
     "layers.labels": ("LabelPlanes",),
     "layers.normalization": ("SpectralNormalization",),
@@ -21,6 +20,7 @@ MODULES = {
         *("PSNR", "SSIM", "ActiveUnits", "Perplexity"),
         *("BitsPerCharacter", "NatsPerStep"),
     ),
+    "models.gans.augmentation": ("DifferentiableAugmentation",),
     "data.tokenizers": ("CharacterTokenizer", "BytePairTokenizer"),
     "data.music.tokenizer": ("MusicTokenizer",),
 }
@@ -43,30 +43,25 @@ class StandIn:
         return getattr(module, self.name).from_config(config)
 
 
-def register_with_keras(homes):
+def register_with_keras(families):
     """Registers all stand-ins, now or when Keras is imported.
 
     Args:
-        homes: Dictionary, public name -> its module. Those of the modules of
-            `keras_genai.models` are families.
+        families: Dictionary, class of a family -> its module.
     """
     if "keras" in sys.modules:
-        _register(stand_ins(homes))
+        _register(stand_ins(families))
     else:
-        sys.meta_path.insert(0, _AfterKeras(stand_ins(homes)))
+        sys.meta_path.insert(0, _AfterKeras(stand_ins(families)))
 
 
-def stand_ins(homes):
+def stand_ins(families):
     """One for each registered class, with the arguments of above."""
     return [
         StandIn(f"keras_genai.{module}", name)
         for module, names in MODULES.items()
         for name in names
-    ] + [
-        StandIn(module, name)
-        for name, module in homes.items()
-        if module.startswith("keras_genai.models.")
-    ]
+    ] + [StandIn(module, name) for name, module in families.items()]
 
 
 def _register(found):

@@ -123,14 +123,11 @@ def recipe_arguments(recipe):
 
 
 def _families(recipe):
-    """The model's class, and the one that it hands on to what it names not."""
+    """The model's class, and the parent that it hands other arguments on to."""
     import keras_genai
 
     family = getattr(keras_genai, recipe.family)
-    of_parent = issubclass(family, keras_genai.GPT) and family is not (
-        keras_genai.GPT
-    )
-    return [family, keras_genai.GPT] if of_parent else [family]
+    return [family, family.__base__] if family.hands_on else [family]
 
 
 def _is_choice(name, parameter):

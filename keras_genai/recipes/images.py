@@ -3,6 +3,7 @@
 import dataclasses
 
 from keras_genai.recipes.base import Recipe
+from keras_genai.recipes.declared import declared
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,9 +26,9 @@ class ImageRecipe(Recipe):
     @property
     def labels(self):
         """Whether the model is shown them."""
-        return "num_classes" in self.model_arguments or self.family in (
-            *("ConditionalGAN", "AuxiliaryClassifierGAN", "ConditionalVAE"),
-        )
+        if "num_classes" in self.model_arguments:
+            return True
+        return declared(self.family).get("labels", False)
 
     def dataset(self, seed=None, offline=False, split=None, like=None):
         from keras_genai.data.images import image_dataset

@@ -1,99 +1,49 @@
-"""The recipes of every model, and how they are looked up."""
+"""The recipes of every family, and how they are looked up."""
 
+import collections.abc
 import dataclasses
 
 from keras_genai.names import look_up
+from keras_genai.recipes.declared import declared, families
 from keras_genai.recipes.images import AnnealedRecipe, GANRecipe
 from keras_genai.recipes.music import MusicRecipe
 from keras_genai.recipes.text import TextRecipe
 
-_DEFAULTS = {
-    "gan": GANRecipe("GAN"),
-    "dcgan": GANRecipe("DCGAN", d_learning_rate=2e-3, g_learning_rate=2e-3),
-    "conditional_gan": GANRecipe(
-        "ConditionalGAN", d_learning_rate=2e-3, g_learning_rate=2e-3
-    ),
-    "acgan": GANRecipe(
-        "AuxiliaryClassifierGAN", d_learning_rate=2e-3, g_learning_rate=2e-3
-    ),
-    "wgan_gp": GANRecipe(
-        "WGANGP",
-        beta_1=0.0,
-        beta_2=0.9,
-        loss="wasserstein",
-        gradient_penalty=10.0,
-    ),
-    "vae": AnnealedRecipe("VAE", binarize="dynamic", learning_rate=3e-3),
-    "conditional_vae": AnnealedRecipe(
-        "ConditionalVAE", binarize="dynamic", learning_rate=3e-3
-    ),
-    "autoencoder": AnnealedRecipe("Autoencoder"),
-    "denoising_autoencoder": AnnealedRecipe(
-        "DenoisingAutoencoder", epochs=60, learning_rate=2e-3
-    ),
-    "pixelcnn": AnnealedRecipe(
-        "PixelCNN",
-        batch_size=8,
-        epochs=15,
-        binarize="dynamic",
-        learning_rate=4e-3,
-    ),
-    "markov": TextRecipe(
-        "MarkovChain",
-        epochs=1,
-        sequence_length=1024,
-        windows="tiled",
-        model_arguments={"order": 5},
-    ),
-    "lstm": TextRecipe(
-        "LSTMLanguageModel",
-        batch_size=32,
-        epochs=8,
-        sequence_length=100,
-        learning_rate=5e-3,
-    ),
-    "gpt": TextRecipe("GPT", batch_size=32, epochs=4, learning_rate=4e-3),
-    "music_transformer": MusicRecipe("MusicTransformer"),
-}
-# What a minute on two cores changes of a recipe: fewer examples, or those there
-# are, in smaller batches, for some hundred updates.
-_QUICK_IMAGES = {"split": "train[:1000]", "batch_size": 32, "epochs": 20}
-_QUICK_TEXT = {"split": "train[:200000]", "epochs": 3, "steps_per_epoch": 60}
-_QUICK = {
-    "gan": {**_QUICK_IMAGES, "epochs": 30},
-    "pixelcnn": {"split": "train[:1000]", "epochs": 3},
-    "markov": {"split": "train[:200000]"},
-    "lstm": _QUICK_TEXT,
-    "gpt": _QUICK_TEXT,
-    "music_transformer": {"epochs": 3, "steps_per_epoch": 50, "num_steps": 64},
+_KINDS = {
+    "gan": GANRecipe,
+    "annealed": AnnealedRecipe,
+    "text": TextRecipe,
+    "music": MusicRecipe,
 }
 
-RECIPES = {
-    name: {
-        "default": recipe,
-        "quick": dataclasses.replace(recipe, **_QUICK.get(name, _QUICK_IMAGES)),
+
+class _Recipes(collections.abc.Mapping):
+    """Every recipe: name of the family -> preset -> `Recipe`."""
+
+    def __iter__(self):
+        return iter(families())
+
+    def __len__(self):
+        return len(families())
+
+    def __getitem__(self, name):
+        family = families()[name]
+        said = declared(family)
+        default = _KINDS[said["kind"]](family, **said.get("default", {}))
+        quick = dataclasses.replace(default, **said.get("quick", {}))
+        return {"default": default, "quick": quick}
+
+
+RECIPES = _Recipes()
+
+
+def _elsewhere():
+    """What families are called elsewhere -> their names here."""
+    return {
+        other: name
+        for name, family in families().items()
+        for other in (family.lower(), *declared(family).get("also_called", ()))
     }
-    for name, recipe in _DEFAULTS.items()
-}
-"""Every recipe: name of the model -> preset -> `Recipe`."""
-
-
-# What models are called elsewhere.
-_ELSEWHERE = {
-    **{recipe.family.lower(): name for name, recipe in _DEFAULTS.items()},
-    "cgan": "conditional_gan",
-    "cvae": "conditional_vae",
-    "ae": "autoencoder",
-    "dae": "denoising_autoencoder",
-    "denoiser": "denoising_autoencoder",
-    "wgan": "wgan_gp",
-    "wgangp": "wgan_gp",
-    "ngram": "markov",
-    "rnn": "lstm",
-    "nanogpt": "gpt",
-    "transformer": "gpt",
-    "music": "music_transformer",
-}
 
 
 def recipe_from_record(record):
@@ -108,8 +58,9 @@ def recipe_from_record(record):
     Raises:
         ValueError: If no recipe is for that family, or has such fields.
     """
-    classes = {recipe.family: type(recipe) for recipe in _DEFAULTS.values()}
-    kind = look_up(classes, "family", str(record.get("family")))
+    known = {family: family for family in families().values()}
+    family = look_up(known, "family", str(record.get("family")))
+    kind = _KINDS[declared(family)["kind"]]
     try:
         return kind(**record)
     except TypeError as error:
@@ -136,5 +87,6 @@ def get_recipe(model, preset="default"):
         >>> get_recipe("dcgan", "quick").family
         'DCGAN'
     """
-    presets = look_up(RECIPES, "model", model, _ELSEWHERE)
+    elsewhere = {} if model in RECIPES else _elsewhere()
+    presets = look_up(RECIPES, "model", model, elsewhere)
     return look_up(presets, "preset", preset)

@@ -1,6 +1,7 @@
 """Recipes for text."""
 
 import dataclasses
+import inspect
 
 from keras_genai.recipes.tokens import TokenRecipe
 
@@ -49,12 +50,17 @@ class TextRecipe(TokenRecipe):
         )
 
     def arguments_from(self, dataset):
+        import keras_genai
+
         arguments = {"tokenizer": dataset.tokenizer}
-        if self.family == "GPT":
+        parameters = inspect.signature(
+            getattr(keras_genai, self.family)
+        ).parameters
+        if "max_sequence_length" in parameters:
             arguments["max_sequence_length"] = self.sequence_length
         return arguments
 
     def compile_arguments(self, model, steps_per_epoch):
-        if self.family == "MarkovChain":
+        if not model.trainable_variables:  # a chain counts
             return {}
         return super().compile_arguments(model, steps_per_epoch)

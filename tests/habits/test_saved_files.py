@@ -58,7 +58,7 @@ def test_every_registered_class_has_its_stand_in():
         ):
             names = path.relative_to(PACKAGE.parent).with_suffix("").parts
             found.add((".".join(names), name))
-    stand_ins = registered.stand_ins(keras_genai._HOME)
+    stand_ins = registered.stand_ins(keras_genai._FAMILIES)
     assert found == {(each.module, each.name) for each in stand_ins}
 
 
@@ -84,7 +84,7 @@ def test_a_search_for_keras_leaves_the_stand_ins(tmp_path):
     )
     assert process.stdout.split() == [
         f"keras_genai>{each.name}"
-        for each in registered.stand_ins(keras_genai._HOME)
+        for each in registered.stand_ins(keras_genai._FAMILIES)
     ]
 
 

@@ -60,6 +60,12 @@ class Autoencoder(ImageCoder):
         neural networks, 2006.
     """
 
+    recipe = {
+        "kind": "annealed",
+        "quick": {"split": "train[:1000]", "batch_size": 32, "epochs": 20},
+        "also_called": ("ae",),
+    }
+
     objective = "the cross-entropy of pixels, summed over an image"
     prediction = "reconstructions"
 

@@ -52,6 +52,14 @@ class ConditionalVAE(VAE):
         conditional generative models, 2015.
     """
 
+    recipe = {
+        "kind": "annealed",
+        "labels": True,
+        "default": {"binarize": "dynamic", "learning_rate": 3e-3},
+        "quick": {"split": "train[:1000]", "batch_size": 32, "epochs": 20},
+        "also_called": ("cvae",),
+    }
+
     def __init__(
         self,
         image_shape=(28, 28, 1),

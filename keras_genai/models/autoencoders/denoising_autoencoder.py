@@ -53,6 +53,13 @@ class DenoisingAutoencoder(Autoencoder):
         denoising autoencoders, 2008.
     """
 
+    recipe = {
+        "kind": "annealed",
+        "default": {"epochs": 60, "learning_rate": 2e-3},
+        "quick": {"split": "train[:1000]", "batch_size": 32, "epochs": 20},
+        "also_called": ("dae", "denoiser"),
+    }
+
     def __init__(
         self,
         image_shape=(28, 28, 1),

@@ -86,6 +86,12 @@ class VAE(LatentWalks, ImageCoder):
         al., beta-VAE, 2017; Kingma et al., 2016, appendix C.8 (free bits).
     """
 
+    recipe = {
+        "kind": "annealed",
+        "default": {"binarize": "dynamic", "learning_rate": 3e-3},
+        "quick": {"split": "train[:1000]", "batch_size": 32, "epochs": 20},
+    }
+
     code_name = "z"
     _pixel_log_var = None  # of the Gaussian likelihood
     objective = (

@@ -96,6 +96,17 @@ class GPT(LanguageModel):
         (relative positions).
     """
 
+    recipe = {
+        "kind": "text",
+        "default": {"batch_size": 32, "epochs": 4, "learning_rate": 4e-3},
+        "quick": {
+            "split": "train[:200000]",
+            "epochs": 3,
+            "steps_per_epoch": 60,
+        },
+        "also_called": ("nanogpt", "transformer"),
+    }
+
     learning_rate = 4e-3
     xla = True
 

@@ -49,6 +49,22 @@ class LSTMLanguageModel(LanguageModel):
         Generating sequences with recurrent neural networks, 2013.
     """
 
+    recipe = {
+        "kind": "text",
+        "default": {
+            "batch_size": 32,
+            "epochs": 8,
+            "sequence_length": 100,
+            "learning_rate": 5e-3,
+        },
+        "quick": {
+            "split": "train[:200000]",
+            "epochs": 3,
+            "steps_per_epoch": 60,
+        },
+        "also_called": ("rnn",),
+    }
+
     learning_rate = 5e-3
     xla = True
 

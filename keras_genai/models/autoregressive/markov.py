@@ -61,6 +61,18 @@ class MarkovChain(LanguageModel):
         smoothing techniques, 1999.
     """
 
+    recipe = {
+        "kind": "text",
+        "default": {
+            "epochs": 1,
+            "sequence_length": 1024,
+            "windows": "tiled",
+            "model_arguments": {"order": 5},
+        },
+        "quick": {"split": "train[:200000]"},
+        "also_called": ("ngram",),
+    }
+
     compiled_loop = False  # XLA knows no tables of unknown length
 
     def __init__(

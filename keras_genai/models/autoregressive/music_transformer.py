@@ -62,7 +62,14 @@ class MusicTransformer(GPT):
         Huang et al., Music Transformer, 2018.
     """
 
+    recipe = {
+        "kind": "music",
+        "quick": {"epochs": 3, "steps_per_epoch": 50, "num_steps": 64},
+        "also_called": ("music",),
+    }
+
     makes = "music"
+    hands_on = True
 
     def __init__(
         self,

@@ -80,6 +80,17 @@ class PixelCNN(PixelCaches, PixelsInOut):
         models, 2017 (what is kept).
     """
 
+    recipe = {
+        "kind": "annealed",
+        "default": {
+            "batch_size": 8,
+            "epochs": 15,
+            "binarize": "dynamic",
+            "learning_rate": 4e-3,
+        },
+        "quick": {"split": "train[:1000]", "epochs": 3},
+    }
+
     learning_rate = 4e-3
 
     def __init__(

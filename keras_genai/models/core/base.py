@@ -48,6 +48,11 @@ class GenerativeModel(Fitting):
 
     makes = "images"  # what `generate` returns: a folder of `modalities`
     condition = Condition()  # what the model is told besides its input
+    # What `keras-genai train` does unless told otherwise: the kind of recipe,
+    # and what the presets "default" and "quick" change of it. Written as
+    # literals, since `keras_genai.recipes` reads them without TensorFlow.
+    recipe = None
+    hands_on = False  # whether `**kwargs` are arguments of the parent family
     network_names = ()  # arguments and attributes that are networks
 
     @property

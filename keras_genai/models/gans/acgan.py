@@ -62,6 +62,13 @@ class AuxiliaryClassifierGAN(ConditionalGAN):
         GANs, 2017.
     """
 
+    recipe = {
+        "kind": "gan",
+        "labels": True,
+        "default": {"d_learning_rate": 2e-3, "g_learning_rate": 2e-3},
+        "quick": {"split": "train[:1000]", "batch_size": 32, "epochs": 20},
+    }
+
     def __init__(
         self,
         image_shape=(28, 28, 1),

@@ -64,6 +64,14 @@ class ConditionalGAN(GAN):
         Miyato and Koyama, cGANs with projection discriminator, 2018.
     """
 
+    recipe = {
+        "kind": "gan",
+        "labels": True,
+        "default": {"d_learning_rate": 2e-3, "g_learning_rate": 2e-3},
+        "quick": {"split": "train[:1000]", "batch_size": 32, "epochs": 20},
+        "also_called": ("cgan",),
+    }
+
     learning_rate = 2e-3
 
     def __init__(

@@ -57,6 +57,12 @@ class DCGAN(GAN):
         convolutional generative adversarial networks, 2016.
     """
 
+    recipe = {
+        "kind": "gan",
+        "default": {"d_learning_rate": 2e-3, "g_learning_rate": 2e-3},
+        "quick": {"split": "train[:1000]", "batch_size": 32, "epochs": 20},
+    }
+
     network_names = ()  # `width` says what they are
     # Ten times Radford's 2e-4: the best, and the highest, of the few rates
     # tried on digits (one seed each, partly on other widths).

@@ -74,6 +74,11 @@ class GAN(TwoPlayers, NoiseToImages):
         Goodfellow et al., Generative adversarial nets, 2014.
     """
 
+    recipe = {
+        "kind": "gan",
+        "quick": {"split": "train[:1000]", "batch_size": 32, "epochs": 30},
+    }
+
     network_names = ("generator", "discriminator")
     learning_rate = 1e-3  # of both, unless `compile` is given others
     _threshold = 0.0  # of the verdict; `compile` asks the game

@@ -46,6 +46,18 @@ class WGANGP(DCGAN):
         Gulrajani et al., Improved training of Wasserstein GANs, 2017.
     """
 
+    recipe = {
+        "kind": "gan",
+        "default": {
+            "beta_1": 0.0,
+            "beta_2": 0.9,
+            "loss": "wasserstein",
+            "gradient_penalty": 10.0,
+        },
+        "quick": {"split": "train[:1000]", "batch_size": 32, "epochs": 20},
+        "also_called": ("wgan",),
+    }
+
     def __init__(
         self,
         image_shape=(28, 28, 1),
