@@ -11,7 +11,8 @@ from keras_genai.layers import (
     FeedForward,
     layer_seeds,
 )
-from keras_genai.layers.attention import dense, normal
+from keras_genai.layers.attention import dense
+from keras_genai.layers.seeds import normal
 from keras_genai.models.autoregressive.language_model import LanguageModel
 from keras_genai.models.autoregressive.styles import get_style
 from keras_genai.models.core.checks import check_at_least_one

@@ -20,7 +20,7 @@ class MusicInOut(TokenByToken):
     """Composes scores, continues and harmonises them, and exports that.
 
     A family comes with `tokenizer`, a `keras_genai.MusicTokenizer`; `rules`,
-    its `ScoreRules`; `state_of`, which makes the state of the loop from that
+    its `ScoreRules`; `_state_of`, which makes the state of the loop from that
     of the rules; and all that `TokenByToken` needs.
     """
 
@@ -174,7 +174,7 @@ class MusicInOut(TokenByToken):
             for name, each in rules.items()
         }
         loop = sampling.start_loop(
-            self, tokens, is_given, room, seed, state=self.state_of(rules)
+            self, tokens, is_given, room, seed, state=self._state_of(rules)
         )
         loop = self.run_loop(loop, room, choice)
         return [self.tokenizer.decode(row[1:]) for row in loop.tokens.numpy()]
@@ -267,7 +267,7 @@ class MusicInOut(TokenByToken):
                 is_given,
                 room,
                 seed,
-                state=self.state_of(rules),
+                state=self._state_of(rules),
             )
             tokens = sampling.run_loop(self, loop, room, choice, end).tokens
             return _until_end(tokens[:, 1:], end).to_tensor(end)

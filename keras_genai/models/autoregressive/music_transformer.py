@@ -85,9 +85,9 @@ class MusicTransformer(MusicInOut, GPT):
     # rules: the place in the score, and what is given there.
 
     def initial_state(self, batch_size):
-        return self.state_of(self.rules.start(batch_size))
+        return self._state_of(self.rules.start(batch_size))
 
-    def state_of(self, rules):
+    def _state_of(self, rules):
         """The state before the first token, from that of the rules.
 
         Args:
