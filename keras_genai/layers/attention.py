@@ -187,7 +187,7 @@ class Attention(layers.Layer):
         return query, key, value  # each (batch, its heads, length, head_dim)
 
     def _weights(self, query, key, position, key_mask=None):
-        """softmax((query key^T + what places add) / sqrt(head_dim))."""
+        """softmax((query key^T + scores of places) / sqrt(head_dim))."""
         key = self._for_each_head(key)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         num_keys = ops.shape(key)[2]
@@ -298,7 +298,7 @@ class Block(layers.Layer):
         attention: `Attention`.
         feed_forward: `FeedForward`.
         normalizations: Pair of layers.
-        dropout: Layer that drops a share of what is added.
+        dropout: Layer that drops a share of each addition.
     """
 
     def __init__(self, attention, feed_forward, normalizations, dropout):

@@ -22,11 +22,11 @@ from keras_genai.models.core.checks import check_at_least_one
 class GPT(LanguageModel):
     """Generative pre-trained Transformer.
 
-    Each token becomes a vector. Blocks of attention, which looks at the tokens
-    before, and of a perceptron for each token, add to it. A last product gives
-    a logit for each token that may come next. The inputs of attention and
-    perceptrons are normalised (pre-norm), and the sum itself is not: gradients
-    pass through it unchanged.
+    Each token becomes a vector. Each block adds to it twice: attention, from
+    the vectors of the tokens before, and a perceptron, from the vector itself.
+    A last product gives a logit for each token that may come next. The inputs
+    of attention and perceptrons are normalised (pre-norm), the sum is not, so
+    that gradients pass through it unchanged.
 
     Args:
         vocabulary_size: Integer >= 1, or `None` for the tokenizer's.
@@ -140,7 +140,7 @@ class GPT(LanguageModel):
         self.qk_norm = choices.qk_norm
         self.use_bias = choices.use_bias
 
-        # Tokens, and places where they are learned, to vectors.
+        # Tokens to vectors, the blocks, and vectors to logits.
         seeds = layer_seeds(seed, "gpt")
         self.token_embedding = layers.Embedding(
             self.vocabulary_size, hidden_dim, normal(seeds)
@@ -150,9 +150,7 @@ class GPT(LanguageModel):
                 max_sequence_length, hidden_dim, normal(seeds)
             )
         self.drop = Dropout(dropout, seed=next(seeds))
-        # The blocks, each of attention and perceptrons.
         self.blocks = [self._make_block(seeds) for _ in range(num_layers)]
-        # Vectors to logits.
         self.last_normalization = self._make_normalization()
         if not self.tied_embeddings:
             self.head = dense(self.vocabulary_size, False, seeds, name="head")
@@ -298,11 +296,11 @@ class GPT(LanguageModel):
         Raises:
             ValueError: If the text is empty or too long.
         """
-        token_ids = self._prompt(text)[None]
+        token_ids = self._prompt(text)[None]  # (1, length)
         if token_ids.shape[1] > self.max_sequence_length:
             raise ValueError(
-                f"The model looks back on {self.max_sequence_length} tokens at "
-                f"most. Received: a text of {token_ids.shape[1]}"
+                f"The model looks back on {self.max_sequence_length} tokens. "
+                f"Received: a text of {token_ids.shape[1]} tokens"
             )
         x, maps = self.embed(token_ids), []
         for block in self.blocks:

@@ -146,7 +146,7 @@ class LSTMLanguageModel(LanguageModel):
 
     def get_config(self):
         config = super().get_config()
-        del config["max_sequence_length"]  # there is none
+        del config["max_sequence_length"]  # it has no limit
         names = (
             *("embedding_dim", "num_layers", "hidden_dim", "dropout"),
             "tied_embeddings",

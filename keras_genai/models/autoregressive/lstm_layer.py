@@ -81,8 +81,8 @@ def recur(x, kernel, h, c):
     product a time for the gradient of `U`. Here it is one for all times.
 
     Args:
-        x: Float tensor `(length, batch, 4 * hidden_dim)`, `x W + b`: what the
-            inputs add to the gates `i, f, g, o`.
+        x: Float tensor `(length, batch, 4 * hidden_dim)`, `x W + b`: the
+            share of the inputs in the gates `i, f, g, o`.
         kernel: Float tensor `(hidden_dim, 4 * hidden_dim)`, `U`.
         h: Float tensor `(batch, hidden_dim)`.
         c: Float tensor like `h`.

@@ -1,4 +1,4 @@
-"""MarkovChain: the next token by counting what followed the last few."""
+"""MarkovChain: counts which tokens followed the last few."""
 
 import keras
 import numpy as np
@@ -17,8 +17,9 @@ class MarkovChain(LanguageModel):
     """Markov chain of some order, with smoothed probabilities.
 
     Training counts how often each token followed each context of 0, 1, ...,
-    `order` tokens. A context of n tokens then mixes what followed it with what
-    the context of n - 1 tokens expects, so that nothing is impossible:
+    `order` tokens. A context of n tokens then mixes its own counts with the
+    probabilities of the context of n - 1 tokens, so that no token is
+    impossible:
 
         p_n(w | c) = (count(c w) - taken(c w)) / count(c)
                      + taken(c) / count(c) * p_(n-1)(w | c')
@@ -120,7 +121,7 @@ class MarkovChain(LanguageModel):
             (shape[0] * shape[1], self.vocabulary_size),
             1.0 / self.vocabulary_size,
         )  # (batch * length, vocabulary_size)
-        # Longer contexts mix in what followed them: p_0, p_1, ..., p_order.
+        # Longer contexts mix in their counts: p_0, p_1, ..., p_order.
         for n, table in enumerate(self._tables):
             contexts, is_whole = self._contexts(token_ids, n)
             probabilities = table.mix(

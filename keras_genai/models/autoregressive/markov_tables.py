@@ -1,4 +1,4 @@
-"""What a Markov chain counts, and what it makes of the counts."""
+"""The counts of a Markov chain, and the tables of shares made of them."""
 
 import numpy as np
 import tensorflow as tf
@@ -103,7 +103,7 @@ class Table:
         self.back.assign((taken / np.maximum(totals, 1)).astype("float32"))
 
     def mix(self, contexts, is_whole, shorter):
-        """Mixes what followed contexts with what shorter ones expect.
+        """Mixes the shares of contexts with the probabilities of shorter ones.
 
             p(w | c) = share(c w) + back(c) * shorter(w)
 

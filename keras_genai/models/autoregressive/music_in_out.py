@@ -1,4 +1,4 @@
-"""Music in, music out: what a model of token ids does with scores."""
+"""MusicInOut: composes scores with a model of token ids, and scores them."""
 
 import numpy as np
 import tensorflow as tf
@@ -72,7 +72,7 @@ class MusicInOut(TokenByToken):
                     f"more. Received: num_steps={num_steps} and a prompt of "
                     f"{len(prompt)} steps"
                 )
-            self.tokenizer.encode(prompt)  # refuses what it cannot read
+            self.tokenizer.encode(prompt)  # refuses notes out of range
             events[: len(prompt)] = prompt.events
         choice = self._choice(temperature, top_k, top_p, min_p)
         return self._compose(events, num_samples, choice, seed)
@@ -144,7 +144,7 @@ class MusicInOut(TokenByToken):
         """Composes scores that have the given events.
 
         Args:
-            events: Int16 array `(num_steps, voices)`, -3 for what is free.
+            events: Int16 array `(num_steps, voices)`, -3 where a voice is free.
             num_samples: Integer >= 0.
             choice: `sampling.Choice`.
             seed: Integer, or `None`.

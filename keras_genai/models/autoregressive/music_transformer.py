@@ -82,7 +82,7 @@ class MusicTransformer(MusicInOut, GPT):
         self.rules = ScoreRules(self.tokenizer)
 
     # Generation. The state is that of GPT, keys and values, and that of the
-    # rules: the place in the score, and what is given there.
+    # rules: the place in the score, and the given events.
 
     def initial_state(self, batch_size):
         return self._state_of(self.rules.start(batch_size))

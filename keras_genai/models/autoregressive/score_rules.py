@@ -140,7 +140,7 @@ class ScoreRules:
         tokens = tf.range(self.tokenizer.vocabulary_size)[None]
         is_end = tokens == self.tokenizer.end_token_id
         is_hold = tokens == self.tokenizer.hold_id
-        # What is given, and what holds, at this step.
+        # The rows of this step.
         last = tf.shape(state["given"])[1] - 1
         place = tf.minimum(step, last)
         given, longest_time, may_end = (
@@ -166,10 +166,10 @@ def event_ids(tokenizer, events):
     Args:
         tokenizer: `keras_genai.MusicTokenizer`.
         events: Int32 tensor `(batch, steps, voices)`: pitches, -1 for hold, -2
-            for rest and -3 for what is free.
+            for rest and -3 where a voice is free.
 
     Returns:
-        Int32 tensor like `events`; -1 for what is free.
+        Int32 tensor like `events`; -1 where a voice is free.
     """
     lowest = tf.constant(tokenizer.lowest)
     highest = tf.constant(tokenizer.highest)

@@ -1,4 +1,4 @@
-"""StopFilter: what of a new text is complete, and can be shown."""
+"""StopFilter: the part of a new text that is complete and can be shown."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ class StopFilter:
 
     Args:
         tokenizer: `keras_genai.data.tokenizers.Tokenizer`.
-        stop: Tuple of strings, perhaps empty.
+        stop: Tuple of strings, which may be empty.
 
     Example:
         >>> from keras_genai import CharacterTokenizer

@@ -1,4 +1,4 @@
-"""The choices of a GPT's architecture, and what they are in each style."""
+"""The choices of a GPT's architecture, and two styles of them."""
 
 import dataclasses
 import math

@@ -38,7 +38,7 @@ def as_strings(stop):
 
 
 def check_max_new_tokens(max_new_tokens):
-    """Refuses what is not an integer of 0 or more."""
+    """Refuses anything but an integer of 0 or more."""
     if not isinstance(max_new_tokens, int) or max_new_tokens < 0:
         raise ValueError(
             "`max_new_tokens` must be an integer, 0 or more. "

@@ -1,4 +1,4 @@
-"""Text in, text out: what a model of token ids does with its tokenizer."""
+"""TextInOut: continues prompts with a model of token ids, and scores texts."""
 
 import math
 
@@ -188,7 +188,7 @@ class TextInOut(TokenByToken):
                 return
 
     def score(self, texts):
-        """Scores texts by what each character costs, given those before it.
+        """Scores texts by the bits of each character, given those before it.
 
         The first token is only a context for the others. Their bits are
         divided by the number of characters that they stand for, which the
@@ -234,8 +234,8 @@ class TextInOut(TokenByToken):
     def _check_tokenizer(self):
         if self.tokenizer is None:
             raise ValueError(
-                "The model has no tokenizer, and reads no text. "
-                "Received: tokenizer=None"
+                "The model has no tokenizer, and reads no text: make it with "
+                "the argument `tokenizer`. Received: tokenizer=None"
             )
 
     def _prompt_ids(self, text):
@@ -264,9 +264,8 @@ class TextInOut(TokenByToken):
     def signatures(self):
         if self.tokenizer is None:
             raise ValueError(
-                "The functions of an export take text: the model needs "
-                "a tokenizer. "
-                "Received: tokenizer=None"
+                "An export takes text, and needs a tokenizer: make the model "
+                "with the argument `tokenizer`. Received: tokenizer=None"
             )
 
         def generate(prompt, max_new_tokens, temperature, top_k, top_p, seed):
@@ -278,6 +277,7 @@ class TextInOut(TokenByToken):
                 (shortest > 0) & (longest <= limit),
                 ["Expected prompts of 1 to", limit, "tokens."],
             )
+            # A row for each prompt, with room for the new tokens.
             batch_size, room = tf.shape(prompt)[0], longest + max_new_tokens
             loop = sampling.start_loop(
                 self,
