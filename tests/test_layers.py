@@ -1,9 +1,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from scipy import stats
 
 from keras_genai import layers
-from keras_genai.layers import LabelPlanes
+from keras_genai.layers import Dropout, LabelPlanes
 
 
 def test_each_plane_is_constant_and_its_own_class_alone_is_one():
@@ -74,3 +76,34 @@ def test_sides_that_cannot_be_halved_twice_are_refused():
         make_decoder(3, (12, 10, 1))
     with pytest.raises(ValueError, match="networks='deep'"):
         layers.get_networks("deep")
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.75])
+def test_dropout_drops_its_share_and_keeps_the_mean(rate):
+    layer = Dropout(rate, seed=0)
+    inputs = np.random.default_rng(0).normal(size=(50, 31, 43)) + 3
+    inputs = inputs.astype("float32")
+    outputs = layer(inputs, training=True).numpy()
+    is_dropped = outputs == 0
+    np.testing.assert_allclose(
+        outputs[~is_dropped], inputs[~is_dropped] / (1 - rate), rtol=1e-4
+    )
+    dropped = stats.binomtest(is_dropped.sum(), inputs.size, rate)
+    assert dropped.pvalue > 1e-3
+    # Neighbours, whose bits are of one number, are independent.
+    flat = is_dropped.reshape(-1)
+    for distance in (1, 2, 3):
+        together = np.corrcoef(flat[distance:], flat[:-distance])[0, 1]
+        assert abs(together) < 4 / len(flat) ** 0.5
+
+
+def test_a_seed_is_a_sequence_of_masks_also_with_xla():
+    one, other = (Dropout(0.5, seed=3) for _ in range(2))
+    inputs = np.ones((3, 5, 7), "float32")  # not a multiple of four units
+    first, second = (one(inputs, training=True).numpy() for _ in range(2))
+    np.testing.assert_array_equal(other(inputs, training=True), first)
+    assert (first != second).any()
+    compiled = tf.function(
+        lambda: Dropout.call(other, inputs, training=True), jit_compile=True
+    )
+    np.testing.assert_array_equal(compiled(), second)

@@ -13,6 +13,7 @@ from keras_genai import (
 )
 from keras_genai.data.music import HOLD, REST, Score
 from keras_genai.layers.positions import relative_scores
+from keras_genai.models.autoregressive.score_rules import event_ids
 
 pytestmark = pytest.mark.slow
 
@@ -238,7 +239,7 @@ def test_one_encoder_for_training_and_generation():
     trained_on = token_ids[0, :count].numpy()
     np.testing.assert_array_equal(trained_on, model._prompt_ids(piece))
     wanted = TOKENIZER.events_to_ids(piece.events)
-    in_graph = model._event_ids(piece.events[None].astype("int32"))[0]
+    in_graph = event_ids(TOKENIZER, piece.events[None].astype("int32"))[0]
     np.testing.assert_array_equal(in_graph, wanted)
     assert set(wanted.reshape(-1)) <= set(trained_on)
 

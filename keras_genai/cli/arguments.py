@@ -127,7 +127,8 @@ def _families(recipe):
     import keras_genai
 
     family = getattr(keras_genai, recipe.family)
-    return [family, family.__base__] if family.hands_on else [family]
+    parents = [each for each in family.__mro__[1:] if vars(each).get("recipe")]
+    return [family, *parents[:1]] if family.hands_on else [family]
 
 
 def _is_choice(name, parameter):

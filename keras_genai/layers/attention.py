@@ -1,6 +1,5 @@
-"""Attention and the blocks that Transformers are built of."""
+"""Attention, and the blocks of Transformers."""
 
-import keras
 from keras import layers, ops
 
 from keras_genai.layers.dropout import Dropout
@@ -9,35 +8,39 @@ from keras_genai.layers.positions import (
     RelativePositions,
     RotaryPositions,
 )
+from keras_genai.layers.seeds import normal
 
 
 class Attention(layers.Layer):
-    """Each query takes values, weighted by how well their keys fit it.
+    """Each query takes a mean of values, weighted by how their keys fit it.
 
-    softmax(query key^T / sqrt(head_dim)) value, for each head.
+        softmax(query key^T / sqrt(head_dim)) value        for each head
 
-    Queries, keys and values are of the same tokens (self-attention), or keys
-    and values are of a context (cross-attention). Causal attention gives
-    a weight of 0 to all tokens after the query.
+    Queries, keys and values come from the same tokens (self-attention), or
+    keys and values come from a context (cross-attention). Causal attention
+    gives a weight of 0 to all tokens after the query.
+
+    `keras.ops.dot_product_attention` is not used: on a CPU it is not faster at
+    the sizes of this package, and it has no dropout of the weights.
 
     Args:
         hidden_dim: Integer, the size of the vectors, a multiple of
             `num_heads`.
         num_heads: Integer, heads of queries.
-        max_length: Integer, the most places that positions are known for.
+        max_length: Integer, how many places have positions.
         seeds: Iterator of integers, as from `layer_seeds`.
         num_key_value_heads: Integer that divides `num_heads`, heads of keys
             and values, or `None` for `num_heads`.
         causal: Boolean. Defaults to `True`.
-        cross: Boolean, whether keys and values are of a context. Defaults to
-            `False`.
-        positions: `"rotary"`, `"relative"`, or `"none"` or `"learned"` where
-            attention itself does not know the places.
+        cross: Boolean, whether keys and values come from a context. Defaults
+            to `False`.
+        positions: `"rotary"` or `"relative"`; or, where attention itself does
+            not know the places, `"none"` or `"learned"`.
         qk_norm: Boolean, whether queries and keys are normalised.
         use_bias: Boolean, whether the products have biases.
         dropout: Float in [0, 1), the share of the weights that is dropped.
-        num_layers: Integer, the depth of the network, which scales the first
-            weights of the output, or `None`.
+        num_layers: Integer, the depth of the network, which makes the first
+            weights of the output smaller, or `None`.
 
     Call arguments:
         x: Float tensor `(batch, length, hidden_dim)`.
@@ -45,8 +48,8 @@ class Attention(layers.Layer):
             cross-attention only.
         cache: Pair of float tensors `(batch, key_value_heads, limit,
             head_dim)`, the keys and values before `position`, or `None`. The
-            new ones are written into it. That of cross-attention is what
-            `keys_and_values` returned of the context.
+            new ones are written into it. For cross-attention it is what
+            `keys_and_values` returned for the context.
         position: Integer, the place of the first token of `x`.
         key_mask: Boolean tensor `(batch, keys)`, `False` for pads, or `None`.
         training: Boolean, whether dropout is on.
@@ -81,7 +84,7 @@ class Attention(layers.Layer):
         super().__init__()
         if cross and (causal or positions != "none"):
             raise ValueError(
-                "A context is seen whole and without places: cross-attention "
+                "Cross-attention sees the whole context, without places: it "
                 'takes causal=False and positions="none". '
                 f"Received: causal={causal}, positions={positions!r}"
             )
@@ -93,13 +96,14 @@ class Attention(layers.Layer):
         self.qk_normalization = None
         if qk_norm:
             self.qk_normalization = layers.RMSNormalization(epsilon=1e-6)
-        shared = 2 * self.num_key_value_heads * self.head_dim
+        keys_and_values = 2 * self.num_key_value_heads * self.head_dim
         self.project_context = None
         if cross:
             self.project = dense(hidden_dim, use_bias, seeds)
-            self.project_context = dense(shared, use_bias, seeds)
-        else:  # one product for all three is quicker
-            self.project = dense(hidden_dim + shared, use_bias, seeds)
+            self.project_context = dense(keys_and_values, use_bias, seeds)
+        else:  # one product for all three is faster
+            both = hidden_dim + keys_and_values
+            self.project = dense(both, use_bias, seeds)
         self.merge = dense(hidden_dim, use_bias, seeds, num_layers)
         self.drop = Dropout(dropout, seed=next(seeds))
 
@@ -120,8 +124,9 @@ class Attention(layers.Layer):
         key_mask=None,
         training=False,
     ):
+        # Queries, keys and values, each (batch, its heads, length, head_dim).
         if self.project_context is None:
-            query, key, value = self._of_itself(x, position)
+            query, key, value = self._project_all(x, position)
             if cache is not None:
                 # The new keys and values take their places after the old.
                 keys, values = cache
@@ -133,9 +138,11 @@ class Attention(layers.Layer):
             query = self._normalized(query)
             # A context stays the same: its keys and values are made once.
             key, value = cache = cache or self.keys_and_values(context)
+        # The mean of the values, with weights (batch, heads, length, keys).
         weights = self._weights(query, key, position, key_mask)
         weights = self.drop(weights, training=training)
         out = ops.matmul(weights, self._for_each_head(value))
+        # The heads side by side, and a product that mixes them.
         out = ops.transpose(out, (0, 2, 1, 3))  # (batch, length, heads, dim)
         batch, length = ops.shape(x)[:2]
         out = ops.reshape(out, (batch, length, self.num_heads * self.head_dim))
@@ -150,7 +157,7 @@ class Attention(layers.Layer):
         Returns:
             Float tensor `(batch, heads, length, length)`; rows sum to 1.
         """
-        query, key, _ = self._of_itself(x, 0)
+        query, key, _ = self._project_all(x, 0)
         return self._weights(query, key, 0)
 
     def keys_and_values(self, context):
@@ -163,35 +170,37 @@ class Attention(layers.Layer):
             Pair of float tensors `(batch, key_value_heads, context_length,
             head_dim)`.
         """
-        shared = self.num_key_value_heads
-        both = self._split(context, self.project_context, 2 * shared)
+        num_heads = 2 * self.num_key_value_heads
+        both = self._split(context, self.project_context, num_heads)
         key, value = ops.split(both, 2, axis=1)
         return self._normalized(key), value
 
-    def _of_itself(self, x, position):
+    def _project_all(self, x, position):
         """Queries, keys and values of the same tokens."""
-        shared = self.num_key_value_heads
-        heads = self._split(x, self.project, self.num_heads + 2 * shared)
-        # Queries and keys go the same way: together they are quicker.
-        both, value = ops.split(heads, (self.num_heads + shared,), axis=1)
+        key_heads = self.num_key_value_heads
+        all_heads = self.num_heads + 2 * key_heads
+        heads = self._split(x, self.project, all_heads)
+        both, value = ops.split(heads, (self.num_heads + key_heads,), axis=1)
+        # Queries and keys are normalised and turned: together is faster.
         both = self.positions.turn(self._normalized(both), position)
         query, key = ops.split(both, (self.num_heads,), axis=1)
         return query, key, value  # each (batch, its heads, length, head_dim)
 
     def _weights(self, query, key, position, key_mask=None):
+        """softmax((query key^T + scores of places) / sqrt(head_dim))."""
         key = self._for_each_head(key)
-        # scores = (query key^T + what places add) / sqrt(head_dim)
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         num_keys = ops.shape(key)[2]
         scores = scores + self.positions.scores(query, num_keys, position)
         scores = scores / self.head_dim**0.5  # (batch, heads, length, keys)
+        # No weight for later tokens, nor for pads.
         allowed = None
         if self.causal:
             places = position + ops.arange(ops.shape(query)[2])
             allowed = ops.arange(num_keys)[None] <= places[:, None]
         if key_mask is not None:
-            there = key_mask[:, None, None]  # (batch, 1, 1, keys)
-            allowed = there if allowed is None else allowed & there
+            is_token = key_mask[:, None, None]  # (batch, 1, 1, keys)
+            allowed = is_token if allowed is None else allowed & is_token
         if allowed is not None:
             scores = ops.where(allowed, scores, ops.cast(-1e9, scores.dtype))
         if scores.shape[-1] == 1:  # Keras's softmax warns of a single key
@@ -200,10 +209,10 @@ class Attention(layers.Layer):
 
     def _split(self, x, project, num_heads):
         """(batch, length, hidden_dim) -> (batch, heads, length, head_dim)."""
-        batch, length = ops.shape(x)[:2]  # of the product ONNX would not know
+        # The sizes are those of x: in ONNX a product of it has none.
+        batch, length = ops.shape(x)[:2]
         shape = (batch, length, num_heads, self.head_dim)
-        heads = ops.reshape(project(x), shape)
-        return ops.transpose(heads, (0, 2, 1, 3))
+        return ops.transpose(ops.reshape(project(x), shape), (0, 2, 1, 3))
 
     def _normalized(self, heads):
         if self.qk_normalization is None:
@@ -234,9 +243,10 @@ class Attention(layers.Layer):
 
 
 class FeedForward(layers.Layer):
-    """Two layers for each token by itself: wider, then back.
+    """Two layers for each token: one to a wider vector, one back.
 
-    `W2 gelu(W1 x)`, or with SwiGLU `W3 (silu(W1 x) * W2 x)`.
+        narrow(gelu(widen(x)))                  plain
+        narrow(silu(gate(x)) * widen(x))        SwiGLU
 
     Args:
         hidden_dim: Integer, the size of the vectors.
@@ -281,13 +291,14 @@ class FeedForward(layers.Layer):
 class Block(layers.Layer):
     """A block of a Transformer.
 
-    `x + attention(norm(x))`, then `x + feed_forward(norm(x))`.
+        x <- x + attention(norm(x))
+        x <- x + feed_forward(norm(x))
 
     Args:
         attention: `Attention`.
         feed_forward: `FeedForward`.
         normalizations: Pair of layers.
-        dropout: Layer that drops a part of what is added.
+        dropout: Layer that drops a share of each addition.
     """
 
     def __init__(self, attention, feed_forward, normalizations, dropout):
@@ -308,20 +319,23 @@ class Block(layers.Layer):
         )
         x = x + self.drop(attended, training=training)
         out = self.feed_forward(second(x))
-        return x + self.drop(out, training=training), cache
+        x = x + self.drop(out, training=training)
+        return x, cache  # (batch, length, hidden_dim)
 
 
 def dense(units, use_bias, seeds, num_layers=None, name=None):
     """A product with small first weights.
 
-    Each layer of a Transformer adds to a sum twice. Smaller first weights keep
-    the sum in bounds, so that a product which is added knows the depth.
+    Each block of a Transformer adds to a sum twice. So that the sum does not
+    grow with the depth, the products that are added to it have first weights
+    that are smaller by `1 / sqrt(2 * num_layers)`.
 
     Args:
         units: Integer, the size of the output.
         use_bias: Boolean.
         seeds: Iterator of integers, as from `layer_seeds`.
-        num_layers: Integer, the depth, if the output is added to the sum.
+        num_layers: Integer, the depth, where the output is added to the sum,
+            or `None`.
         name: String, or `None`.
 
     Returns:
@@ -338,16 +352,3 @@ def dense(units, use_bias, seeds, num_layers=None, name=None):
         kernel_initializer=normal(seeds, 0.02 * scale),
         name=name,
     )
-
-
-def normal(seeds, stddev=0.02):
-    """A normal initializer, with the next of `layer_seeds`.
-
-    Args:
-        seeds: Iterator of integers.
-        stddev: Float. Defaults to `0.02`.
-
-    Returns:
-        `keras.initializers.RandomNormal`.
-    """
-    return keras.initializers.RandomNormal(stddev=stddev, seed=next(seeds))

@@ -1,8 +1,8 @@
-"""What attention knows of the places of tokens.
+"""How attention knows the places of tokens.
 
-An object with two methods: `turn` changes queries and keys by their places,
-and `scores` adds to the products of queries and keys. `Attention` asks it, and
-does not know which it is.
+A class for each way, with two methods: `turn` changes queries and keys by their
+places, and `scores` adds to the products of queries and keys. `Attention` calls
+both, whichever class it has.
 """
 
 import numpy as np
@@ -10,9 +10,9 @@ from keras import ops
 
 
 class NoPositions:
-    """Attention does not know where tokens stand.
+    """Attention does not know the places.
 
-    Embeddings may say it, as in GPT-2, or nothing does, as for sets.
+    Embeddings may hold them, as in GPT-2, or nothing does, as for sets.
     """
 
     def turn(self, heads, position):
@@ -28,7 +28,7 @@ class NoPositions:
         return heads
 
     def scores(self, query, num_keys, position):
-        """What places add to the products of queries and keys.
+        """The numbers that are added to the products of queries and keys.
 
         Args:
             query: Float tensor `(batch, heads, queries, head_dim)`.
@@ -56,12 +56,12 @@ class RotaryPositions(NoPositions):
         self.turns = rotary_turns(length, head_dim)
 
     def turn(self, heads, position):
-        # Slices of a table: XLA would compute sines again for each head.
+        # A table, because XLA would compute sines again for each head.
         length = ops.shape(heads)[2]
         cos, sin = (
             ops.slice(each, (position, 0), (length, each.shape[1]))
             for each in self.turns
-        )
+        )  # (length, head_dim / 2)
         return rotate(heads, cos, sin)
 
 
@@ -106,8 +106,10 @@ def rotary_turns(length, head_dim):
 def rotate(heads, cos, sin):
     """Turns pairs of numbers by an angle that grows with the place.
 
-    The product of two vectors then depends on what they are and how far they
-    stand apart, not on where.
+        (a, b) -> (a cos - b sin, b cos + a sin)
+
+    The product of two vectors then depends on their distance, and not on
+    their places. The pairs are numbers i and i + head_dim / 2.
 
     Args:
         heads: Float tensor `(batch, heads, length, head_dim)`.
@@ -128,36 +130,45 @@ def rotate(heads, cos, sin):
 
 
 def relative_scores(query, distances, position=0):
-    """What each query asks of each distance, laid out key by key.
+    """The product of each query with the vector of its distance to each key.
 
-    Each query is multiplied with the vector of each distance, and the row of
-    products is then shifted to where the keys at these distances are: one row
-    is read where the one before it ended, so that nothing of the size
-    `(queries, keys, head_dim)` is ever made.
+    Each query is multiplied with the vectors of all distances. Its row of
+    products, the farthest distance first, is then shifted to the keys at these
+    distances: rows are made longer by one, put one after another, and cut to
+    their old length again. For three queries and keys, where a digit is
+    a distance and x means nothing:
+
+        2 1 0                                                  0 x x
+        2 1 0   ---->   2 1 [0 . 2] [1 0 .] [2 1 0] .  ---->   1 0 x
+        2 1 0                                                  2 1 0
+
+    Nothing of the size `(queries, keys, head_dim)` is ever made.
 
     Args:
         query: Float tensor `(batch, heads, queries, head_dim)`.
-        distances: Float tensor `(heads, keys, head_dim)`, a vector a distance
-            from 0 on.
+        distances: Float tensor `(heads, keys, head_dim)`, a vector for each
+            distance from 0 on.
         position: Integer, place of the first query among the keys.
 
     Returns:
-        Float tensor `(batch, heads, queries, keys)`: of query i and key j the
+        Float tensor `(batch, heads, queries, keys)`: for query i and key j the
         product with the vector of distance `position + i - j`. Where the key
-        comes after the query it means nothing.
+        comes after the query, the number means nothing.
 
     Reference:
         Huang et al., 2018, section 3.4.1.
     """
     batch, heads, queries = ops.shape(query)[:3]
     keys = ops.shape(distances)[1]
-    # The farthest first, so that keys and their distances run alike.
+    # The farthest distance first, as the first key is the farthest.
     table = ops.transpose(ops.flip(distances, axis=1), (0, 2, 1))
     rows = ops.matmul(query, table)  # (batch, heads, queries, keys)
-    # In rows longer by one, as long as that, each stands one further left.
+    # Make rows longer by one, and put them one after another.
     rows = ops.pad(rows, [(0, 0), (0, 0), (0, 0), (0, 1)])
     rows = ops.reshape(rows, (batch, heads, queries * (keys + 1)))
     rows = ops.pad(rows, [(0, 0), (0, 0), (0, keys)])
+    # Cut them to rows of the right length, from where query 0 has distance
+    # `position` to key 0.
     rows = ops.slice(
         rows, (0, 0, keys - 1 - position), (batch, heads, queries * keys)
     )

@@ -33,3 +33,16 @@ def glorot(seeds):
 def he(seeds):
     """He's normal initializer, with the next of `layer_seeds`."""
     return keras.initializers.HeNormal(seed=next(seeds))
+
+
+def normal(seeds, stddev=0.02):
+    """A normal initializer around 0, with the next of `layer_seeds`.
+
+    Args:
+        seeds: Iterator of integers.
+        stddev: Float. Defaults to `0.02`.
+
+    Returns:
+        `keras.initializers.RandomNormal`.
+    """
+    return keras.initializers.RandomNormal(stddev=stddev, seed=next(seeds))

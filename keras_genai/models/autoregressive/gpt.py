@@ -11,40 +11,22 @@ from keras_genai.layers import (
     FeedForward,
     layer_seeds,
 )
-from keras_genai.layers.attention import dense, normal
+from keras_genai.layers.attention import dense
+from keras_genai.layers.seeds import normal
 from keras_genai.models.autoregressive.language_model import LanguageModel
+from keras_genai.models.autoregressive.styles import get_style
 from keras_genai.models.core.checks import check_at_least_one
-
-# What the choices of the architecture are where they are left out.
-STYLES = {
-    "modern": {
-        "positions": "rotary",
-        "normalization": "rms",
-        "activation": "swiglu",
-        "tied_embeddings": False,
-        "qk_norm": True,
-        "use_bias": False,
-    },
-    "gpt2": {
-        "positions": "learned",
-        "normalization": "layer",
-        "activation": "gelu",
-        "tied_embeddings": True,
-        "qk_norm": False,
-        "use_bias": True,
-    },
-}
 
 
 @keras.saving.register_keras_serializable("keras_genai")
 class GPT(LanguageModel):
     """Generative pre-trained Transformer.
 
-    Each token becomes a vector; layers of attention let it look at the tokens
-    before it, layers of perceptrons think about what was seen; a last product
-    with the vectors of all tokens says how likely each is to come next.
-    Normalisation comes before each of them (pre-norm), so that the sum along
-    the depth stays an open road.
+    Each token becomes a vector. Each block adds to it twice: attention, from
+    the vectors of the tokens before, and a perceptron, from the vector itself.
+    A last product gives a logit for each token that may come next. The inputs
+    of attention and perceptrons are normalised (pre-norm), the sum is not, so
+    that gradients pass through it unchanged.
 
     Args:
         vocabulary_size: Integer >= 1, or `None` for the tokenizer's.
@@ -56,21 +38,21 @@ class GPT(LanguageModel):
         hidden_dim: Integer >= 1, width of a token's vector. Defaults to
             `128`.
         intermediate_dim: Integer >= 1, width inside the perceptrons, or
-            `None` for `4 * hidden_dim`, with SwiGLU 8/3 of it in steps of 32,
-            which is as many weights.
+            `None` for `4 * hidden_dim`, with SwiGLU `8 / 3 * hidden_dim`
+            rounded up to a multiple of 32, which is as many weights.
         num_key_value_heads: Integer >= 1, divides `num_heads`: heads of
             queries share keys and values in groups. `None` for no groups.
         dropout: Float in [0, 1). Defaults to `0.0`.
-        style: `"modern"` (default) or `"gpt2"`: what the six choices below
-            are where they are `None`.
+        style: `"modern"` (default) or `"gpt2"`: it makes those of the six
+            choices below that are `None`.
         positions: `"rotary"` (the angle between two tokens' vectors turns
-            with their distance), `"learned"` (a vector a place) or
-            `"relative"` (a learned vector a distance, which queries are
-            compared with too).
+            with their distance), `"learned"` (a vector for each place) or
+            `"relative"` (a learned vector for each distance, which queries
+            are compared with too).
         normalization: `"rms"` or `"layer"`.
         activation: `"swiglu"` or `"gelu"`.
-        tied_embeddings: Boolean. Whether tokens go in and come out by the
-            same vectors.
+        tied_embeddings: Boolean. Whether the logits are products with the
+            embeddings of the tokens.
         qk_norm: Boolean. Whether queries and keys are normalised.
         use_bias: Boolean. Whether products have a bias.
         seed: Integer, or `None` for one drawn at random.
@@ -141,47 +123,20 @@ class GPT(LanguageModel):
             hidden_dim=hidden_dim,
         )
         num_key_value_heads = num_key_value_heads or num_heads
-        if hidden_dim % num_heads or num_heads % num_key_value_heads:
-            raise ValueError(
-                "`num_heads` must divide `hidden_dim`, and "
-                "`num_key_value_heads` must divide `num_heads`. Received: "
-                f"num_heads={num_heads}, hidden_dim={hidden_dim}, "
-                f"num_key_value_heads={num_key_value_heads}"
-            )
-        if style not in STYLES:
-            raise ValueError(
-                f"Expected `style` among {', '.join(STYLES)}. "
-                f"Received: style={style!r}"
-            )
-        choices = {
-            "positions": positions,
-            "normalization": normalization,
-            "activation": activation,
-            "tied_embeddings": tied_embeddings,
-            "qk_norm": qk_norm,
-            "use_bias": use_bias,
-        }
-        for name, default in STYLES[style].items():
-            known = {choice[name] for choice in STYLES.values()}
-            if name == "positions":
-                known.add("relative")
-            if choices[name] is None:
-                choices[name] = default
-            elif choices[name] not in known and not isinstance(default, bool):
-                raise ValueError(
-                    f"Expected `{name}` among {', '.join(sorted(known))}. "
-                    f"Received: {name}={choices[name]!r}"
-                )
-            setattr(self, name, choices[name])
-        if self.positions == "rotary" and hidden_dim // num_heads % 2:
-            raise ValueError(
-                "Rotary positions turn pairs: `hidden_dim / num_heads` must "
-                f"be even. Received: {hidden_dim} / {num_heads}"
-            )
+        choices = get_style(
+            style,
+            positions=positions,
+            normalization=normalization,
+            activation=activation,
+            tied_embeddings=tied_embeddings,
+            qk_norm=qk_norm,
+            use_bias=use_bias,
+        )
         if intermediate_dim is None:
-            intermediate_dim = 4 * hidden_dim
-            if self.activation == "swiglu":
-                intermediate_dim = -(-8 * hidden_dim // (3 * 32)) * 32
+            intermediate_dim = choices.intermediate_dim(hidden_dim)
+        _check_heads(
+            num_heads, num_key_value_heads, hidden_dim, choices.positions
+        )
         self.num_layers = num_layers
         self.num_heads = num_heads
         self.hidden_dim = hidden_dim
@@ -189,7 +144,14 @@ class GPT(LanguageModel):
         self.num_key_value_heads = num_key_value_heads
         self.dropout = dropout
         self.style = style
+        self.positions = choices.positions
+        self.normalization = choices.normalization
+        self.activation = choices.activation
+        self.tied_embeddings = choices.tied_embeddings
+        self.qk_norm = choices.qk_norm
+        self.use_bias = choices.use_bias
 
+        # Tokens to vectors, the blocks, and vectors to logits.
         seeds = layer_seeds(seed, "gpt")
         self.token_embedding = layers.Embedding(
             self.vocabulary_size, hidden_dim, normal(seeds)
@@ -199,53 +161,44 @@ class GPT(LanguageModel):
                 max_sequence_length, hidden_dim, normal(seeds)
             )
         self.drop = Dropout(dropout, seed=next(seeds))
-        self.blocks = [
-            Block(
-                Attention(
-                    hidden_dim,
-                    num_heads,
-                    max_sequence_length,
-                    seeds,
-                    num_key_value_heads,
-                    positions=self.positions,
-                    qk_norm=self.qk_norm,
-                    use_bias=self.use_bias,
-                    dropout=dropout,
-                    num_layers=num_layers,
-                ),
-                FeedForward(
-                    hidden_dim,
-                    intermediate_dim,
-                    seeds,
-                    gated=self.activation == "swiglu",
-                    use_bias=self.use_bias,
-                    num_layers=num_layers,
-                ),
-                normalizations=[self._normalization() for _ in range(2)],
-                dropout=Dropout(dropout, seed=next(seeds)),
-            )
-            for _ in range(num_layers)
-        ]
-        self.last_normalization = self._normalization()
+        self.blocks = [self._make_block(seeds) for _ in range(num_layers)]
+        self.last_normalization = self._make_normalization()
         if not self.tied_embeddings:
             self.head = dense(self.vocabulary_size, False, seeds, name="head")
         self.build((None, None))
 
-    def build(self, token_ids_shape):
-        """Makes the weights: to call each layer for it takes ten times as long.
+    def _make_block(self, seeds):
+        attention = Attention(
+            self.hidden_dim,
+            self.num_heads,
+            self.max_sequence_length,
+            seeds,
+            self.num_key_value_heads,
+            positions=self.positions,
+            qk_norm=self.qk_norm,
+            use_bias=self.use_bias,
+            dropout=self.dropout,
+            num_layers=self.num_layers,
+        )
+        feed_forward = FeedForward(
+            self.hidden_dim,
+            self.intermediate_dim,
+            seeds,
+            gated=self.activation == "swiglu",
+            use_bias=self.use_bias,
+            num_layers=self.num_layers,
+        )
+        return Block(
+            attention,
+            feed_forward,
+            normalizations=[self._make_normalization() for _ in range(2)],
+            dropout=Dropout(self.dropout, seed=next(seeds)),
+        )
 
-        Args:
-            token_ids_shape: `(None, None)`.
-        """
-        x_shape = (*token_ids_shape, self.hidden_dim)
-        self.token_embedding.build(token_ids_shape)
-        if self.positions == "learned":
-            self.position_embedding.build(token_ids_shape[1:])
-        for block in self.blocks:
-            block.build(x_shape)
-        self.last_normalization.build(x_shape)
-        if not self.tied_embeddings:
-            self.head.build(x_shape)
+    def _make_normalization(self):
+        if self.normalization == "rms":
+            return layers.RMSNormalization(epsilon=1e-6)
+        return layers.LayerNormalization(epsilon=1e-5)
 
     @classmethod
     def make_optimizer(cls, learning_rate):
@@ -283,13 +236,8 @@ class GPT(LanguageModel):
             )
         x = self.embed(token_ids, training=training)
         for block in self.blocks:
-            x, _ = block(x, training=training)
-        return self.logits(x)
-
-    def _normalization(self):
-        if self.normalization == "rms":
-            return layers.RMSNormalization(epsilon=1e-6)
-        return layers.LayerNormalization(epsilon=1e-5)
+            x, _ = block(x, training=training)  # (batch, length, hidden_dim)
+        return self.logits(x)  # (batch, length, vocabulary_size)
 
     def embed(self, token_ids, position=0, training=False):
         """The vectors that go into the first block.
@@ -305,11 +253,11 @@ class GPT(LanguageModel):
         x = self.token_embedding(token_ids)  # (batch, length, hidden_dim)
         if self.positions == "learned":
             places = position + ops.arange(ops.shape(token_ids)[1])
-            x = x + self.position_embedding(places)
+            x = x + self.position_embedding(places)  # + (length, hidden_dim)
         return self.drop(x, training=training)
 
     def logits(self, x):
-        """What comes out of the last block -> what is likely next.
+        """The logits of the next token, from the output of the last block.
 
         Args:
             x: Float tensor `(batch, length, hidden_dim)`.
@@ -319,25 +267,24 @@ class GPT(LanguageModel):
         """
         x = self.last_normalization(x)
         if self.tied_embeddings:
-            vectors = self.token_embedding.embeddings  # (vocabulary, dim)
+            vectors = self.token_embedding.embeddings  # (vocabulary, hidden)
             logits = ops.matmul(x, ops.cast(ops.transpose(vectors), x.dtype))
         else:
             logits = self.head(x)
         return ops.cast(logits, "float32")
 
-    # Generation: keys and values of what was read are kept, so that a token
-    # costs the same wherever it stands.
+    # Generation: the keys and values of the tokens so far are kept, so that
+    # each new token reads them instead of computing them again.
 
     def initial_state(self, batch_size):
-        head_dim = self.hidden_dim // self.num_heads
         shape = (
             batch_size,
             self.num_key_value_heads,
             self.max_sequence_length,
-            head_dim,
+            self.hidden_dim // self.num_heads,
         )
         zeros = ops.zeros(shape, self.compute_dtype)
-        return [(zeros, zeros) for _ in self.blocks]
+        return [(zeros, zeros) for _ in self.blocks]  # keys and values
 
     def extend(self, token_ids, state, position):
         x = self.embed(token_ids, position)
@@ -360,25 +307,62 @@ class GPT(LanguageModel):
         Raises:
             ValueError: If the text is empty or too long.
         """
-        token_ids = self._prompt(text)[None]
+        token_ids = self._prompt(text)[None]  # (1, length)
         if token_ids.shape[1] > self.max_sequence_length:
             raise ValueError(
-                f"The model looks back on {self.max_sequence_length} tokens at "
-                f"most. Received: a text of {token_ids.shape[1]}"
+                f"The model looks back on {self.max_sequence_length} tokens. "
+                f"Received: a text of {token_ids.shape[1]} tokens"
             )
         x, maps = self.embed(token_ids), []
         for block in self.blocks:
+            # The weights of this block's attention, then its output.
             normalised = block.normalizations[0](x)
             maps.append(block.attention.weights_of(normalised)[0])
             x, _ = block(x)
         return np.stack([np.asarray(each, "float32") for each in maps])
 
+    # Plumbing.
+
+    def build(self, token_ids_shape):
+        """Makes the weights, in a tenth of the time that a call would take.
+
+        Args:
+            token_ids_shape: `(None, None)`.
+        """
+        x_shape = (*token_ids_shape, self.hidden_dim)
+        self.token_embedding.build(token_ids_shape)
+        if self.positions == "learned":
+            self.position_embedding.build(token_ids_shape[1:])
+        for block in self.blocks:
+            block.build(x_shape)
+        self.last_normalization.build(x_shape)
+        if not self.tied_embeddings:
+            self.head.build(x_shape)
+
     def get_config(self):
         names = (
             *("num_layers", "num_heads", "hidden_dim", "intermediate_dim"),
-            *("num_key_value_heads", "dropout", "style", *STYLES["modern"]),
+            *("num_key_value_heads", "dropout", "style"),
+            *("positions", "normalization", "activation"),
+            *("tied_embeddings", "qk_norm", "use_bias"),
         )
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
         }
+
+
+def _check_heads(num_heads, num_key_value_heads, hidden_dim, positions):
+    if hidden_dim % num_heads or num_heads % num_key_value_heads:
+        raise ValueError(
+            "`num_heads` must divide `hidden_dim`, and "
+            "`num_key_value_heads` must divide `num_heads`. Received: "
+            f"num_heads={num_heads}, hidden_dim={hidden_dim}, "
+            f"num_key_value_heads={num_key_value_heads}"
+        )
+    if positions == "rotary" and hidden_dim // num_heads % 2:
+        raise ValueError(
+            "Rotary positions turn pairs of numbers: `hidden_dim / num_heads` "
+            "must be even. "
+            f"Received: hidden_dim={hidden_dim}, num_heads={num_heads}"
+        )

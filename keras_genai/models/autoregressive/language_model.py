@@ -22,22 +22,24 @@ from keras_genai.replicas import total
 class LanguageModel(TextInOut):
     """A model of the next token, given those before it.
 
-    A family gives `call`, for training: token ids `(batch, length)` to logits
-    `(batch, length, vocabulary_size)`; and for generation the same thing in
-    pieces: `initial_state(batch_size)` and `extend(token_ids, state,
+        p(token_1, ..., token_n) = product over i of p(token_i | those before)
+
+    A family has `call` for training, from token ids `(batch, length)` to
+    logits `(batch, length, vocabulary_size)`; and for generation the same in
+    steps: `initial_state(batch_size)`, and `extend(token_ids, state,
     position)`, which returns logits and the new state.
 
     Args:
         vocabulary_size: Integer >= 1, or `None` for the tokenizer's.
         tokenizer: `keras_genai.data.tokenizers.Tokenizer`,
-            `keras_genai.MusicTokenizer`, or `None` for a model of ids alone.
+            `keras_genai.MusicTokenizer`, or `None` for a model of ids only.
         max_sequence_length: Integer >= 1, tokens that the model can look back
-            on, itself included, or `None` where there is no limit.
+            on, the newest included, or `None` where there is no limit.
         seed: Integer, or `None` for one drawn at random.
         **kwargs: `name` and the like, for `keras.Model`.
 
     Raises:
-        ValueError: If there is no vocabulary, or if there are two.
+        ValueError: If there is no vocabulary, or if there are two sizes.
     """
 
     objective = "the cross-entropy of the next token"
@@ -53,8 +55,8 @@ class LanguageModel(TextInOut):
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
-        if isinstance(tokenizer, dict):  # as `get_config` has it
-            importlib.import_module(tokenizer["module"])  # registers it
+        if isinstance(tokenizer, dict):  # from `get_config`
+            importlib.import_module(tokenizer["module"])  # registers its class
             tokenizer = keras.saving.deserialize_keras_object(tokenizer)
         if tokenizer is None:
             check_at_least_one(vocabulary_size=vocabulary_size)
@@ -89,14 +91,69 @@ class LanguageModel(TextInOut):
             *self._users_metrics,
         ]
 
+    def unpack(self, data):
+        """Takes token ids and targets from a batch.
+
+        Args:
+            data: A batch, as from `check`.
+
+        Returns:
+            Pair of int32 tensors `(batch, length)`.
+        """
+        token_ids, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+        return token_ids, targets
+
+    # One step: the mean loss of the next token, in nats, over all targets.
+
+    def train_step(self, data):
+        token_ids, targets = self.unpack(data)  # (batch, length) each
+        with tf.GradientTape() as tape:
+            # How likely is each next token, given those before it?
+            logits = self(token_ids, training=True)
+            # loss = -log p(target), 0 where there is no target
+            losses, is_target = next_token_losses(logits, targets)
+            # The mean over the targets of the whole batch, on all devices.
+            count = total(ops.sum(is_target))
+            loss = ops.sum(self.weighed(losses, data))
+            loss = loss / ops.maximum(count, 1.0)
+        # One step of the optimizer down the gradient.
+        self.minimize(loss, tape)
+        return self._report(logits, losses, is_target, data)
+
+    def test_step(self, data):
+        token_ids, targets = self.unpack(data)
+        logits = self(token_ids, training=False)
+        losses, is_target = next_token_losses(logits, targets)
+        return self._report(logits, losses, is_target, data)
+
+    def _report(self, logits, losses, is_target, data):
+        """Updates all metrics, and returns their results."""
+        token_ids, targets = self.unpack(data)
+        # One by one, because Keras would average the tokens of a row first.
+        self.loss_tracker.update_state(
+            ops.reshape(self.weighed(losses, data), (-1,)),
+            sample_weight=ops.reshape(is_target, (-1,)),
+        )
+        self.perplexity.update_state(losses, is_target)
+        self.cost.update_state(losses, targets)
+        if self._users_metrics:
+            # Where there is no target, the weight is 0.
+            weights = self.weighed(is_target, data)
+            self.compare(
+                ops.maximum(targets, 0), logits, (token_ids, targets, weights)
+            )
+        return self.results()
+
+    # Generation.
+
     def initial_state(self, batch_size):
-        """What is known before the first token.
+        """The state before the first token.
 
         Args:
             batch_size: Integer, or integer scalar tensor.
 
         Returns:
-            Nested tensors, each of a fixed shape but for the batch.
+            Nested tensors, batch first, whose other sizes are fixed.
         """
         raise NotImplementedError
 
@@ -118,25 +175,19 @@ class LanguageModel(TextInOut):
         """Forgets all but the newest tokens, to have room for more.
 
         Args:
-            token_ids: Integer tensor `(batch, length)`, those to keep, none
-                perhaps.
+            token_ids: Integer tensor `(batch, length)`, those to keep; the
+                length may be 0.
             state: As from `extend`.
 
         Returns:
-            The state after them, as if nothing had been before.
+            The state after them, as if they were the first tokens.
         """
         state = self.initial_state(ops.shape(token_ids)[0])
         if token_ids.shape[1]:
             _, state = self.extend(token_ids, state, 0)
         return state
 
-    def network_signatures(self):
-        def logits(token_ids):
-            return {"logits": self(token_ids, training=False)}
-
-        token_ids = tf.TensorSpec((None, None), "int32", "token_ids")
-        functions = {} if self.tokenizer is None else self.signatures()
-        return {"logits": (logits, [token_ids]), **functions}
+    # Plumbing.
 
     def check(self, data):
         token_ids, targets, weights = keras.utils.unpack_x_y_sample_weight(data)
@@ -151,54 +202,13 @@ class LanguageModel(TextInOut):
             check_weights(weights),
         )
 
-    def unpack(self, data):
-        """Takes token ids and targets from a batch.
+    def network_signatures(self):
+        def logits(token_ids):
+            return {"logits": self(token_ids, training=False)}
 
-        Args:
-            data: A batch, as from `check`.
-
-        Returns:
-            Pair of int32 tensors `(batch, length)`.
-        """
-        token_ids, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
-        return token_ids, targets
-
-    # The step: nats a token, averaged over those that are there.
-
-    def train_step(self, data):
-        token_ids, targets = self.unpack(data)
-        with tf.GradientTape() as tape:
-            logits = self(token_ids, training=True)
-            losses, there = next_token_losses(logits, targets)
-            count = total(ops.sum(there))
-            loss = ops.sum(self.weighed(losses, data))
-            loss = loss / ops.maximum(count, 1.0)
-
-        self.minimize(loss, tape)
-        return self._report(logits, losses, there, data)
-
-    def test_step(self, data):
-        token_ids, targets = self.unpack(data)
-        logits = self(token_ids, training=False)
-        losses, there = next_token_losses(logits, targets)
-        return self._report(logits, losses, there, data)
-
-    def _report(self, logits, losses, there, data):
-        token_ids, targets = self.unpack(data)
-        # A token each, or Keras would average the rows of a batch first.
-        self.loss_tracker.update_state(
-            ops.reshape(self.weighed(losses, data), (-1,)),
-            sample_weight=ops.reshape(there, (-1,)),
-        )
-        self.perplexity.update_state(losses, there)
-        self.cost.update_state(losses, targets)
-        if self._users_metrics:
-            # Where no target is there, nothing is compared.
-            weights = self.weighed(there, data)
-            self.compare(
-                ops.maximum(targets, 0), logits, (token_ids, targets, weights)
-            )
-        return self.results()
+        token_ids = tf.TensorSpec((None, None), "int32", "token_ids")
+        functions = {} if self.tokenizer is None else self.signatures()
+        return {"logits": (logits, [token_ids]), **functions}
 
     def get_config(self):
         tokenizer = self.tokenizer

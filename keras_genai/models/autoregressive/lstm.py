@@ -1,4 +1,4 @@
-"""LSTMLanguageModel: what was read is kept in two vectors a layer."""
+"""LSTMLanguageModel: each layer keeps two vectors of the tokens so far."""
 
 import keras
 import numpy as np
@@ -7,6 +7,7 @@ from keras import layers, ops
 
 from keras_genai.layers import Dropout, glorot, layer_seeds
 from keras_genai.models.autoregressive.language_model import LanguageModel
+from keras_genai.models.autoregressive.lstm_layer import LSTM
 from keras_genai.models.core.checks import check_at_least_one
 
 
@@ -14,9 +15,9 @@ from keras_genai.models.core.checks import check_at_least_one
 class LSTMLanguageModel(LanguageModel):
     """Long short-term memory, in layers, from token ids to logits of the next.
 
-    A token goes in, the memory changes, and from the memory comes what is
-    likely next. It can look back without limit, on what it has not forgotten;
-    in training as far as the window begins.
+    Each token changes the memory, and the memory predicts the next token. The
+    memory has no limit of length, but it forgets. In training it starts empty
+    at the beginning of each window.
 
     Args:
         vocabulary_size: Integer >= 1, or `None` for the tokenizer's.
@@ -25,11 +26,11 @@ class LSTMLanguageModel(LanguageModel):
             `128`.
         num_layers: Integer >= 1. Defaults to `2`.
         hidden_dim: Integer >= 1, width of the memory. Defaults to `256`.
-        dropout: Float in [0, 1), of what goes into each layer and into the
-            last product. Defaults to `0.0`.
-        tied_embeddings: Boolean. Whether tokens come out by the vectors that
-            they go in by, behind a projection to their width. Defaults to
-            `False`.
+        dropout: Float in [0, 1), the share that is dropped of the inputs of
+            each layer and of the last product. Defaults to `0.0`.
+        tied_embeddings: Boolean. Whether the logits are products with the
+            embeddings of the tokens, after a projection to their width.
+            Defaults to `False`.
         seed: Integer, or `None` for one drawn at random.
         **kwargs: `name` and the like, for `keras.Model`.
 
@@ -117,34 +118,40 @@ class LSTMLanguageModel(LanguageModel):
 
     @classmethod
     def make_optimizer(cls, learning_rate):
-        """Adam, whose steps are cut where back through time they explode."""
+        """Adam, with gradients clipped: through time they can explode."""
         return keras.optimizers.Adam(learning_rate, global_clipnorm=1.0)
 
     def call(self, token_ids, training=False):
         state = self.initial_state(ops.shape(token_ids)[0])
-        return self._read(token_ids, state, training)[0]
-
-    def extend(self, token_ids, state, position):
-        return self._read(token_ids, state)
+        logits, _ = self._read(token_ids, state, training)
+        return logits  # (batch, length, vocabulary_size)
 
     def _read(self, token_ids, state, training=False):
+        """Logits after each token, and the memory after the last one."""
         x = self.token_embedding(token_ids)  # (batch, length, embedding_dim)
         new_state = []
+        # Each layer reads the outputs of the one below it, and its own memory.
         for drop, recurrence, memory in zip(
-            self.drops, self.recurrences, state, strict=False
+            self.drops[:-1], self.recurrences, state, strict=True
         ):
             x = drop(x, training=training)
-            x, memory = recurrence(x, memory)
+            x, memory = recurrence(x, memory)  # (batch, length, hidden_dim)
             new_state.append(memory)
+        # The last product: a logit for each token of the vocabulary.
         x = self.head(self.drops[-1](x, training=training))
-        if self.tied_embeddings:
+        if self.tied_embeddings:  # x is (batch, length, embedding_dim)
             vectors = ops.transpose(self.token_embedding.embeddings)
             x = ops.matmul(x, ops.cast(vectors, x.dtype))
         return ops.cast(x, "float32"), new_state
 
+    # Generation: the memory is all that is kept of the tokens before.
+
     def initial_state(self, batch_size):
         zeros = ops.zeros((batch_size, self.hidden_dim), self.compute_dtype)
-        return [(zeros, zeros) for _ in self.recurrences]
+        return [(zeros, zeros) for _ in self.recurrences]  # h and c
+
+    def extend(self, token_ids, state, position):
+        return self._read(token_ids, state)
 
     def network_signatures(self):
         functions = super().network_signatures()
@@ -155,147 +162,9 @@ class LSTMLanguageModel(LanguageModel):
 
     def get_config(self):
         config = super().get_config()
-        del config["max_sequence_length"]  # there is none
+        del config["max_sequence_length"]  # it has no limit
         names = (
             *("embedding_dim", "num_layers", "hidden_dim", "dropout"),
             "tied_embeddings",
         )
         return {**config, **{name: getattr(self, name) for name in names}}
-
-
-class LSTM(layers.Layer):
-    """A layer of long short-term memory, all times of a window in one call.
-
-        i, f, g, o = x W + h U + b        input, forget, new, output
-        c <- sigmoid(f) c + sigmoid(i) tanh(g)
-        h <- sigmoid(o) tanh(c)
-
-    What can be done for all times at once is: the product with `W` before the
-    recurrence, and the gradients of `W` and `U` after it. It has the weights
-    and the results of `keras.layers.LSTM`, which does both a time at a time.
-    """
-
-    def __init__(self, hidden_dim, seeds, name=None):
-        super().__init__(name=name)
-        self.hidden_dim = hidden_dim
-        self.seeds = [next(seeds) for _ in range(2)]
-
-    def build(self, input_shape):
-        kernel, recurrent_kernel = self.seeds
-        width = 4 * self.hidden_dim
-        self.kernel = self.add_weight(
-            (input_shape[-1], width),
-            keras.initializers.GlorotUniform(kernel),
-            name="kernel",
-        )
-        self.recurrent_kernel = self.add_weight(
-            (self.hidden_dim, width),
-            keras.initializers.Orthogonal(seed=recurrent_kernel),
-            name="recurrent_kernel",
-        )
-        self.bias = self.add_weight((width,), _remembers, name="bias")
-
-    def call(self, x, state):
-        x = ops.matmul(x, self.kernel) + self.bias
-        h, last_h, last_c = recur(
-            ops.transpose(x, (1, 0, 2)),  # (length, batch, 4 * hidden_dim)
-            ops.cast(self.recurrent_kernel, x.dtype),
-            *state,
-        )
-        return ops.transpose(h, (1, 0, 2)), (last_h, last_c)
-
-
-def _remembers(shape, dtype=None):
-    """Forget gates begin open (Jozefowicz et al., 2015)."""
-    part = shape[0] // 4
-    return ops.concatenate(
-        [
-            ops.zeros(part, dtype),
-            ops.ones(part, dtype),
-            ops.zeros(2 * part, dtype),
-        ]
-    )
-
-
-@tf.custom_gradient
-def recur(x, kernel, h, c):
-    """Runs the recurrence, and back through time for its gradient.
-
-    Args:
-        x: Float tensor `(length, batch, 4 * hidden_dim)`, what the inputs add
-            to the gates `i, f, g, o`.
-        kernel: Float tensor `(hidden_dim, 4 * hidden_dim)`.
-        h: Float tensor `(batch, hidden_dim)`.
-        c: Float tensor like `h`.
-
-    Returns:
-        Three float tensors: `h` after each time, `(length, batch,
-        hidden_dim)`; the last `h`; the last `c`.
-
-    Reference:
-        Hochreiter and Schmidhuber, 1997; Gers et al., Learning to forget,
-        2000; Werbos, Backpropagation through time, 1990.
-    """
-    length, width = tf.shape(x)[0], kernel.shape[0]
-
-    def array(factor=1):
-        shape = (x.shape[1], factor * width)
-        return tf.TensorArray(x.dtype, length, element_shape=shape)
-
-    def forward(time, h, c, all_h, all_c, all_gates):
-        gates = x[time] + tf.matmul(h, kernel)
-        i, f, g, o = tf.split(gates, 4, axis=1)
-        i, f, o = tf.sigmoid(i), tf.sigmoid(f), tf.sigmoid(o)
-        g = tf.tanh(g)
-        all_h, all_c = all_h.write(time, h), all_c.write(time, c)  # before
-        all_gates = all_gates.write(time, tf.concat([i, f, g, o], axis=1))
-        c = f * c + i * g
-        return time + 1, o * tf.tanh(c), c, all_h, all_c, all_gates
-
-    _, last_h, last_c, *arrays = tf.while_loop(
-        lambda time, *_: time < length,
-        forward,
-        (0, h, c, array(), array(), array(4)),
-    )
-    before_h, before_c, gates = (each.stack() for each in arrays)
-    after_h = tf.concat([before_h[1:], last_h[None]], axis=0)
-
-    def gradient(of_h, of_last_h, of_last_c):
-        i, f, g, o = tf.split(gates, 4, axis=2)
-        after_c = tf.concat([before_c[1:], last_c[None]], axis=0)
-        shown = tf.tanh(after_c)
-        # How gates move c, and the output gate h; and how c moves h.
-        slopes_c = tf.concat(
-            [g * i * (1 - i), before_c * f * (1 - f), i * (1 - g * g)], axis=2
-        )
-        slopes_h = shown * o * (1 - o)
-        slopes = o * (1 - shown * shown)
-
-        def backward(time, of_h_now, of_c, of_gates):
-            of_h_now += of_h[time]
-            of_c += of_h_now * slopes[time]
-            now = tf.concat(
-                [
-                    tf.tile(of_c, (1, 3)) * slopes_c[time],
-                    of_h_now * slopes_h[time],
-                ],
-                axis=1,
-            )
-            of_gates = of_gates.write(time, now)
-            of_h_before = tf.matmul(now, kernel, transpose_b=True)
-            return time - 1, of_h_before, of_c * f[time], of_gates
-
-        _, of_first_h, of_first_c, of_gates = tf.while_loop(
-            lambda time, *_: time >= 0,
-            backward,
-            (length - 1, of_last_h, of_last_c, array(4)),
-        )
-        of_gates = of_gates.stack()
-        of_kernel = tf.matmul(
-            tf.reshape(before_h, (-1, width)),
-            tf.reshape(of_gates, (-1, 4 * width)),
-            transpose_a=True,
-        )
-        return of_gates, of_kernel, of_first_h, of_first_c
-
-    return (after_h, last_h, last_c), gradient

@@ -1,4 +1,4 @@
-"""MarkovChain: the next token by counting what followed the last few."""
+"""MarkovChain: counts which tokens followed the last few."""
 
 import keras
 import numpy as np
@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from keras_genai.losses import next_token_losses
 from keras_genai.models.autoregressive.language_model import LanguageModel
+from keras_genai.models.autoregressive.markov_tables import NGrams, Table
 from keras_genai.models.core.checks import check_at_least_one
 
 SMOOTHINGS = ("kneser_ney", "witten_bell")
@@ -15,20 +16,23 @@ SMOOTHINGS = ("kneser_ney", "witten_bell")
 class MarkovChain(LanguageModel):
     """Markov chain of some order, with smoothed probabilities.
 
-    Training counts: how often did each token follow each context of 0, 1, ...,
-    `order` tokens? A context of n tokens then mixes what followed it with what
-    the context of n - 1 expects, so that nothing is impossible:
+    Training counts how often each token followed each context of 0, 1, ...,
+    `order` tokens. A context of n tokens then mixes its own counts with the
+    probabilities of the context of n - 1 tokens, so that no token is
+    impossible:
 
         p_n(w | c) = (count(c w) - taken(c w)) / count(c)
                      + taken(c) / count(c) * p_(n-1)(w | c')
 
     where c' is c without its oldest token, and below n = 0 all tokens are
-    equally likely. Kneser and Ney take the same discount from every count, and
-    give shorter contexts the number of different tokens that came before in
-    place of counts: a token that follows in one place alone ("Francisco") is
-    no likely token elsewhere. Witten and Bell mix by how many different tokens
-    followed. One epoch of tiled windows is all that it learns from; a window's
-    first tokens count in the shorter contexts that they have.
+    equally likely. Kneser and Ney take the same discount from every count. For
+    shorter contexts they do not count how often a token followed, but after
+    how many different tokens: one that only ever follows a single token
+    ("Francisco") is not likely elsewhere. Witten and Bell mix by how many
+    different tokens followed.
+
+    It needs one epoch of tiled windows. The first tokens of a window count
+    only in the shorter contexts that they have.
 
     Args:
         vocabulary_size: Integer >= 1, or `None` for the tokenizer's.
@@ -73,7 +77,7 @@ class MarkovChain(LanguageModel):
         "also_called": ("ngram",),
     }
 
-    compiled_loop = False  # XLA knows no tables of unknown length
+    compiled_loop = False  # XLA needs tables of a known length
 
     def __init__(
         self,
@@ -94,19 +98,19 @@ class MarkovChain(LanguageModel):
         if self.vocabulary_size ** (order + 1) >= 2**63:
             raise ValueError(
                 "Contexts are numbered in 64 bits, and there are too many of "
-                f"them. Received: order={order}, vocabulary_size="
-                f"{self.vocabulary_size}"
+                "them: a lower `order` has fewer. Received: "
+                f"order={order}, vocabulary_size={self.vocabulary_size}"
             )
         self.order = order
         self.smoothing = smoothing
-        self._ngrams = [_NGrams() for _ in range(order + 1)]
-        self._tables = [_Table() for _ in range(order + 1)]
+        self._ngrams = [NGrams() for _ in range(order + 1)]
+        self._tables = [Table() for _ in range(order + 1)]
         self._counted = self._estimated = 0  # tokens, in each of the two
         self._estimate()
         self.built = True
 
     def compile(self, **kwargs):
-        """Nothing is optimised: counting is NumPy's, a batch at a time.
+        """Prepares to count, in NumPy and without a graph.
 
         Args:
             **kwargs: For `keras.Model.compile`.
@@ -116,11 +120,128 @@ class MarkovChain(LanguageModel):
         """
         if tf.distribute.get_strategy().num_replicas_in_sync > 1:
             raise ValueError(
-                "A MarkovChain counts in NumPy, where one device is: it needs "
-                "no strategy. Received: a strategy of "
+                "A MarkovChain counts in NumPy, on one device: make it outside "
+                "of the strategy. Received: a strategy of "
                 f"{tf.distribute.get_strategy().num_replicas_in_sync} replicas"
             )
         super().compile(**{"run_eagerly": True, **kwargs})
+
+    def call(self, token_ids, training=False):
+        shape = tf.shape(token_ids)
+        # Below n = 0 all tokens are equally likely.
+        probabilities = tf.fill(
+            (shape[0] * shape[1], self.vocabulary_size),
+            1.0 / self.vocabulary_size,
+        )  # (batch * length, vocabulary_size)
+        # Longer contexts mix in their counts: p_0, p_1, ..., p_order.
+        for n, table in enumerate(self._tables):
+            contexts, is_whole = self._contexts(token_ids, n)
+            probabilities = table.mix(
+                tf.reshape(contexts, (-1,)),
+                tf.reshape(is_whole, (-1,)),
+                probabilities,
+            )
+        logits = tf.math.log(probabilities)
+        return tf.reshape(logits, (*tf.unstack(shape), -1))
+
+    def _contexts(self, token_ids, n):
+        """The last n tokens up to each place, as a number in base V.
+
+        V is the vocabulary size.
+
+        Args:
+            token_ids: Integer tensor `(batch, length)`; -1 for no token.
+            n: Integer >= 0.
+
+        Returns:
+            Int64 tensor `(batch, length)`, and a boolean one, whether all of
+            the n tokens are there.
+        """
+        token_ids = tf.cast(token_ids, "int64")
+        length = tf.shape(token_ids)[1]
+        padded = tf.pad(token_ids, [(0, 0), (n, 0)], constant_values=-1)
+        number = tf.zeros_like(token_ids)
+        is_whole = tf.ones_like(token_ids, "bool")
+        for age in range(n - 1, -1, -1):  # the oldest token first
+            token = padded[:, n - age :][:, :length]  # `age` places before
+            number = number * self.vocabulary_size + token
+            is_whole &= token >= 0
+        return number, is_whole
+
+    def train_step(self, data):
+        token_ids, targets = self.unpack(data)
+        # The batch is scored before it is counted, as if it were held out. The
+        # tables are made again whenever twice as many tokens are counted.
+        if self._counted >= 2 * self._estimated:
+            self._estimate()
+        logits = self(token_ids)
+        losses, is_target = next_token_losses(logits, targets)
+        # Count each target after its contexts of 0, 1, ..., `order` tokens.
+        for n, ngrams in enumerate(self._ngrams):
+            contexts, is_whole = self._contexts(token_ids, n)
+            keys = contexts * self.vocabulary_size + tf.cast(targets, "int64")
+            ngrams.add(keys.numpy()[(is_whole & (targets >= 0)).numpy()])
+        self._counted += int(tf.reduce_sum(is_target))
+        return self._report(logits, losses, is_target, data)
+
+    def test_step(self, data):
+        self._estimate()
+        return super().test_step(data)
+
+    # Generation: the last `order` tokens are kept; -1 stands for no token.
+
+    def initial_state(self, batch_size):
+        return tf.fill((batch_size, self.order), -1)
+
+    def extend(self, token_ids, state, position):
+        known = tf.concat([state, token_ids], axis=1)  # (batch, order + length)
+        logits = self(known)[:, self.order :]
+        return logits, known[:, -self.order :]
+
+    def transition_matrix(self):
+        """Probabilities of each token after each, by the last token only.
+
+        Returns:
+            Float32 NumPy array `(vocabulary_size, vocabulary_size)`; rows sum
+            to 1.
+        """
+        every = tf.range(self.vocabulary_size)[:, None]
+        probabilities = tf.fill(
+            (self.vocabulary_size,) * 2, 1.0 / self.vocabulary_size
+        )
+        for n, table in enumerate(self._tables[:2]):
+            contexts, is_whole = self._contexts(every, n)
+            probabilities = table.mix(
+                contexts[:, 0], is_whole[:, 0], probabilities
+            )
+        return probabilities.numpy()
+
+    def count_params(self):
+        """How many different sequences of tokens were counted.
+
+        Returns:
+            Integer.
+        """
+        self._estimate()
+        return sum(int(tf.size(table.tokens)) for table in self._tables)
+
+    def _estimate(self):
+        """Makes the tables from the counts, if there are new ones."""
+        if self._counted == self._estimated > 0:
+            return
+        for n, table in enumerate(self._tables):
+            keys, counts = self._ngrams[n].unique()
+            if self.smoothing == "kneser_ney" and n < self.order:
+                # Not how often an n-gram occurred, but after how many
+                # different tokens: each longer n-gram, once, without its
+                # oldest token.
+                longer, _ = self._ngrams[n + 1].unique()
+                shorter = longer % self.vocabulary_size ** (n + 1)
+                keys, counts = np.unique(shorter, return_counts=True)
+            table.fill(keys, counts, self.vocabulary_size, self.smoothing)
+        self._estimated = self._counted
+
+    # Plumbing. Counts have no fixed shape as weights have; they are saved here.
 
     def check(self, data):
         _, _, weights = keras.utils.unpack_x_y_sample_weight(data)
@@ -136,110 +257,6 @@ class MarkovChain(LanguageModel):
         self._estimate()
         return history
 
-    def train_step(self, data):
-        token_ids, targets = self.unpack(data)
-        # A batch is scored before it is counted, as if it were held out; by
-        # tables that are made anew each time that twice as much is known.
-        if self._counted >= 2 * self._estimated:
-            self._estimate()
-        logits = self(token_ids)
-        losses, known = next_token_losses(logits, targets)
-        for n, ngrams in enumerate(self._ngrams):
-            contexts, there = self._contexts(token_ids, n)
-            keys = contexts * self.vocabulary_size + tf.cast(targets, "int64")
-            ngrams.add(keys.numpy()[(there & (targets >= 0)).numpy()])
-        self._counted += int(tf.reduce_sum(known))
-        return self._report(logits, losses, known, data)
-
-    def test_step(self, data):
-        self._estimate()
-        return super().test_step(data)
-
-    def call(self, token_ids, training=False):
-        shape = tf.shape(token_ids)
-        probabilities = tf.fill(
-            (shape[0] * shape[1], self.vocabulary_size),
-            1.0 / self.vocabulary_size,
-        )
-        for n, table in enumerate(self._tables):
-            contexts, there = self._contexts(token_ids, n)
-            probabilities = table.mix(
-                tf.reshape(contexts, (-1,)),
-                tf.reshape(there, (-1,)),
-                probabilities,
-            )
-        return tf.reshape(tf.math.log(probabilities), (*tf.unstack(shape), -1))
-
-    def _contexts(self, token_ids, n):
-        """Numbers of the n tokens up to each, and whether there are so many.
-
-        A token that is not there is -1.
-        """
-        token_ids = tf.cast(token_ids, "int64")
-        length = tf.shape(token_ids)[1]
-        padded = tf.pad(token_ids, [(0, 0), (n, 0)], constant_values=-1)
-        number = tf.zeros_like(token_ids)
-        there = tf.ones_like(token_ids, "bool")
-        for age in range(n - 1, -1, -1):  # the oldest first
-            token = padded[:, n - age :][:, :length]
-            number = number * self.vocabulary_size + token
-            there &= token >= 0
-        return number, there
-
-    # Generation: what is remembered is the last `order` tokens.
-
-    def initial_state(self, batch_size):
-        return tf.fill((batch_size, self.order), -1)
-
-    def extend(self, token_ids, state, position):
-        known = tf.concat([state, token_ids], axis=1)
-        logits = self(known)[:, self.order :]
-        return logits, known[:, -self.order :]
-
-    def transition_matrix(self):
-        """Probabilities of each token after each, by the last token alone.
-
-        Returns:
-            Float32 NumPy array `(vocabulary_size, vocabulary_size)`; rows sum
-            to 1.
-        """
-        every = tf.range(self.vocabulary_size)[:, None]
-        probabilities = tf.fill(
-            (self.vocabulary_size,) * 2, 1.0 / self.vocabulary_size
-        )
-        for n, table in enumerate(self._tables[:2]):
-            contexts, there = self._contexts(every, n)
-            probabilities = table.mix(
-                contexts[:, 0], there[:, 0], probabilities
-            )
-        return probabilities.numpy()
-
-    def count_params(self):
-        """How many sequences of tokens are known, of all lengths.
-
-        Returns:
-            Integer.
-        """
-        self._estimate()
-        return sum(int(tf.size(table.tokens)) for table in self._tables)
-
-    def _estimate(self):
-        """Makes the tables of what was counted, if they are not yet."""
-        if self._counted == self._estimated > 0:
-            return
-        for n, table in enumerate(self._tables):
-            keys, counts = self._ngrams[n].unique()
-            if self.smoothing == "kneser_ney" and n < self.order:
-                # In how many places an n-gram stands: how many different
-                # tokens come before it.
-                longer, _ = self._ngrams[n + 1].unique()
-                shorter = longer % self.vocabulary_size ** (n + 1)
-                keys, counts = np.unique(shorter, return_counts=True)
-            table.fill(keys, counts, self.vocabulary_size, self.smoothing)
-        self._estimated = self._counted
-
-    # Counts are no weights of fixed shape; they are saved by themselves.
-
     def save_own_variables(self, store):
         super().save_own_variables(store)
         for n, ngrams in enumerate(self._ngrams):
@@ -253,9 +270,7 @@ class MarkovChain(LanguageModel):
         ]
         arrays = {name: np.array(store[name]) for name in names}
         for n in range(self.order + 1):
-            self._ngrams[n] = _NGrams(
-                arrays[f"keys_{n}"], arrays[f"counts_{n}"]
-            )
+            self._ngrams[n] = NGrams(arrays[f"keys_{n}"], arrays[f"counts_{n}"])
         self._counted = int(arrays["counts_0"].sum())
         self._estimate()
         others = set(store.keys()) - set(names)
@@ -263,107 +278,5 @@ class MarkovChain(LanguageModel):
 
     def get_config(self):
         config = super().get_config()
-        del config["max_sequence_length"]  # there is none
+        del config["max_sequence_length"]  # it has no limit
         return {**config, "order": self.order, "smoothing": self.smoothing}
-
-
-class _NGrams:
-    """Numbers of n-grams, each with how often it was there."""
-
-    def __init__(self, keys=(), counts=()):
-        self._keys = np.array(keys, "int64")
-        self._counts = np.array(counts, "int64")
-        self._new = []
-
-    def add(self, keys):
-        self._new.append(keys)
-
-    def unique(self):
-        if self._new:
-            keys, counts = np.unique(
-                np.concatenate(self._new), return_counts=True
-            )
-            # Both are sorted: counts of those known are added up.
-            merged, places = np.unique(
-                np.concatenate([self._keys, keys]), return_inverse=True
-            )
-            self._counts = np.bincount(
-                places, np.concatenate([self._counts, counts])
-            ).astype("int64")
-            self._keys, self._new = merged, []
-        return self._keys, self._counts
-
-
-class _Table:
-    """What follows each context of one length: a sparse matrix, row by row."""
-
-    def __init__(self):
-        def variable(dtype):
-            return tf.Variable(
-                np.zeros(0, dtype), shape=[None], trainable=False
-            )
-
-        self.contexts = variable("int64")  # sorted
-        self.first = variable("int32")  # of each context, in the next two
-        self.tokens = variable("int32")
-        self.shares = variable("float32")  # what is left of the counts
-        self.back = variable("float32")  # the share of the shorter context
-
-    def fill(self, keys, counts, vocabulary_size, smoothing):
-        """Takes n-grams, sorted, and how often each was there."""
-        contexts, first, kinds = np.unique(
-            keys // vocabulary_size, return_index=True, return_counts=True
-        )
-        rows = np.repeat(np.arange(len(contexts)), kinds)
-        totals = np.bincount(rows, counts, len(contexts))
-        if smoothing == "kneser_ney":
-            # Ney's estimate of the best discount, from those seen once, twice.
-            once, twice = (counts == 1).sum(), (counts == 2).sum()
-            discount = once / max(once + 2 * twice, 1)
-            discount = min(max(discount, 0.1), 0.9)
-            left, taken = counts - discount, kinds * discount
-        else:
-            totals = totals + kinds
-            left, taken = counts, kinds
-        self.contexts.assign(contexts)
-        self.first.assign(np.append(first, len(keys)).astype("int32"))
-        self.tokens.assign((keys % vocabulary_size).astype("int32"))
-        self.shares.assign((left / totals[rows]).astype("float32"))
-        self.back.assign((taken / np.maximum(totals, 1)).astype("float32"))
-
-    def mix(self, contexts, there, shorter):
-        """Probabilities by these contexts, given those by shorter ones.
-
-        Args:
-            contexts: Int64 tensor `(rows,)`.
-            there: Boolean tensor `(rows,)`, whether the context is whole.
-            shorter: Float tensor `(rows, vocabulary_size)`.
-
-        Returns:
-            Float tensor like `shorter`.
-        """
-        count = tf.size(self.contexts)
-        if_any = tf.maximum(count - 1, 0)
-        rows = tf.minimum(tf.searchsorted(self.contexts, contexts), if_any)
-        known = tf.concat([self.contexts, tf.constant([-1], "int64")], 0)
-        found = there & (tf.gather(known, rows) == contexts) & (count > 0)
-        rows = tf.boolean_mask(rows, found)
-        starts = tf.gather(self.first, rows)
-        spans = tf.ragged.range(starts, tf.gather(self.first, rows + 1))
-        where = tf.stack(
-            [
-                tf.cast(spans.value_rowids(), "int32"),
-                tf.gather(self.tokens, spans.flat_values),
-            ],
-            axis=1,
-        )
-        followed = tf.scatter_nd(
-            where,
-            tf.gather(self.shares, spans.flat_values),
-            (tf.size(rows), tf.shape(shorter)[1]),
-        )
-        places = tf.where(found)
-        mixed = followed + tf.gather(self.back, rows)[
-            :, None
-        ] * tf.boolean_mask(shorter, found)
-        return tf.tensor_scatter_nd_update(shorter, places, mixed)

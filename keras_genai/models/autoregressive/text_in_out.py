@@ -1,27 +1,32 @@
-"""Text in, text out: what a model of token ids does with its tokenizer."""
+"""TextInOut: continues prompts with a model of token ids, and scores texts."""
 
-import dataclasses
 import math
 
 import numpy as np
 import tensorflow as tf
 
 from keras_genai import sampling
-from keras_genai.losses import next_token_losses
+from keras_genai.models.autoregressive.stop_filter import StopFilter
+from keras_genai.models.autoregressive.text_arguments import (
+    as_int,
+    as_list,
+    as_strings,
+    check_beams,
+    check_max_new_tokens,
+    check_stream,
+)
+from keras_genai.models.autoregressive.text_scoring import total_nats
 from keras_genai.models.autoregressive.token_by_token import TokenByToken
 from keras_genai.models.core.condition import SEED
 
-SCORED_AT_ONCE = 512  # tokens, where a model looks back without limit
-_WINDOWS = 16  # scored at once
-_CHUNK = 32  # tokens between two looks at what was made
+_CHUNK = 32  # tokens that are made before the texts are looked at
 
 
 class TextInOut(TokenByToken):
-    """Goes on from prompts, says what texts cost, and exports both.
+    """Continues prompts, scores texts, and exports both.
 
-    What it needs of a model: `tokenizer`, `vocabulary_size`,
-    `max_sequence_length`, `call`, `initial_state` and `extend`, as
-    `LanguageModel` has them.
+    A model has `tokenizer`, `vocabulary_size`, `max_sequence_length`, `call`,
+    `initial_state` and `extend`, as `LanguageModel` does.
     """
 
     makes = "text"
@@ -45,16 +50,17 @@ class TextInOut(TokenByToken):
         stream=False,
         length_penalty=0.0,
     ):
-        """Goes on from prompts, a token at a time.
+        """Continues prompts, a token at a time.
 
         Args:
             prompts: String, or list or array of strings, each of a token or
-                more. Of more than `max_sequence_length` the newest are read.
-            max_new_tokens: Integer >= 0. So many are made, unless the end of
-                the text or a stop string comes first. Defaults to `256`.
+                more. Of a prompt longer than `max_sequence_length` only the
+                newest tokens are read.
+            max_new_tokens: Integer >= 0. So many tokens are made, unless the
+                end token or a stop string comes first. Defaults to `256`.
             temperature: Float >= 0 that logits are divided by; 0 takes the
-                likeliest token. Defaults to `1.0`. `None`, here and in what
-                follows, is the default.
+                likeliest token. Defaults to `1.0`. `None`, here and for the
+                arguments below, is the default.
             top_k: Integer >= 0. Only the likeliest k tokens are drawn from;
                 0, or more than there are, for all. Defaults to `0`.
             top_p: Float in (0, 1]. Only the likeliest tokens that together
@@ -62,26 +68,27 @@ class TextInOut(TokenByToken):
                 leaves, whose probabilities sum to 1. Defaults to `1.0`.
             min_p: Float in [0, 1]. Only tokens at least this many times as
                 likely as the likeliest are drawn from. Defaults to `0.0`.
-            repetition_penalty: Float > 0 that the logits of tokens which are
-                there already are weakened by. Defaults to `1.0`, not at all.
-            num_beams: Integer >= 1. Of more than 1, so many of the likeliest
-                continuations are kept at each token (beam search), nothing is
-                drawn, and the likeliest is what is returned; the arguments
-                from `temperature` to `repetition_penalty` are left alone
-                then. Defaults to `1`.
-            stop: Strings that end a text where one of them comes up after the
-                prompt; it is cut off. `None` for none.
+            repetition_penalty: Float > 0 that weakens the logits of tokens
+                that are in the text already. Defaults to `1.0`, not at all.
+            num_beams: Integer >= 1. With more than 1, that many of the
+                likeliest continuations are kept at each token (beam search),
+                nothing is drawn, and the likeliest text is returned; the
+                arguments from `temperature` to `repetition_penalty` must have
+                their defaults. Defaults to `1`.
+            stop: String or strings. Where one of them appears after the
+                prompt, the text ends, and it is cut off. `None` for none.
             seed: Integer: the same seed gives the same text. Each prompt has
-                draws of its own, by its place in the list: how many follow,
-                and how long they are, makes no difference. `None` draws one
-                from the model's own generator.
-            stream: Boolean. Whether to return a generator of pieces as they
-                come, the prompt left out; for one prompt. Defaults to
-                `False`.
-            length_penalty: Float, of beams alone: they are ranked by their
-                log-probability over `length ** length_penalty`, the tokens
-                that were made, the end included. 0 favours short texts, for
-                each token costs; 1 ranks by the mean. Defaults to `0.0`.
+                draws of its own, by its place in the list: other prompts
+                after it, and their lengths, change nothing. `None` draws
+                a seed from the model's own generator.
+            stream: Boolean. Whether to return a generator of pieces of text,
+                without the prompt, as they are made; for one prompt. Defaults
+                to `False`.
+            length_penalty: Float, only for beams: they are ranked by their
+                log-probability over `length ** length_penalty`, where the
+                length counts the tokens that were made, the end token
+                included. 0 favours short texts, because each token makes
+                a text less likely; 1 ranks by the mean. Defaults to `0.0`.
 
         Returns:
             String, prompt and continuation, or list of them as `prompts`.
@@ -96,6 +103,7 @@ class TextInOut(TokenByToken):
             al., min-p sampling, 2024; Wu et al., Google's neural machine
             translation system, 2016, section 7 (lengths of beams).
         """
+        # How each token is chosen.
         choice = sampling.Choice.asked(
             self.vocabulary_size,
             temperature=temperature,
@@ -105,31 +113,20 @@ class TextInOut(TokenByToken):
             repetition_penalty=repetition_penalty,
             length_penalty=length_penalty,
         )
-        max_new_tokens, num_beams = map(_as_int, (max_new_tokens, num_beams))
-        _check_beams(num_beams, choice, stream)
-        texts = _as_list(prompts)
+        max_new_tokens, num_beams = map(as_int, (max_new_tokens, num_beams))
+        check_beams(num_beams, choice, stream)
+        # The prompts, as token ids.
+        texts = as_list(prompts)
         rows = [self._newest(self._prompt(text)) for text in texts]
-        if not isinstance(max_new_tokens, int) or max_new_tokens < 0:
-            raise ValueError(
-                "`max_new_tokens` must be an integer, 0 or more. "
-                f"Received: max_new_tokens={max_new_tokens!r}"
-            )
-        if stream and len(rows) != 1:
-            raise ValueError(
-                "One prompt is streamed at a time. "
-                f"Received: {len(rows)} prompts, stream=True"
-            )
+        check_max_new_tokens(max_new_tokens)
+        check_stream(stream, rows)
         if not rows:
             return []
-        stop = (stop,) if isinstance(stop, str) else tuple(stop or ())
-        if not all(isinstance(string, str) and string for string in stop):
-            raise ValueError(
-                "Expected `stop` to be strings of a character or more, or "
-                f"None for none. Received: stop={stop!r}"
-            )
-        # Texts that nobody waits for and nothing cuts are looked at when they
-        # are complete; so are beams, of which the best is not known before.
-        in_pieces = (stream or stop) and num_beams == 1
+        stop = as_strings(stop)
+        # Where the texts are looked at on the way, a graph makes a few tokens
+        # at a time. Else it makes all of them, and so it does for beams: the
+        # best beam is known only at the end.
+        looks = (stream or stop) and num_beams == 1
         pieces = self._pieces(
             rows,
             max_new_tokens,
@@ -137,21 +134,108 @@ class TextInOut(TokenByToken):
             stop,
             self._seed(seed),
             num_beams,
-            _CHUNK if in_pieces else max_new_tokens,
+            at_once=_CHUNK if looks else max_new_tokens,
         )
         if stream:
             return (new[0] for new in pieces)
-        made = [""] * len(rows)
+        # Each prompt, and all pieces of its text.
+        full = list(texts)
         for new in pieces:
-            made = [text + piece for text, piece in zip(made, new, strict=True)]
-        full = [text + more for text, more in zip(texts, made, strict=True)]
+            full = [text + piece for text, piece in zip(full, new, strict=True)]
         return full[0] if isinstance(prompts, str) else full
+
+    def _pieces(
+        self, rows, max_new_tokens, choice, stop, seed, num_beams, at_once
+    ):
+        """Makes `at_once` tokens of each text at a time.
+
+        Yields:
+            Lists of strings, the new piece of each text.
+        """
+        # As many texts as a power of two, for few graphs; each text once for
+        # each beam.
+        padding = 2 ** math.ceil(math.log2(len(rows))) - len(rows)
+        padded = [*rows, *rows[:1] * padding]
+        beams = [row for row in padded for _ in range(num_beams)]
+        tokens, given = sampling.lay_out(beams, max_new_tokens)
+        loop = sampling.start_loop(
+            self,
+            tokens,
+            given,
+            max_new_tokens,
+            seed,
+            num_beams,
+            padding=padding * num_beams,
+        )
+        filters = [StopFilter(self.tokenizer, stop) for _ in rows]
+        place = max(map(len, rows))
+        end = place + max_new_tokens
+        while place < end:
+            # Every text is made up to this place, or to its own end.
+            place = min(place + at_once, end)
+            loop = self.run_loop(loop, place, choice, num_beams)
+            tokens = loop.tokens.numpy()[::num_beams]  # the best beam of each
+            all_ended = bool(tf.reduce_all(loop.ended))
+            pieces = []
+            for row, made, text in zip(
+                rows, tokens[: len(rows)], filters, strict=True
+            ):
+                made = made[len(row) : place][:max_new_tokens]
+                is_last = all_ended or len(made) == max_new_tokens
+                pieces.append(text.take(made, is_last))
+            yield pieces
+            if all(text.ended for text in filters):
+                return
+
+    def score(self, texts):
+        """Scores texts by the bits of each character, given those before it.
+
+        The first token is only a context for the others. Their bits are
+        divided by the number of characters that they stand for, which the
+        tokenizer's `scored_characters` counts.
+
+        Args:
+            texts: String, of two tokens or more; or list of strings.
+
+        Returns:
+            Float, or list of floats: bits for each character, NaN for a text
+            of the list that has fewer than two tokens.
+
+        Raises:
+            ValueError: If a single text has fewer than two tokens.
+        """
+        rows = as_list(texts)
+        if isinstance(texts, str) and len(self._prompt_ids(texts)) < 2:
+            raise ValueError(
+                "Expected a text of two tokens or more: the first is only "
+                f"a context for the others. Received: {texts!r}"
+            )
+        self._check_tokenizer()
+        # A tensor: NumPy's strings would lose NULs at their end.
+        rows = tf.constant(rows, "string")
+        bits = self._run("score", rows)["bits_per_character"]
+        bits = list(map(float, bits))
+        return bits[0] if isinstance(texts, str) else bits
+
+    def _score(self, text):
+        """Of a string tensor: bits a character, and how many characters."""
+        token_ids = self.tokenizer.tokenize(text[None]).flat_values
+        characters = self.tokenizer.scored_characters(token_ids)
+        # bits = nats / ln 2
+        bits = tf.cond(
+            tf.size(token_ids) > 1,
+            lambda: total_nats(self, token_ids) / math.log(2.0) / characters,
+            lambda: np.nan,
+        )
+        return bits, characters
+
+    # Plumbing.
 
     def _check_tokenizer(self):
         if self.tokenizer is None:
             raise ValueError(
-                "The model has no tokenizer, and reads no text. "
-                "Received: tokenizer=None"
+                "The model has no tokenizer, and reads no text: make it with "
+                "the argument `tokenizer`. Received: tokenizer=None"
             )
 
     def _prompt_ids(self, text):
@@ -162,7 +246,7 @@ class TextInOut(TokenByToken):
         row = self._prompt_ids(text)
         if len(row) == 0:
             raise ValueError(
-                "A prompt needs a character at least, to go on from. "
+                "Expected a prompt of a character or more. "
                 "Received: an empty string"
             )
         return row
@@ -177,72 +261,11 @@ class TextInOut(TokenByToken):
             return row[-limit:]
         return row
 
-    def _pieces(
-        self, rows, max_new_tokens, choice, stop, seed, num_beams, at_once
-    ):
-        """Yields lists of strings: what is new of each text.
-
-        It looks at what was made each time that so many tokens are there.
-        """
-        # A power of two of them, so that few numbers are compiled.
-        padding = 2 ** math.ceil(math.log2(len(rows))) - len(rows)
-        asked = [*rows, *rows[:1] * padding]
-        beams = [row for row in asked for _ in range(num_beams)]
-        tokens, given = sampling.lay_out(beams, max_new_tokens)
-        loop = sampling.start_loop(
-            self,
-            tokens,
-            given,
-            max_new_tokens,
-            seed,
-            num_beams,
-            padding=padding * num_beams,
-        )
-        place = max(map(len, rows))
-        end = place + max_new_tokens
-        waits = max(map(len, stop), default=1) - 1
-        shown = [0] * len(rows)
-        while place < end:
-            place = min(place + at_once, end)
-            loop = self.run_loop(loop, place, choice, num_beams)
-            tokens = loop.tokens.numpy()[::num_beams]  # the best of each
-            all_ended = bool(tf.reduce_all(loop.ended))
-            pieces, going_on = [], False
-            for number, row in enumerate(rows):
-                room = min(place, len(row) + max_new_tokens)
-                text, ended = self._cut(tokens[number, len(row) : room], stop)
-                ended |= all_ended or room == len(row) + max_new_tokens
-                # What may be the beginning of a stop string, or half of
-                # a character, is held back.
-                ready = len(text)
-                if not ended:
-                    ready = len(text.rstrip("\ufffd")) - waits
-                    ready = max(ready, shown[number])
-                pieces.append(text[shown[number] : ready])
-                shown[number] = ready
-                going_on |= not ended
-            yield pieces
-            if not going_on:
-                return
-
-    def _cut(self, token_ids, stop):
-        """The text of new tokens up to its end, and whether that is there."""
-        ends = np.flatnonzero(token_ids == self.tokenizer.end_token_id)
-        ended = len(ends) > 0
-        if ended:
-            token_ids = token_ids[: ends[0]]
-        text = self.tokenizer.decode(token_ids)
-        places = [text.find(string) for string in stop]
-        places = [place for place in places if place >= 0]
-        if places:
-            return text[: min(places)], True
-        return text, ended
-
     def signatures(self):
         if self.tokenizer is None:
             raise ValueError(
-                "What is exported takes text, and needs a tokenizer. "
-                "Received: tokenizer=None"
+                "An export takes text, and needs a tokenizer: make the model "
+                "with the argument `tokenizer`. Received: tokenizer=None"
             )
 
         def generate(prompt, max_new_tokens, temperature, top_k, top_p, seed):
@@ -254,6 +277,7 @@ class TextInOut(TokenByToken):
                 (shortest > 0) & (longest <= limit),
                 ["Expected prompts of 1 to", limit, "tokens."],
             )
+            # A row for each prompt, with room for the new tokens.
             batch_size, room = tf.shape(prompt)[0], longest + max_new_tokens
             loop = sampling.start_loop(
                 self,
@@ -266,17 +290,17 @@ class TextInOut(TokenByToken):
             tokens = sampling.run_loop(
                 self, loop, room, choice, self.end_token_id
             ).tokens
-            # Each row to its own end: so many tokens, or the first end token.
+            # Each row ends after `max_new_tokens`, or before an end token
+            # that was made.
             places = tf.range(room)[None]
-            ends = (tokens == self.tokenizer.end_token_id) & (
-                places >= lengths[:, None]
-            )
-            before = tf.cumsum(tf.cast(ends, "int32"), axis=1) == 0
-            kept = before & (places < lengths[:, None] + max_new_tokens)
-            made = tf.ragged.boolean_mask(tokens, kept)
+            is_new = places >= lengths[:, None]
+            is_end = is_new & (tokens == self.tokenizer.end_token_id)
+            is_before_end = tf.cumsum(tf.cast(is_end, "int32"), axis=1) == 0
+            is_in_reach = places < lengths[:, None] + max_new_tokens
+            made = tf.ragged.boolean_mask(tokens, is_before_end & is_in_reach)
             return {
                 "text": self.tokenizer.detokenize(made),
-                # What to go on from: it may end in half a character.
+                # For the next call: it may end in half a character.
                 "text_bytes": self.tokenizer.join_bytes(made),
             }
 
@@ -310,116 +334,3 @@ class TextInOut(TokenByToken):
             "top_p": 1.0,
             "seed": 0,
         }
-
-    def score(self, texts):
-        """What texts cost: each token once, after all that is seen.
-
-        The first token is what the others are scored after, and the bits of
-        these are over the characters that they stand for, as the tokenizer's
-        `scored_characters` counts them.
-
-        Args:
-            texts: String, of two tokens or more; or list of strings.
-
-        Returns:
-            Float, or list of floats: bits a character, NaN for a text of the
-            list that has fewer than two tokens.
-
-        Raises:
-            ValueError: If a text that is alone is too short.
-        """
-        rows = _as_list(texts)
-        if isinstance(texts, str) and len(self._prompt_ids(texts)) < 2:
-            raise ValueError(
-                "Expected a text of two tokens or more: the first is what "
-                f"the others are scored after. Received: {texts!r}"
-            )
-        self._check_tokenizer()
-        # NumPy's strings would lose NULs at their end.
-        rows = tf.constant(rows, "string")
-        bits = self._run("score", rows)["bits_per_character"]
-        bits = list(map(float, bits))
-        return bits[0] if isinstance(texts, str) else bits
-
-    def _score(self, text):
-        """Of a string tensor: bits a character, and how many characters."""
-        token_ids = self.tokenizer.tokenize(text[None]).flat_values
-        characters = self.tokenizer.scored_characters(token_ids)
-        bits = tf.cond(
-            tf.size(token_ids) > 1,
-            lambda: self._nats(token_ids) / math.log(2.0) / characters,
-            lambda: np.nan,
-        )
-        return bits, characters
-
-    def _nats(self, token_ids):
-        """What tokens `(length,)` cost but for the first, each scored once.
-
-        Windows as long as the model looks back, half of one from each to the
-        next: all but the first score their newer half alone.
-        """
-        length = self.max_sequence_length or SCORED_AT_ONCE
-        stride = max(1, length // 2)
-        count = tf.size(token_ids) - 1  # targets
-        windows = 1 + tf.maximum(0, -(-(count - length) // stride))
-        batches = -(-windows // _WINDOWS)  # the last ones may be empty
-        starts = tf.range(batches * _WINDOWS)[:, None] * stride
-        places = starts + tf.range(length)[None]
-        new = (places >= starts + length - stride) | (starts == 0)
-        targets = tf.where(
-            new & (places < count),
-            tf.gather(token_ids, tf.minimum(places + 1, count)),
-            -1,
-        )
-        inputs = tf.gather(token_ids, tf.minimum(places, count))
-
-        def nats(batch):
-            logits = self(batch[0], training=False)
-            losses, _ = next_token_losses(logits, batch[1])
-            return tf.reduce_sum(losses)
-
-        batched = [
-            tf.reshape(each, (-1, _WINDOWS, length))
-            for each in (inputs, targets)
-        ]
-        return tf.reduce_sum(
-            tf.map_fn(nats, batched, fn_output_signature=tf.float32)
-        )
-
-
-def _as_int(number):
-    """NumPy's integers as Python's; anything else is left to be refused."""
-    return int(number) if isinstance(number, np.integer) else number
-
-
-def _as_list(texts):
-    texts = [texts] if isinstance(texts, str) else texts
-    if isinstance(texts, np.ndarray) and texts.ndim == 1:
-        texts = texts.tolist()
-    if not isinstance(texts, (list, tuple)) or not all(
-        isinstance(text, str) for text in texts
-    ):
-        raise ValueError(
-            f"Expected a string, or a list of strings. Received: {texts!r}"
-        )
-    return list(texts)
-
-
-def _check_beams(num_beams, choice, stream):
-    if not isinstance(num_beams, int) or num_beams < 1:
-        raise ValueError(
-            "`num_beams` must be an integer, 1 or more. "
-            f"Received: num_beams={num_beams!r}"
-        )
-    if num_beams == 1 and choice.length_penalty:
-        raise ValueError(
-            "`length_penalty` ranks beams: num_beams=4, for instance. "
-            f"Received: num_beams=1, length_penalty={choice.length_penalty}"
-        )
-    others = dataclasses.replace(choice, length_penalty=0.0)
-    if num_beams > 1 and (stream or others != sampling.Choice()):
-        raise ValueError(
-            "A beam search draws nothing, and knows its text at the end alone: "
-            "it takes no other choice and no stream. "
-            f"Received: num_beams={num_beams}, stream={stream}, {choice}"
-        )

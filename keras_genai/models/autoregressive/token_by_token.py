@@ -1,4 +1,4 @@
-"""What makes its samples a token at a time: text, music and pixels."""
+"""TokenByToken: models whose samples are made a token at a time."""
 
 import dataclasses
 import functools
@@ -10,11 +10,11 @@ from keras_genai.models.core.base import GenerativeModel
 
 
 class TokenByToken(GenerativeModel):
-    """A model that says what the next token is, given those before it.
+    """A model of the next token, of text, music or pixels.
 
-    A family gives what `sampling.run_loop` asks of it: `vocabulary_size`,
-    `max_sequence_length`, `initial_state` and `extend`, and `read_again` where
-    it looks back on so many tokens alone.
+    A family has the attributes and methods that `sampling.run_loop` calls:
+    `vocabulary_size`, `max_sequence_length`, `initial_state` and `extend`; and
+    `read_again` where `max_sequence_length` limits how far it looks back.
     """
 
     compiled_loop = True  # whether XLA compiles the loop of `generate`
@@ -38,8 +38,8 @@ class TokenByToken(GenerativeModel):
             tf.constant(until),
             _values(choice.tensors()),
         )
-        # One graph a length of prompts, rounded up. XLA has one for each number
-        # of texts, too; without it, one graph takes any number.
+        # A graph for each length, which is a power of two, and with XLA for
+        # each number of texts. Without XLA one graph takes any number.
         count, room = loop.tokens.shape
         key = (room, num_beams, count if self.compiled_loop else None)
         if key not in self._loops:
@@ -71,7 +71,7 @@ class TokenByToken(GenerativeModel):
 
 
 def _of_any_number(loop):
-    """The form of a loop, whatever the number of its texts."""
+    """The shapes of a loop, for any number of texts."""
 
     def spec(tensor, batch_axis=0):
         shape = tensor.shape.as_list()
@@ -84,7 +84,7 @@ def _of_any_number(loop):
 
 
 def _values(record):
-    """The fields of a dataclass, as a tuple that a graph can take."""
+    """The fields of a dataclass as a tuple, which a graph can take."""
     return tuple(
         getattr(record, field.name) for field in dataclasses.fields(record)
     )
