@@ -21,7 +21,8 @@ MODULES = {
         *("PSNR", "SSIM", "ActiveUnits", "Perplexity"),
         *("BitsPerCharacter", "NatsPerStep"),
     ),
-    "data.tokenizers": ("CharacterTokenizer", "BytePairTokenizer"),
+    "data.tokenizers.characters": ("CharacterTokenizer",),
+    "data.tokenizers.byte_pairs": ("BytePairTokenizer",),
     "data.music.tokenizer": ("MusicTokenizer",),
 }
 
