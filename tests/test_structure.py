@@ -29,7 +29,7 @@ ALLOWED = {
     "layers": {"layers", "replicas"},
     "losses": {"losses", "checks", "replicas"},
     "metrics": set(),
-    "sampling": {"sampling"},
+    "sampling": {"sampling", "checks"},
     "plotting": {"plotting"},
     "export": {"export", "extras", "files"},
     "evaluation": {

@@ -37,7 +37,7 @@ class Distribution:
 
 
 def float_tensor(x):
-    """Casts numbers and arrays to Keras's float type; tensors keep their own."""
+    """Casts to Keras's float type; a tensor keeps its own type."""
     dtype = None if ops.is_tensor(x) else keras.config.floatx()
     return ops.convert_to_tensor(x, dtype)
 
