@@ -182,6 +182,7 @@ def run_loop(model, loop, until, choice, end_token_id=-1, num_beams=1):
         `Loop`.
     """
     limit = model.max_sequence_length
+    each_row = tf.range(loop.tokens.shape[0] or tf.shape(loop.tokens)[0])
     room = loop.tokens.shape[1]
     if limit is not None and room is not None and room <= limit:
         limit = None  # no text gets that long
@@ -190,16 +191,23 @@ def run_loop(model, loop, until, choice, end_token_id=-1, num_beams=1):
         return (now.place + 1 < until) & ~tf.reduce_all(now.ended)
 
     def step(now):
-        logits, now = _read(model, now)
-        is_given = _column(loop.given, now.place)
+        # 1. Read.
+        logits, now = _read(model, now)  # (batch, vocabulary_size)
+        is_given = _column(loop.given, now.place)  # (batch,)
+        # 2. Choose.
         if num_beams == 1:
             uniform = tf.slice(loop.uniform, (now.place, 0), (1, -1))[0]
             chosen = next_tokens(logits, uniform, choice, now.seen)
         else:
-            chosen, now = _choose_beams(
-                logits, now, is_given, choice, end_token_id, num_beams
+            chosen, rows, now = _choose_beams(
+                now, logits, is_given, choice, end_token_id, num_beams
             )
-        return (_write(now, chosen, is_given, loop.ends, end_token_id),)
+            now = _continue_beams(now, tf.where(is_given, each_row, rows))
+        # 3. Write.
+        newest = tf.where(is_given, _column(now.tokens, now.place), chosen)
+        now = _write(now, newest, each_row)
+        ended = now.ended | (~is_given & (newest == end_token_id))
+        return (now._replace(ended=ended | (now.place + 1 >= loop.ends)),)
 
     def read_again(now):
         kept = limit // 2
@@ -242,12 +250,12 @@ def _read(model, now):
     )
 
 
-def _choose_beams(logits, now, is_given, choice, end_token_id, num_beams):
-    """Keeps the likeliest beams of each text; where a token is given, all.
+def _choose_beams(now, logits, is_given, choice, end_token_id, num_beams):
+    """Chooses the likeliest beams of each text.
 
     Returns:
-        Pair of int32 tokens `(batch,)` to write, and `_Now` of the beams that
-        they continue.
+        Triple of int32 tokens `(batch,)`, of the int32 rows `(batch,)` of the
+        beams that they continue, and of `_Now` with their scores.
     """
     lengths = tf.where(is_given | now.ended, now.lengths, now.lengths + 1)
     chosen, rows, scores = best_beams(
@@ -259,43 +267,29 @@ def _choose_beams(logits, now, is_given, choice, end_token_id, num_beams):
         lengths,
         choice.length_penalty,
     )
-    # (batch,): the row of the beam that each beam continues
-    rows = tf.where(is_given, _row_numbers(now.tokens), rows)
+    scores = tf.where(is_given, now.scores, scores)
+    return chosen, rows, now._replace(scores=scores, lengths=lengths)
+
+
+def _continue_beams(now, rows):
+    """Gives each beam the past of the beam that it continues."""
     tokens, state, seen, ended, lengths = tf.nest.map_structure(
         lambda each: tf.gather(each, rows),
-        (now.tokens, now.state, now.seen, now.ended, lengths),
+        (now.tokens, now.state, now.seen, now.ended, now.lengths),
     )
-    return chosen, now._replace(
-        tokens=tokens,
-        state=state,
-        seen=seen,
-        ended=ended,
-        scores=tf.where(is_given, now.scores, scores),
-        lengths=lengths,
-    )
-
-
-def _write(now, chosen, is_given, ends, end_token_id):
-    """Writes the chosen tokens at `place`, and keeps the given ones there.
-
-    Returns:
-        `_Now`, which knows the texts that have ended.
-    """
-    newest = tf.where(is_given, _column(now.tokens, now.place), chosen)
-    rows = _row_numbers(now.tokens)
-    places = tf.stack([rows, tf.fill(tf.shape(rows), now.place)], axis=1)
-    ended = now.ended | (~is_given & (newest == end_token_id))
     return now._replace(
-        tokens=tf.tensor_scatter_nd_update(now.tokens, places, newest),
-        ended=ended | (now.place + 1 >= ends),
+        tokens=tokens, state=state, seen=seen, ended=ended, lengths=lengths
     )
+
+
+def _write(now, newest, each_row):
+    """Writes a token `(batch,)` in each row, at `place`."""
+    columns = tf.fill(tf.shape(each_row), now.place)
+    places = tf.stack([each_row, columns], axis=1)  # (batch, 2)
+    tokens = tf.tensor_scatter_nd_update(now.tokens, places, newest)
+    return now._replace(tokens=tokens)
 
 
 def _column(tensor, place):
     # (batch, room) -> (batch,)
     return tf.slice(tensor, (0, place), (-1, 1))[:, 0]
-
-
-def _row_numbers(tokens):
-    # (batch,), of a known size if there is one
-    return tf.range(tokens.shape[0] or tf.shape(tokens)[0])
