@@ -34,7 +34,7 @@ ALLOWED = {
     "export": {"export", "extras", "files"},
     "evaluation": {
         *("evaluation", "metrics", "losses", "plotting", "files"),
-        "archives",
+        *("archives", "checks", "digests"),
     },
     "models": {"models/core", "archives", "startup"},
     "models/core": {

@@ -6,7 +6,7 @@ import typing
 import keras
 import numpy as np
 
-from keras_genai.evaluation.neighbours import mean_distance
+from keras_genai.evaluation.pairs import mean_distance
 
 
 class RaiseOnNaN(keras.callbacks.Callback):

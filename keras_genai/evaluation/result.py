@@ -12,24 +12,24 @@ from keras_genai.files import complete_or_absent
 
 @dataclasses.dataclass(frozen=True)
 class SampleEvaluation:
-    """What samples were measured to be, and how to repeat it.
+    """The measures of samples, and all that is needed to repeat them.
 
     Attributes:
         measures: Tuple of `Measure`.
-        num_samples: Integer, samples, held-out images and images of the floor
-            alike.
+        num_samples: Integer, number of samples, of held-out images and of
+            images of the floor.
         seed: Integer.
         k: Integer, neighbours of precision and recall.
         extractor: String, name of the extractor.
         extractor_accuracy: Float, its accuracy on the reference, or `None`.
         reference: Dictionary of the source, the count and the digest.
-        training: The same of the training images, or `None`.
-        samples_digest: String, of the samples' pixels.
-        class_names: Tuple of strings, empty where classes are not known.
+        training: The same for the training images, or `None`.
+        samples_digest: String, digest of the pixels of the samples.
+        class_names: Tuple of strings, empty if classes are unknown.
         class_shares: Dictionary: `"samples"`, `"reference"` -> shares of
-            the classes, empty where they are not known.
-        shown: Array of samples, those nearest to training images compared
-            with the second nearest, or the first where there are none.
+            the classes; empty if classes are unknown.
+        shown: Array of samples: the ones most like copies, or without training
+            images the first ones.
         nearest: Array of the nearest training image of each, or `None`.
     """
 
@@ -56,7 +56,7 @@ class SampleEvaluation:
         raise KeyError(f"{name!r}, which is not among {known}")
 
     def __str__(self):
-        """A table, a measure a line."""
+        """A table with a line for each measure."""
         rows = [("measure", "value", "95 % interval", "floor", "better")]
         for measure in self.measures:
             interval = ""
@@ -91,10 +91,10 @@ class SampleEvaluation:
         )
 
     def to_dict(self):
-        """All but the pictures, as JSON can hold it.
+        """Returns all but the pictures, in a form that JSON can hold.
 
         Returns:
-            Dictionary; what is not finite is `None`.
+            Dictionary. Numbers that are not finite are `None`.
         """
         record = {
             field.name: getattr(self, field.name)
@@ -129,7 +129,7 @@ class SampleEvaluation:
         )
 
     def save(self, path):
-        """Writes `path.json` and `path.png`, both whole or none.
+        """Writes `path.json` and `path.png`: both whole, or neither.
 
         Args:
             path: Path without an ending.
