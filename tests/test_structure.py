@@ -23,10 +23,11 @@ ALLOWED = {
     "archives": {"files"},
     "digests": {"files"},
     "startup": set(),
+    "tables": set(),
     "data": {"data", "archives", "checks", "digests", "extras", "files"},
     "replicas": set(),
     "distributions": {"distributions", "replicas"},
-    "layers": {"layers", "replicas"},
+    "layers": {"layers", "checks", "replicas"},
     "losses": {"losses", "checks", "replicas"},
     "metrics": set(),
     "sampling": {"sampling", "checks"},
@@ -34,7 +35,7 @@ ALLOWED = {
     "export": {"export", "extras", "files"},
     "evaluation": {
         *("evaluation", "metrics", "losses", "plotting", "files"),
-        *("archives", "checks", "digests"),
+        *("archives", "checks", "digests", "tables"),
     },
     "models": {"models/core", "archives", "startup"},
     "models/core": {
@@ -61,7 +62,7 @@ ALLOWED = {
         *("recipes", "callbacks", "export", "plotting", "version"),
         *("evaluation", "models", "files", "runs", "replicas"),
     },
-    "records": {"runs"},
+    "records": {"runs", "tables"},
     # SavedModels alone: no model class, no recipe, no run.
     "demo": {"demo", "data", "export", "extras", "plotting", "sampling"},
     "cli": {

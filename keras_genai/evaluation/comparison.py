@@ -32,7 +32,7 @@ class Measure:
 
 @dataclasses.dataclass
 class Comparison:
-    """What is measured: sets of features, and how.
+    """Sets of features to compare, and how.
 
     The attributes are the arguments of `measure_features`. All measures of a
     comparison share one random generator, so that a seed repeats them all.

@@ -19,7 +19,7 @@ _BATCH_SIZE = 128
 
 
 class Features(typing.NamedTuple):
-    """What an extractor computes of images.
+    """Features of images, as an extractor computes them.
 
     Attributes:
         values: float64 array `(count, feature_dim)`.

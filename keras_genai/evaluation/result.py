@@ -1,4 +1,4 @@
-"""What an evaluation of samples found: a table, a record, a picture."""
+"""The result of an evaluation of samples: table, record, picture."""
 
 import dataclasses
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_genai.files import complete_or_absent
+from keras_genai.tables import aligned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,13 +73,7 @@ class SampleEvaluation:
                     measure.better,
                 )
             )
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            f"{name:{widths[0]}}  {value:>{widths[1]}}  "
-            f"{interval:>{widths[2]}}  {floor:>{widths[3]}}  {better}".rstrip()
-            for name, value, interval, floor, better in rows
-        ]
-        return "\n".join([*lines, self._about()])
+        return f"{aligned(rows, left=(0, 4))}\n{self._about()}"
 
     def _about(self):
         accuracy = ""

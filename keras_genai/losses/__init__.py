@@ -1,9 +1,6 @@
 """Formulas that score tensors: one value an example, no state, no weights."""
 
 from keras_genai.losses.adversarial import (
-    ADVERSARIAL_LOSSES,
-    decision_threshold,
-    get_adversarial_loss,
     hinge_discriminator_loss,
     hinge_generator_loss,
     least_squares_discriminator_loss,
@@ -13,6 +10,11 @@ from keras_genai.losses.adversarial import (
     non_saturating_generator_loss,
     wasserstein_discriminator_loss,
     wasserstein_generator_loss,
+)
+from keras_genai.losses.games import (
+    ADVERSARIAL_LOSSES,
+    decision_threshold,
+    get_adversarial_loss,
 )
 from keras_genai.losses.penalties import check_critic, gradient_penalty
 from keras_genai.losses.tokens import next_token_losses
