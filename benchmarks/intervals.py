@@ -31,7 +31,7 @@ from keras_genai.evaluation import (  # noqa: E402
     density_and_coverage,
     precision_and_recall,
 )
-from keras_genai.evaluation.measures import (  # noqa: E402
+from keras_genai.evaluation.stages import (  # noqa: E402
     DENSITY_K,
     manifold_measures,
 )

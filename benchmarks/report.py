@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from unittest import mock
 
+from keras_genai.tables import aligned
+
 _PACKAGES = ("keras-genai", "keras", "tensorflow", "numpy")
 _COMPARE = {">=": operator.ge, "<=": operator.le}
 
@@ -142,16 +144,7 @@ def table(rows):
     columns = list(dict.fromkeys(key for row in rows for key in row))
     lines = [columns]
     lines += [[_cell(row.get(key, "")) for key in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if index else cell.ljust(width)
-            for index, (cell, width) in enumerate(
-                zip(line, widths, strict=True)
-            )
-        ).rstrip()
-        for line in lines
-    )
+    return aligned(lines)
 
 
 def peak_mib():

@@ -215,10 +215,17 @@ def api_page(name):
     homes = keras_genai._HOME
     if name in homes:
         return _NAME.format(name=name, home=homes[name])
-    module = f"keras_genai.{name}."
-    own_page = [it for it in homes if f"{homes[it]}.".startswith(module)]
-    return _MODULE.format(
+    module = f"keras_genai.{name}"
+    own_page = [it for it in homes if f"{homes[it]}.".startswith(f"{module}.")]
+    page = _MODULE.format(
         name=name, links=links(own_page), others="|".join(homes)
+    )
+    # Names that the module imports when they are first used.
+    lazily = getattr(getattr(keras_genai, name), "_HOME", {})
+    return page + "".join(
+        _MEMBER.format(home=f"{module}.{home}", name=it)
+        for it, home in lazily.items()
+        if it not in homes
     )
 
 
@@ -234,6 +241,11 @@ _NAME = """---
 title: {name}
 ---
 ::: {home}.{name}
+"""
+_MEMBER = """
+::: {home}.{name}
+    options:
+      heading_level: 2
 """
 # A name is described once: on its own page, or on that of its module.
 _MODULE = """# {name}

@@ -49,7 +49,6 @@ _HOME = {
     "elbo": "keras_genai.evaluation",
     "importance_weighted_bound": "keras_genai.evaluation",
     "bits_per_dim": "keras_genai.evaluation",
-    "bits_per_pixel_binary": "keras_genai.evaluation",
     "bits_per_character": "keras_genai.evaluation",
     "find_key": "keras_genai.evaluation",
     "music_measures": "keras_genai.evaluation",

@@ -1,14 +1,14 @@
-"""Zip archives, looked through before anything is taken out of them.
+"""Zip archives, checked before anything is read from them.
 
 `.keras` and `.npz` files are zip archives, and may come from anywhere. Keras
-3.15 in its safe mode refuses lambdas, layers that are programs, classes that
-nobody registered, links and other files in the weights. What it lets through,
-found by trying, is refused here:
+3.15 in its safe mode refuses lambdas, layers that are programs, unregistered
+classes, links and other files in the weights. Tests found that it accepts the
+following, which is refused here:
 
 - sizes: compressed members (2 GiB from a file of 8 MB), datasets that declare
   more than is stored (4 GiB by one of a few bytes) or refer to one string many
-  times (8 GiB by a mebibyte), as attributes do; below 4 GiB Keras has no bound.
-  NumPy has none for `.npz`;
+  times (8 GiB by a mebibyte), as attributes do. Keras has no bound below 4 GiB,
+  and NumPy has none for `.npz`;
 - long configs and many layers, which take minutes to be made;
 - damage, where a member is read in pieces: `zipfile` gives up its checksum when
   it seeks, from Python 3.12 on;
@@ -35,8 +35,8 @@ MAX_LAYERS = 200  # one after another, in a `Sequential` or by a number
 
 _KERAS_MEMBERS = ["config.json", "metadata.json", "model.weights.h5"]
 _NUMBERS_OF_LAYERS = ("num_layers", "order")
-# Where Keras has what models are made of, rather than what reads and writes
-# files or changes settings. Of `src` it makes nothing but layers and the like.
+# The modules of Keras with parts of models, and not with functions that read
+# and write files or change settings. Of `src`, Keras makes only such parts.
 _PARTS = {
     *("activations", "constraints", "dtype_policies", "initializers", "layers"),
     *("losses", "metrics", "models", "ops", "optimizers", "quantizers"),
@@ -46,7 +46,7 @@ _PARTS = {
 
 @contextmanager
 def open_archive(path):
-    """Opens a zip archive, if what it says of itself can be.
+    """Opens a zip archive, if the sizes that it declares are plausible.
 
     Args:
         path: Path of the file.
@@ -55,8 +55,8 @@ def open_archive(path):
         `zipfile.ZipFile`.
 
     Raises:
-        ValueError: If it is no whole zip archive, no regular file, or far
-            smaller than what it would be unpacked: above a gibibyte, more
+        ValueError: If it is not a whole zip archive or not a regular file, or
+            if its contents are far too large: more than a gibibyte, and more
             than a hundred times its own size.
         OSError: If the file cannot be read.
     """
@@ -70,7 +70,7 @@ def open_archive(path):
                     f"it would be {declared:,} bytes unpacked, of {stored:,}, "
                     "and is not read"
                 )
-        except Exception as error:  # of whatever kind zipfile stumbles on
+        except Exception as error:  # zipfile can raise any kind
             raise ValueError(
                 f"Expected a whole zip archive: {error}. "
                 f"Received: {str(path)!r}"
@@ -80,12 +80,12 @@ def open_archive(path):
 
 
 def check_keras_archive(path):
-    """Refuses a `.keras` file that is not whole, or could do harm.
+    """Refuses a `.keras` file that is not whole or could do harm.
 
-    It has the three members that `model.save` writes, stored as they are,
-    with checksums that hold. Together its weights are no larger than the file
-    that they are in. Its config is of a size that is made in seconds, and
-    names no function of Keras that models are not made of.
+    It must have the three members that `model.save` writes, not compressed,
+    with correct checksums. The weights must not be larger than the file that
+    holds them. The config must be small enough to be built in seconds, and may
+    name only those functions of Keras that models are made of.
 
     Args:
         path: Path of the file.
@@ -115,11 +115,11 @@ def check_keras_archive(path):
                         f"{member.filename} has {member.file_size:,} bytes, "
                         f"above {MAX_CONFIG_BYTES:,}"
                     )
-            # Each is read as a whole: then its checksum is looked at.
+            # Each is read as a whole: only then is its checksum checked.
             config, _, weights = map(archive.read, _KERAS_MEMBERS)
             _check_config(json.loads(config))
             _check_weights(weights)
-        except Exception as error:  # of whatever kind a broken file makes
+        except Exception as error:  # a broken file can raise any kind
             raise ValueError(
                 f"Expected a whole `.keras` file, as `model.save` writes it: "
                 f"{error}. Received: {str(path)!r}"
@@ -132,7 +132,7 @@ def _check_weights(content):
 
     declared = 0
 
-    def add(name, item):  # each once, whatever names it has
+    def add(name, item):  # called once for each, even with several names
         nonlocal declared
         if not isinstance(item, h5py.Dataset):
             return
@@ -152,11 +152,11 @@ def _check_weights(content):
 
 
 def _check_config(config):
-    """Refuses a config that would take long, or names no part of models."""
+    """Refuses a config that takes long to build or names a wrong function."""
     objects = 0
     for part in _dictionaries(config):
         objects += "class_name" in part
-        # It is made anew at each of its layers; a `Functional` is not.
+        # A `Sequential` is built again for each layer; a `Functional` is not.
         if part.get("class_name") == "Sequential":
             _check_number(len(part["config"]["layers"]), "layers")
         for name in _NUMBERS_OF_LAYERS:

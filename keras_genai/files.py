@@ -1,9 +1,9 @@
-"""Files that are whole or not there, and files that can be read to their end.
+"""Files that are written whole or not at all, and files that are safe to read.
 
-What is to stand at a path is written in a folder beside it, `.NAME-xxxxxxxx`,
-and moved there in one step; a folder that stands there changes places with it.
-A process that is killed leaves that folder behind; `remove_leftovers` clears it
-away. What is read is a regular file, of a size that is bounded.
+A file or folder is first written in a folder beside it, `.NAME-xxxxxxxx`, and
+then moved to its path in one step; an existing folder changes places with it. A
+killed process leaves `.NAME-xxxxxxxx` behind; `remove_leftovers` removes it.
+Only regular files of a limited size are read.
 """
 
 import errno
@@ -16,7 +16,7 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-_REPLACED = "replaced"  # beside what replaces it, until that is in place
+_REPLACED = "replaced"  # the old folder, until the new one is in place
 # Of Linux, for renameat2.
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _KINDS = {
@@ -29,10 +29,10 @@ _KINDS = {
 
 
 def open_regular(path, max_bytes=None):
-    """Opens a file to read its bytes, if it is one that has an end.
+    """Opens a regular file to read its bytes.
 
-    To open a pipe may wait for ever, and a device may never end. A link is
-    what it points to.
+    Others are refused: opening a pipe may wait for ever, and a device may never
+    end. A link counts as the file that it points to.
 
     Args:
         path: Path of the file.
@@ -42,8 +42,8 @@ def open_regular(path, max_bytes=None):
         Binary file, to be closed.
 
     Raises:
-        ValueError: If it is no regular file, or a larger one.
-        OSError: If it cannot be opened; it names `path`.
+        ValueError: If it is not a regular file, or if it is too large.
+        OSError: If it cannot be opened. The error names `path`.
 
     Example:
         >>> open_regular(os.devnull)
@@ -78,15 +78,15 @@ def read_regular(path, max_bytes):
         Bytes.
 
     Raises:
-        ValueError: As `open_regular`.
-        OSError: As `open_regular`.
+        ValueError: As for `open_regular`.
+        OSError: As for `open_regular`.
     """
     with open_regular(path, max_bytes) as file:
         return file.read()
 
 
 def _open_without_waiting(path, flags):
-    # If a pipe has taken the file's place in the meantime. Not on Windows.
+    # In case a pipe has replaced the file since the check. Not on Windows.
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
@@ -95,15 +95,15 @@ def complete_or_absent(path):
     """Gives a path beside `path` to write to, and moves it there at the end.
 
     Args:
-        path: Path of a file or a folder. What stands there is replaced in one
+        path: Path of a file or a folder. An existing one is replaced in one
             move, or stays if writing fails.
 
     Yields:
         `pathlib.Path` that does not exist yet, in a folder of its own that is
-        removed whatever happens.
+        removed in any case.
 
     Raises:
-        OSError: If it cannot be written; it names `path`.
+        OSError: If it cannot be written. The error names `path`.
 
     Example:
         >>> folder = Path(tempfile.mkdtemp())
@@ -121,7 +121,7 @@ def complete_or_absent(path):
         yield partial
         _replace(path, partial, aside / _REPLACED)
     except Exception as error:
-        # What writes to an open file, or a library, names no file at all.
+        # An error of an open file or of a library may name no file: name one.
         number = _number(error)
         if number is None or _names_another(error, aside):
             raise
@@ -132,14 +132,14 @@ def complete_or_absent(path):
 
 
 def check_replaceable(path, kind, is_one, overwrite):
-    """Refuses to write where something stands that may not be replaced.
+    """Refuses to write to a path whose contents must not be replaced.
 
-    What a killed process had taken away from there comes back first.
+    If a killed process had moved the old folder away, it comes back first.
 
     Args:
-        path: `pathlib.Path` to write to. An empty folder is nothing.
-        kind: String, what is to be written: `"a SavedModel"`.
-        is_one: Function of a path that exists; whether it is of that kind.
+        path: `pathlib.Path` to write to. An empty folder may be replaced.
+        kind: String, what will be written: `"a SavedModel"`.
+        is_one: Function of an existing path: whether it is of that kind.
         overwrite: Boolean. Whether one of that kind may be replaced.
 
     Raises:
@@ -150,7 +150,7 @@ def check_replaceable(path, kind, is_one, overwrite):
         return
     if not is_one(path):
         raise ValueError(
-            f"Only {kind} is ever replaced by an export. "
+            f"An export replaces only {kind}. "
             f"Received: filepath={str(path)!r}, which is something else"
         )
     if not overwrite:
@@ -161,14 +161,15 @@ def check_replaceable(path, kind, is_one, overwrite):
 
 
 def remove_leftovers(folder):
-    """Clears away what `complete_or_absent` could not, since it was killed.
+    """Removes the folders that killed processes left behind.
 
-    A folder that was being replaced comes back. Nobody may be writing there.
+    A folder that was about to be replaced comes back. No process may write in
+    `folder` meanwhile.
 
     Args:
-        folder: Path of a folder, which is searched through.
+        folder: Path of the folder to search, with its sub-folders.
     """
-    # Those that lie in others first.
+    # Inner folders first.
     for aside in sorted(Path(folder).rglob(".*"), reverse=True):
         match = re.fullmatch(r"\.(.+)-[a-z0-9_]{8}", aside.name)
         if match is None or aside.is_symlink() or not aside.is_dir():
@@ -183,8 +184,8 @@ def _replace(path, partial, replaced):
     if not path.is_dir():
         partial.replace(path)
         return
-    # A folder takes no other's place, but Linux lets them change places.
-    # Elsewhere it takes two moves, and a kill between them `_bring_back`.
+    # A move cannot replace a folder, but on Linux two can change places.
+    # Elsewhere it takes two moves. `_bring_back` repairs a kill between them.
     if _exchanged(partial, path):
         return
     path.rename(replaced)
@@ -196,7 +197,7 @@ def _replace(path, partial, replaced):
 
 
 def _exchanged(one, other):
-    """Lets two paths change places in one step; whether that was possible."""
+    """Lets two paths change places in one step; returns whether it could."""
     import ctypes
 
     try:
@@ -208,7 +209,7 @@ def _exchanged(one, other):
 
 
 def _bring_back(path):
-    """What was replaced, if a process was killed before the second move."""
+    """Moves a replaced folder back, if the second move never happened."""
     asides = f".{glob.escape(path.name)}-????????"
     for replaced in path.parent.glob(f"{asides}/{_REPLACED}"):
         if not (path.exists() or replaced.parent.is_symlink()):
@@ -216,10 +217,10 @@ def _bring_back(path):
 
 
 def _number(error):
-    """The operating system's number of an error, or `None`."""
+    """Returns the operating system's number of an error, or `None`."""
     if isinstance(error, OSError):
         return error.errno
-    # TensorFlow has a kind of error of its own for a full disk.
+    # TensorFlow has its own kind of error for a full disk.
     numbers = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
     found = [n for n in numbers if os.strerror(n) in str(error)]
     return found[0] if found else None
@@ -233,15 +234,15 @@ def _names_another(error, aside):
 
 
 def cache_folder(name):
-    """Where results that are costly to compute are kept between runs.
+    """Returns the folder that keeps costly results between runs.
 
     Args:
         name: String, the kind of result.
 
     Returns:
         `pathlib.Path` in the folder of the environment variable
-        `KERAS_GENAI_CACHE`, or in `~/.cache/keras_genai`; `None` if there is
-        neither, because `HOME` is unset and the user unknown.
+        `KERAS_GENAI_CACHE`, or in `~/.cache/keras_genai`. `None` if there is
+        neither: `HOME` is unset and the user is unknown.
     """
     folder = os.environ.get("KERAS_GENAI_CACHE") or "~/.cache/keras_genai"
     try:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from keras_genai.runs import Run
+from keras_genai.tables import aligned
 
 
 class Comparison:
@@ -81,15 +82,8 @@ def table(header, rows):
         epoch
     """
     cells = [header, *([_cell(value) for value in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    cells.insert(1, ["-" * width for width in widths])
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if index else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in cells
-    )
+    rule = ["-" * max(map(len, column)) for column in zip(*cells, strict=True)]
+    return aligned([header, rule, *cells[1:]])
 
 
 def _names(folders):

@@ -21,7 +21,8 @@ MODULES = {
         *("BitsPerCharacter", "NatsPerStep"),
     ),
     "models.gans.augmentation": ("DifferentiableAugmentation",),
-    "data.tokenizers": ("CharacterTokenizer", "BytePairTokenizer"),
+    "data.tokenizers.characters": ("CharacterTokenizer",),
+    "data.tokenizers.byte_pairs": ("BytePairTokenizer",),
     "data.music.tokenizer": ("MusicTokenizer",),
 }
 

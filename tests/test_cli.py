@@ -672,7 +672,7 @@ def test_a_diverged_run_keeps_its_last_good_epoch(
     weights = folder / "checkpoints" / "epoch_001.keras"
     before = weights.read_bytes()
     monkeypatch.setattr(
-        keras_genai.losses,
+        keras_genai.losses.games,
         "ADVERSARIAL_LOSSES",
         {
             "non_saturating": (

@@ -9,7 +9,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
 from keras_genai import BytePairTokenizer, evaluation
-from keras_genai.evaluation.neighbours import mean_distance
+from keras_genai.evaluation.pairs import mean_distance
 
 RANDOM = np.random.default_rng(0)
 
@@ -277,7 +277,7 @@ def test_mean_distance_is_scipys_and_zero_of_equal_points():
 
 
 def test_blocks_change_nothing(monkeypatch):
-    from keras_genai.evaluation import neighbours
+    from keras_genai.evaluation import pairs
 
     real, generated = correlated(83, 3, seed=3), correlated(71, 3, seed=4)
 
@@ -289,7 +289,7 @@ def test_blocks_change_nothing(monkeypatch):
         )
 
     whole = all_of_it()
-    monkeypatch.setattr(neighbours._over_blocks, "__defaults__", (1000,))
+    monkeypatch.setattr(pairs.over_blocks, "__defaults__", (1000,))
     for one, other in zip(whole, all_of_it(), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
 
@@ -396,5 +396,5 @@ def test_bits_of_texts_are_weighed_by_what_was_scored():
 
 def test_bits_of_fair_coins_are_one_a_pixel():
     nats = -6 * np.log(2)
-    bits = evaluation.bits_per_pixel_binary(nats, (3, 2, 1))
+    bits = evaluation.bits_per_dim(nats, (3, 2, 1))
     assert bits == pytest.approx(1)

@@ -10,7 +10,7 @@ from keras import layers
 
 import keras_genai
 from keras_genai.evaluation import FeatureExtractor, PretrainedFeatures
-from keras_genai.evaluation.features import _check_record
+from keras_genai.evaluation.kept import check_record
 
 pytestmark = pytest.mark.slow
 
@@ -98,7 +98,7 @@ def test_a_broken_file_is_trained_anew(examples, cache):
     for_data(examples)
     (path,) = cache.glob("*.keras")
     path.write_bytes(b"PK broken")
-    with pytest.warns(UserWarning, match="trained anew: .*sha256"):
+    with pytest.warns(UserWarning, match="trained again: .*sha256"):
         for_data(examples)
     keras.saving.load_model(path, compile=False)  # whole again
 
@@ -150,7 +150,7 @@ def test_a_network_from_elsewhere_is_not_taken(
     first = for_data(examples).features(examples.images[:4])
     (path,) = cache.glob("*.keras")
     planted(path, network(), **record)
-    with pytest.warns(UserWarning, match=f"trained anew: .*{message}") as seen:
+    with pytest.warns(UserWarning, match=f"trained again: .*{message}") as seen:
         again = for_data(examples).features(examples.images[:4])
     assert str(path) in str(seen[0].message)
     np.testing.assert_array_equal(again, first)  # of seed 0, and not of 5
@@ -163,17 +163,17 @@ def test_a_network_without_a_record_is_not_taken(tmp_path, record):
     path.write_bytes(b"weights")
     digest = hashlib.sha256(b"weights").hexdigest()
     about.write_text(json.dumps({"seed": 0, "sha256": digest}))
-    _check_record(path, {"seed": 0})
+    check_record(path, {"seed": 0})
     path.write_bytes(b"other weights")
     with pytest.raises(ValueError, match=f"a.json, has for sha256 '{digest}'"):
-        _check_record(path, {"seed": 0})
+        check_record(path, {"seed": 0})
     about.unlink()
     if record == "fifo":
         os.mkfifo(about)  # which to open would wait for ever
     elif record is not None:
         about.write_text(record)
     with pytest.raises(ValueError, match=r"a\.json|Expecting property name"):
-        _check_record(path, {"seed": 0})
+        check_record(path, {"seed": 0})
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -292,5 +292,5 @@ def test_inception_without_its_weights_says_so(monkeypatch):
         raise Exception("URL fetch failure")
 
     monkeypatch.setattr(keras.applications, "InceptionV3", unreachable)
-    with pytest.raises(ConnectionError, match="cannot be had: URL fetch"):
+    with pytest.raises(ConnectionError, match="InceptionV3: URL fetch"):
         PretrainedFeatures.inception()

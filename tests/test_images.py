@@ -258,7 +258,7 @@ def test_stock_fit_works_without_a_warning(augment):
 
 
 def test_source_is_announced_once(capsys, monkeypatch):
-    monkeypatch.setattr("keras_genai.data.images._announced", set())
+    monkeypatch.setattr("keras_genai.data.folders._printed", set())
     images = numbered(5, size=3)
     image_dataset(images, seed=0)
     assert capsys.readouterr().out == f"{load_images(images)}\n"
@@ -274,7 +274,7 @@ def test_source_is_announced_once(capsys, monkeypatch):
     [
         ({"batch_size": 0}, "batch_size=0"),
         ({"value_range": (1, -1)}, r"value_range=\(1, -1\)"),
-        ({"augment": {"flop": 1}}, r"flip, .*, noise.*augment={'flop': 1}"),
+        ({"augment": {"flop": 1}}, r"flip, .*, noise.*augment='flop'"),
         ({"labels": True}, "no labels.*labels=True"),
         ({"split": "test"}, "Known: train.*split='test'"),
     ],

@@ -103,7 +103,7 @@ def test_drums_are_left_out(tmp_path):
     path = write_notes(tmp_path / "a.mid", drums, [(0, 1, 60)])
     assert notes_of(read_midi(path, 1)) == [[(0, 4, 60)]]
     path = write_notes(tmp_path / "b.mid", drums)
-    with pytest.raises(ValueError, match=r"drums alone. Received: .*b\.mid"):
+    with pytest.raises(ValueError, match=r"drums only. Received: .*b\.mid"):
         read_midi(path)
 
 

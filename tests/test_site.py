@@ -158,6 +158,14 @@ def test_links_of_the_root_are_moved_to_the_site():
         assert link in moved
 
 
+@pytest.mark.parametrize("name", keras_genai._MODULES)
+def test_every_name_of_a_module_has_a_page_or_a_part_of_one(name):
+    page, module = hooks.api_page(name), getattr(keras_genai, name)
+    for member in getattr(module, "__all__", ()):
+        described = f".{member}\n" in page or member in vars(module)
+        assert f"[`{member}`]" in page or described, member
+
+
 def test_names_are_summed_up_by_their_docstrings():
     table = hooks.names_by_group()
     for name in (*keras_genai._HOME, *keras_genai._MODULES):

@@ -14,7 +14,7 @@ from PIL import Image
 
 import keras_genai
 from keras_genai import load_images
-from keras_genai.data import files, sources
+from keras_genai.data import lookup, store
 
 
 def pixels(count=6, height=8, width=8, channels=1, seed=0):
@@ -163,15 +163,15 @@ def test_prepared_set_comes_before_packaged_one(no_tfds_sets, no_network):
 
 
 def test_packaged_set_comes_before_download(no_tfds_sets, monkeypatch):
-    monkeypatch.setattr(sources, "_is_reachable", lambda host: pytest.fail())
-    monkeypatch.setattr(sources, "_download", lambda builder: pytest.fail())
+    monkeypatch.setattr(lookup, "_is_reachable", lambda host: pytest.fail())
+    monkeypatch.setattr(lookup, "_download", lambda builder: pytest.fail())
     assert len(load_images("mnist_5k").images) == 4500
 
 
 def test_download_comes_last(no_tfds_sets, no_network, monkeypatch):
     hosts = []
     monkeypatch.setattr(
-        sources, "_is_reachable", lambda host: hosts.append(host) or True
+        lookup, "_is_reachable", lambda host: hosts.append(host) or True
     )
     found = load_images("tiny_pictures")
     assert hosts == ["storage.googleapis.com"]
@@ -188,7 +188,7 @@ def test_failed_download_leaves_nothing(
         raise OSError("the server hung up")
         yield
 
-    monkeypatch.setattr(sources, "_is_reachable", lambda host: True)
+    monkeypatch.setattr(lookup, "_is_reachable", lambda host: True)
     monkeypatch.setattr(TinyPictures, "_generate_examples", fail)
     with pytest.raises(ConnectionError, match="the server hung up"):
         load_images("tiny_pictures")
@@ -243,12 +243,12 @@ def test_reachability_gives_up_in_time(monkeypatch):
     wake = threading.Event()
     monkeypatch.setattr(requests, "head", lambda *args, **kwargs: wake.wait(60))
     started = time.monotonic()
-    assert not sources._is_reachable("example.org")
+    assert not lookup._is_reachable("example.org")
     assert time.monotonic() - started < 3
     wake.set()
 
     monkeypatch.setattr(requests, "head", lambda *args, **kwargs: None)
-    assert sources._is_reachable("example.org")
+    assert lookup._is_reachable("example.org")
 
 
 @pytest.mark.parametrize(
@@ -474,7 +474,7 @@ def test_disk_and_memory_hold_the_same(tmp_path):
 
 
 def test_large_sets_go_to_disk(monkeypatch):
-    monkeypatch.setattr(files, "_MEMORY_LIMIT", 2 * 36)
+    monkeypatch.setattr(store, "_MEMORY_LIMIT", 2 * 36)
     small, large = (
         load_images(pixels(count), image_size=(6, 6)) for count in (2, 3)
     )

@@ -34,6 +34,23 @@ def test_import_is_quick_and_changes_nothing():
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_data_imports_a_name_when_it_is_used():
+    done = run_python(
+        "import sys\n"
+        "import keras_genai.data\n"
+        "assert 'image_dataset' in dir(keras_genai.data)\n"
+        "assert not {'tensorflow', 'numpy'} & set(sys.modules)\n"
+        "try:\n"
+        "    keras_genai.data.video_dataset\n"
+        "except AttributeError as error:\n"
+        "    assert 'video_dataset' in str(error)\n"
+        "from keras_genai.data import Score, load_scores\n"
+        "import keras_genai\n"
+        "assert keras_genai.load_scores is load_scores\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_command_line_starts_without_tensorflow():
     done = run_python(
         "import sys\n"

@@ -21,17 +21,20 @@ ALLOWED = {
     "registered": set(),
     "files": set(),
     "names": set(),
+    "checks": set(),
     "extras": set(),
     "keras_private": set(),
     "archives": {"files"},
+    "digests": {"files"},
     "startup": set(),
-    "data": {"data", "archives", "extras", "files"},
+    "tables": set(),
+    "data": {"data", "archives", "checks", "digests", "extras", "files"},
     "replicas": set(),
-    "distributions": {"replicas"},
-    "layers": {"layers", "replicas"},
-    "losses": {"replicas"},
+    "distributions": {"distributions", "replicas"},
+    "layers": {"layers", "checks", "replicas"},
+    "losses": {"losses", "checks", "replicas"},
     "metrics": set(),
-    "sampling": {"sampling"},
+    "sampling": {"sampling", "checks"},
     "plotting": {"plotting"},
     # What everybody may ask. The folder of a modality is imported by its name.
     "modalities": {"modalities", "names"},
@@ -46,10 +49,11 @@ ALLOWED = {
     "export": {"export", "extras", "files", "modalities"},
     "evaluation": {
         *("evaluation", "metrics", "losses", "plotting", "files"),
-        "archives",
+        *("archives", "checks", "digests", "tables"),
     },
     "models": {"models/core", "archives", "keras_private", "startup"},
     "models/core": {
+        "checks",
         *("models/core", "layers", "losses", "metrics", "sampling"),
         *("distributions", "replicas", "keras_private"),
         # The contract of every model: `export`, and the backend it needs.
@@ -60,7 +64,7 @@ ALLOWED = {
         f"models/{wing}": {
             *(f"models/{wing}", "models/core"),
             *("layers", "losses", "metrics", "sampling", "distributions"),
-            *("replicas", "export", "data", "keras_private"),
+            *("replicas", "export", "data", "keras_private", "checks"),
         }
         for wing in WINGS
     },
@@ -74,7 +78,7 @@ ALLOWED = {
         *("evaluation", "models", "files", "runs", "replicas"),
         "modalities",
     },
-    "records": {"runs"},
+    "records": {"runs", "tables"},
     # SavedModels alone: no model class, no recipe, no run.
     "demo": {"demo", "export", "extras", "modalities"},
     "cli": {

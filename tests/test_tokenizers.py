@@ -9,9 +9,9 @@ import tokenizers
 from keras_genai.data.tokenizers import (
     BytePairTokenizer,
     CharacterTokenizer,
-    byte_pair_learner,
     load_tokenizer,
 )
+from keras_genai.data.tokenizers.learning import byte_pair_learner
 
 TEXT = "To be, or not to be: that is the question.\n  Naïve 你好 🙂!\t12345\r\n"
 CORPUS = [TEXT * 20, "the they them then there these 12 123 1234 \n\n\n"] * 5
@@ -161,10 +161,10 @@ def test_pairs_are_those_of_the_library_on_10_000_random_strings():
 
 
 def _letters(tokenizer):
-    from keras_genai.data.tokenizers import _BYTE_LETTERS
+    from keras_genai.data.tokenizers.learning import BYTE_LETTERS
 
     return [
-        "".join(_BYTE_LETTERS[byte] for byte in token)
+        "".join(BYTE_LETTERS[byte] for byte in token)
         for token in tokenizer._bytes
     ]
 

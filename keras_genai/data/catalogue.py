@@ -2,14 +2,14 @@
 
 import os
 
-from keras_genai.data.files import absolute_split, ended_split
 from keras_genai.data.folders import print_once
+from keras_genai.data.splits import absolute_split, ended_split
 
 
 def find_fields(builder):
-    """Finds the features of a set that are the image and the label.
+    """Finds the fields of a set that hold the image and the label.
 
-    They are those that the set itself names as input and target of a
+    First come the fields that the set itself names as input and target of a
     classifier, then `"image"` and `"label"`, then the first of their kind.
 
     Args:
@@ -50,8 +50,8 @@ def from_tfds(builder, split, store, background):
         builder: Prepared `tfds.core.DatasetBuilder`.
         split: String, a split with TFDS's slicing.
         store: `Store`.
-        background: Triple of integers in 0..255, what transparent pixels lie
-            on.
+        background: Triple of integers in 0..255, the colour behind
+            transparent pixels.
 
     Returns:
         Triple of images, labels (or `None`) and names of the classes.
@@ -62,7 +62,7 @@ def from_tfds(builder, split, store, background):
     import tensorflow as tf
 
     image_key, label_key = find_fields(builder)
-    absolute_split(split, builder.info.splits)  # refuses what does not exist
+    absolute_split(split, builder.info.splits)  # refuses unknown splits
     split = ended_split(split, builder.info.splits)
     print_once(
         f"{builder.name}: images are its field {image_key!r}, "
@@ -78,20 +78,20 @@ def from_tfds(builder, split, store, background):
     )
     count = builder.info.splits[split].num_examples
     images, labels = store.fill(dataset.as_numpy_iterator(), count)
-    if (labels < 0).any():  # none, or a test set whose labels are secret
+    if (labels < 0).any():  # no labels, or a test set with secret ones
         return images, None, ()
     return images, labels, builder.info.features[label_key].names
 
 
 def _flat(image, background):
-    """The image in 8 bits and without transparency."""
+    """Returns the image in 8 bits and without transparency."""
     import tensorflow as tf
 
     if image.dtype == tf.uint16:
         image = tf.cast(tf.round(tf.cast(image, "float32") / 257.0), "uint8")
     if image.dtype != tf.uint8:
         raise ValueError(
-            "Expected images of 8 or 16 bits: others are passed as arrays. "
+            "Expected images of 8 or 16 bits: pass others as arrays. "
             f"Received: a field of {image.dtype.name}"
         )
 

@@ -1,21 +1,19 @@
-"""A name, a path or a text -> the texts of one split, and where they are from.
+"""A name, a path or a text -> the texts of one split, and their source.
 
 A corpus is one long text (Shakespeare) or many documents (reviews). Held-out
-text is cut off in one piece, at the end, before anything else is done: windows
-that were shuffled before the split would share most of their characters.
+text is cut off first, in one piece, at the end. If windows were shuffled before
+the split, training and held-out windows would share most of their characters.
 """
 
 import dataclasses
-import hashlib
 import itertools
 import os
 from pathlib import Path
-from types import SimpleNamespace
 
-from keras_genai.data.files import absolute_split
 from keras_genai.data.folders import list_folder, print_once
+from keras_genai.data.lookup import find_source, in_catalogue
 from keras_genai.data.reading import EmptySplitError, naming, read_each
-from keras_genai.data.sources import find_source, in_catalogue
+from keras_genai.data.splits import absolute_split, sizes_of
 from keras_genai.data.texts import (
     TEXT_SUFFIXES,
     Reader,
@@ -24,12 +22,13 @@ from keras_genai.data.texts import (
     is_text,
     list_of_texts,
 )
+from keras_genai.digests import short_digest
 
 OFFLINE_CORPORA = {
     "python_topics": "the help on Python's language, inside Python itself",
 }
 _STAND_INS = {"tiny_shakespeare": "python_topics"}
-_FEW = 10  # documents, of which none is held out
+_FEW = 10  # fewer documents are all for training
 _PART = 2**20  # characters
 
 
@@ -62,16 +61,16 @@ class Corpus:
 
 
 def load_text(source, split="train", offline=False, skip_broken=False):
-    """Reads the texts of a split, from wherever they can be had.
+    """Reads the texts of a split, from any source.
 
-    A name is looked for as by `load_images`. TFDS's own splits are kept as
-    they are, and so are those that folders inside a folder name. Everything
-    else is cut in order: the first 90 % are `"train"`, 5 % `"validation"`,
-    5 % `"test"`, of the characters of one text or of the documents of many.
-    Of fewer than ten documents all are `"train"`.
+    A name is looked up as in `load_images`. The splits of TFDS and the splits
+    that sub-folders name are kept. Everything else is cut in order: the first
+    90 % are `"train"`, the next 5 % `"validation"`, the last 5 % `"test"`. One
+    text is cut by its characters, several texts by documents. Fewer than ten
+    documents are all `"train"`.
 
-    Byte-order marks are left out, and lines end with a line feed only. What
-    is changed in this way, or left out of a folder, is printed once.
+    Byte-order marks are removed, and every line ends with a line feed only.
+    These changes, and the files left out of a folder, are printed once.
 
     Args:
         source: One of
@@ -82,18 +81,18 @@ def load_text(source, split="train", offline=False, skip_broken=False):
             - the path of a text file in UTF-8, or in UTF-16 or UTF-32 with a
               byte-order mark;
             - the path of a folder of `.txt`, `.text` and `.md` files, each
-              a document; folders `train/`, `validation/` and `test/` (also
-              `Training/`, `val/`, ...) in it are splits;
-            - a text itself: a string with a line break in it, or of more
-              than 255 characters;
-            - a list, a NumPy array or a column of a table (a Series of
-              pandas) of strings, documents;
-            - `Corpus`, which is returned as it is.
+              a document; sub-folders `train/`, `validation/` and `test/`
+              (also `Training/`, `val/`, ...) are splits;
+            - a text itself: a string with a line break, or with more than 255
+              characters;
+            - documents: a list, a NumPy array or a column of a table (a
+              Series of pandas) of strings;
+            - `Corpus`, which is returned unchanged.
         split: String, a split with TFDS's slicing: `"train[:10%]"`,
-            `"validation+test"`; of one text, slices count characters.
-        offline: Boolean. Whether the network is left alone.
-        skip_broken: Boolean. Whether files of a folder that are no text in
-            UTF-8 are passed over, and said, rather than refused.
+            `"validation+test"`. For one text, slices count characters.
+        offline: Boolean. Whether to use no network.
+        skip_broken: Boolean. Whether to skip files of a folder that are not
+            text in UTF-8, and print them, instead of an error.
 
     Returns:
         `Corpus`.
@@ -101,8 +100,8 @@ def load_text(source, split="train", offline=False, skip_broken=False):
     Raises:
         ValueError: If the source is unknown, empty or not UTF-8, or the split
             is unknown or empty.
-        ConnectionError: If the source would have to be downloaded and there
-            is no network.
+        ConnectionError: If the source must be downloaded and there is no
+            network.
 
     Example:
         >>> load_text("to be, or not to be\\n" * 5, "test").texts
@@ -120,26 +119,24 @@ def load_text(source, split="train", offline=False, skip_broken=False):
         raise EmptySplitError(
             f"The split has no text. Received: source={name!r}, split={split!r}"
         )
-    return Corpus(texts, f"{name}/{split}", _digest(texts))
+    return Corpus(texts, f"{name}/{split}", short_digest(_in_bytes(texts)))
 
 
-def _digest(texts):
-    sha = hashlib.sha256()
+def _in_bytes(texts):
+    """Yields texts in UTF-8, part by part: a long text is not copied whole."""
     for text in texts:
-        # Part by part: a long text is not there twice.
         for start in range(0, len(text), _PART):
             try:
-                sha.update(text[start : start + _PART].encode())
+                yield text[start : start + _PART].encode()
             except UnicodeEncodeError as error:
                 raise ValueError(
                     "Expected text that UTF-8 can hold. Received: half of a "
                     f"surrogate pair at character {start + error.start}"
                 ) from error
-    return sha.hexdigest()[:16]
 
 
 def _find(source, offline, skip_broken, reader):
-    """The name of a source, and its splits as `_take` wants them."""
+    """Returns the name of a source, and its splits in the form of `_cut`."""
     texts = list_of_texts(source)
     if texts is not None:
         return "texts", _cut(
@@ -167,7 +164,7 @@ def _find(source, offline, skip_broken, reader):
         or (os.sep in name and not in_catalogue(name))
     ):
         raise ValueError(
-            "Expected a text file, or a folder of .txt files; a text itself "
+            "Expected a text file, or a folder of .txt files. A text itself "
             "has a line break or more than 255 characters, or is in a list. "
             f"Received: source={name!r}, which does not exist"
         )
@@ -199,7 +196,7 @@ def _from_folder(path, skip_broken, reader):
 
 
 def _kept(splits):
-    """Splits that are there already, in the form of those that `_cut` makes."""
+    """Puts existing splits in the form of `_cut`."""
     # A single long text is cut by its characters.
     if all(len(texts) <= 1 for texts in splits.values()):
         splits = {name: "".join(texts) for name, texts in splits.items()}
@@ -207,7 +204,7 @@ def _kept(splits):
 
 
 def _cut(texts):
-    """Splits as {name: (one text or a list of documents, places in it)}."""
+    """Makes splits: {name: (one text or a list of documents, places in it)}."""
     whole = texts[0] if len(texts) == 1 else texts
     size = len(whole)
     first, second = int(0.9 * size), int(0.95 * size)
@@ -221,11 +218,10 @@ def _cut(texts):
 
 
 def _take(splits, split):
-    """Takes a split out of those that `_cut` or `_kept` has made."""
-    sizes = {
-        name: SimpleNamespace(num_examples=len(places))
-        for name, (_, places) in splits.items()
-    }
+    """Takes a split, with its slices, from those of `_cut` or `_kept`."""
+    sizes = sizes_of(
+        {name: len(places) for name, (_, places) in splits.items()}
+    )
     parts = []
     for name, start, stop in absolute_split(split, sizes):
         texts, places = splits[name]
@@ -259,7 +255,7 @@ def _from_tfds(builder, reader):
 
 
 def _text_field(builder):
-    """The field of the texts: what is fed, then `text`, then the first."""
+    """Finds the field of the texts: the set's input, `"text"`, or the first."""
     import tensorflow_datasets as tfds
 
     features = builder.info.features
@@ -273,5 +269,5 @@ def _text_field(builder):
             "Expected a data set with a text in each example. "
             f"Received: source={builder.name!r} with {sorted(features)}"
         )
-    fed = (builder.info.supervised_keys or ())[:1]
-    return next(key for key in (*fed, "text", *keys) if key in keys)
+    inputs = (builder.info.supervised_keys or ())[:1]
+    return next(key for key in (*inputs, "text", *keys) if key in keys)

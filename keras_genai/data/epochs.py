@@ -1,4 +1,4 @@
-"""Batches that depend on (seed, epoch) alone, as an endless run of epochs."""
+"""Batches that depend only on (seed, epoch), as an endless run of epochs."""
 
 import tensorflow as tf
 
@@ -6,9 +6,9 @@ import tensorflow as tf
 def epoch_dataset(load_batch, num_batches, num_parallel_calls=None):
     """Makes a data set that counts its epochs.
 
-    Each pass over it is an epoch and counts; `dataset.set_epoch(epoch)`, which
-    the models' `fit` calls, sets the count, so that a resumed run sees what an
-    unbroken one would.
+    Each pass over it is the next epoch. The models' `fit` calls
+    `dataset.set_epoch(epoch)`, so that a resumed run sees the same batches as
+    an unbroken one.
 
     Args:
         load_batch: Function of two int64 scalar tensors, the epoch and the
@@ -33,7 +33,7 @@ def epoch_dataset(load_batch, num_batches, num_parallel_calls=None):
         )
 
     options = tf.data.Options()
-    # On two cores autotuning was seen to stall whole epochs of `fit`.
+    # On two cores autotuning stalled whole epochs of `fit`.
     options.autotune.enabled = False
     options.deterministic = True
     # On several machines each takes its share of every batch.

@@ -1,8 +1,7 @@
-"""A folder of files -> the files of each split, and what is left out.
+"""A folder of files -> the files of each split, and the files left out.
 
-Images, texts and music lie in folders alike, and so does what is not meant:
-previews, hidden copies, files of another kind. It is left out in one place,
-and said.
+Folders of images, texts and music also hold files that nobody means: previews,
+hidden copies, files of another kind. This module leaves them out and says so.
 """
 
 import collections
@@ -11,14 +10,14 @@ import os
 import re
 from pathlib import Path
 
-# How the folders of splits are called, in small or capital letters.
+# Names of the folders of splits, in small or capital letters.
 _SPLITS = {
     "train": r"train(ing)?",
     "validation": r"val(id(ation)?)?",
     "test": r"test(ing)?",
 }
 _SPLIT_ENDING = r"([ _-]?(set|data|images))?"
-# What programs leave in folders, besides names that start with a dot.
+# Files that programs leave in folders, besides those that start with a dot.
 _HIDDEN = {
     *("__macosx", "@eadir", "thumbs.db", "desktop.ini", "lost+found"),
     *("$recycle.bin", "system volume information"),
@@ -33,13 +32,13 @@ class Folder:
     Attributes:
         path: `pathlib.Path` of the folder, `~` expanded.
         splits: Dictionary: `"train"`, `"validation"` or `"test"` -> sorted
-            list of pairs (path, parts). The parts are the folders between the
-            folder of the split and the file, and the file's name. A folder
-            without folders of splits has everything in `"train"`.
+            list of pairs (path, parts). The parts are the names of the
+            folders from the split's folder down, and the file's name. Without
+            folders of splits, all files are in `"train"`.
         has_splits: Boolean. Whether folders named the splits.
-        left_out: `collections.Counter` of what is left out: suffixes as
-            `".heic"`, and words as `"hidden"`. More may be counted before
-            `print_left_out`.
+        left_out: `collections.Counter` of the files left out, by their
+            suffixes, such as `".heic"`, or by words, such as `"hidden"`. A
+            caller can count more before `print_left_out`.
     """
 
     path: Path
@@ -48,10 +47,10 @@ class Folder:
     left_out: collections.Counter
 
     def describe_left_out(self):
-        """Says what is left out.
+        """Counts the files left out, in words.
 
         Returns:
-            String, `"left out: 12 .heic, 3 hidden"`, or `""` if nothing is.
+            String, `"left out: 12 .heic, 3 hidden"`, or `""` without any.
         """
         counts = [
             f"{count:,} {what}"
@@ -61,25 +60,25 @@ class Folder:
         return f"left out: {', '.join(counts)}" if counts else ""
 
     def print_left_out(self):
-        """Prints what is left out, if anything is, once in a process."""
+        """Prints which files are left out, once in a process."""
         if self.describe_left_out():
             print_once(f"{self.path}: {self.describe_left_out()}")
 
 
 def list_folder(folder, suffixes, kind="files"):
-    """Lists the files of a folder that have one of some suffixes.
+    """Lists the files of a folder that have the right suffix.
 
-    Hidden files and folders are left out, links to folders are followed, and
-    `train/`, `Test/`, `val/` and the like are splits: at the top, below a
-    single folder around everything, or in each of the folders of classes.
-    What several of them begin with, as `seg_train/` and `seg_test/` do, is no
-    part of their names.
+    Hidden files and folders are left out, and links to folders are followed.
+    `train/`, `Test/`, `val/` and similar folders are splits: at the top, below
+    a single folder around everything, or in each of the folders of classes. A
+    prefix that several of them share, as in `seg_train/` and `seg_test/`, does
+    not count.
 
     Args:
         folder: Path of the folder; `~` is expanded.
-        suffixes: Set of strings in small letters: `{".mid", ".midi"}`. Files
-            may have them in capital letters.
-        kind: String, what the files are, for the error.
+        suffixes: Set of strings in small letters: `{".mid", ".midi"}`. In
+            the names of files they can be in capital letters.
+        kind: String, the kind of files, for the error.
 
     Returns:
         `Folder`.
@@ -103,7 +102,7 @@ def list_folder(folder, suffixes, kind="files"):
     if not path.is_dir():
         raise ValueError(
             f"Expected a folder of {kind}. "
-            f"Received: {str(path)!r}, which is no folder"
+            f"Received: {str(path)!r}, which is not a folder"
         )
     left_out = collections.Counter()
     found = []
@@ -134,7 +133,7 @@ def are_strays(num_beside, num_inside):
         num_inside: Integer, files in those folders.
 
     Returns:
-        Boolean. Strays are no more than what lies in order.
+        Boolean: whether there are some, and no more than in the folders.
     """
     return 0 < num_beside <= num_inside
 
@@ -151,7 +150,7 @@ def print_once(line):
 
 
 def explain(error):
-    """Puts an error in words, also one that comes without a message.
+    """Puts an error into words, also one without a message.
 
     Args:
         error: Exception.
@@ -172,9 +171,9 @@ def explain(error):
 
 
 def _visible_files(folder, left_out, above=()):
-    """Yields the files below a folder, and counts what it passes over."""
+    """Yields the visible files below a folder, and counts the others."""
     real = os.path.realpath(folder)
-    if real in above:  # a link to a folder around it
+    if real in above:  # a link to a folder that holds it
         left_out["in a circle of links"] += 1
         return
     for child in sorted(Path(folder).iterdir()):
@@ -191,7 +190,7 @@ def _visible_files(folder, left_out, above=()):
 
 
 def _without_wrapper(found):
-    """Takes a single folder around all other folders off the parts.
+    """Removes from the parts a single folder around all other folders.
 
     An unpacked archive often has one: `animals/cats/x.jpg`.
     """
@@ -207,7 +206,7 @@ def _without_wrapper(found):
 
 
 def _without_prefix(found):
-    """Takes what the names of several splits begin with off the parts.
+    """Removes from the parts a prefix that the names of several splits share.
 
     `seg_train/` and `seg_test/` are splits; `bullet_train/` is a class.
     """
@@ -229,7 +228,7 @@ def _without_prefix(found):
 
 
 def _split(found, left_out):
-    """The files by splits, and whether folders named these."""
+    """Returns the files of each split, and whether folders named the splits."""
     at = _place_of_splits(found)
     if at is None:
         return {"train": found}, False
@@ -248,7 +247,7 @@ def _split(found, left_out):
     splits = {
         name: _without_repetition(name, files) for name, files in splits.items()
     }
-    # All together, so that a class has one name in every split.
+    # Together, so that a class has the same name in every split.
     together = [file for files in splits.values() for file in files]
     parts_of = dict(_without_wrapper(together))
     return {
@@ -259,7 +258,7 @@ def _split(found, left_out):
 
 
 def _without_repetition(split, files):
-    """Takes the second `train/` of `train/train/x.jpg` off the parts."""
+    """Removes from the parts the second `train/` of `train/train/x.jpg`."""
     if all(
         len(parts) > 1 and _split_name(parts[0]) == split for _, parts in files
     ):
@@ -268,7 +267,7 @@ def _without_repetition(split, files):
 
 
 def _place_of_splits(found):
-    """Which of the parts name splits: the first, or those below classes."""
+    """Returns which part names the split: 0, 1 (below classes) or `None`."""
     folders = [parts[:-1] for _, parts in found]
     if any(parts and _split_name(parts[0]) for parts in folders):
         return 0

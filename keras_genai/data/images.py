@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from keras_genai.checks import check_choice
 from keras_genai.data.epochs import epoch_dataset
+from keras_genai.data.folders import print_once
 from keras_genai.data.sources import load_images
-
-_announced = set()
 
 
 def image_dataset(
@@ -32,11 +32,11 @@ def image_dataset(
 ):
     """Feeds images from any source as a `tf.data.Dataset` of batches.
 
-    The images are decoded once and kept as uint8; each epoch gathers them in
-    a new order, augments, scales and batches them. Order and augmentation
-    depend on (seed, epoch) alone: passes count their epochs, and
-    `dataset.set_epoch(epoch)`, which the models' `fit` calls, sets the count,
-    so that a resumed run sees what an unbroken one would.
+    The images are decoded once and kept as uint8. Each epoch takes them in a
+    new order, augments, scales and batches them. Order and augmentation depend
+    only on (seed, epoch). Each pass is the next epoch. The models' `fit` calls
+    `dataset.set_epoch(epoch)`, so that a resumed run sees the same batches as
+    an unbroken one.
 
     Args:
         source: A name, a path or an array, as for `load_images`.
@@ -44,24 +44,24 @@ def image_dataset(
         image_size: `(height, width)` to resize to, an integer for both, or
             `None`.
         batch_size: Integer >= 1. Defaults to `128`.
-        value_range: `(low, high)` of the pixels given. Defaults to `(-1, 1)`.
-        binarize: `"dynamic"`, `"threshold"` or `None`. Dynamic makes a pixel
-            white with the probability that is its grey level, drawn anew each
-            epoch; threshold makes it white above the middle.
+        value_range: `(low, high)` of the pixels. Defaults to `(-1, 1)`.
+        binarize: `"dynamic"`, `"threshold"` or `None`. Dynamic draws each
+            pixel again in each epoch, white with its grey level as the
+            probability. Threshold makes it white above the middle.
         labels: Boolean. Whether batches are pairs (images, labels).
-        augment: Dictionary of augmentations, each an argument of Keras's own
+        augment: Dictionary: augmentation -> the argument of its Keras
             layer: `"flip"` (`"horizontal"`), `"rotation"` (fraction of a
             turn), `"translation"` and `"zoom"` (fraction of the sides),
             `"contrast"` and `"brightness"` (fraction), `"noise"` (standard
             deviation, on pixels in [0, 1]). Or `None`.
         shuffle: Boolean. Whether each epoch has a new order.
         seed: Integer, or `None` for one drawn at random.
-        drop_remainder: Boolean. Whether a short last batch is left out.
+        drop_remainder: Boolean. Whether to leave out a short last batch.
         cache: `"auto"`, `"memory"` or `"disk"`, as for `load_images`.
-        offline: Boolean. Whether the network is left alone.
-        skip_broken: Boolean. Whether broken files are passed over.
-        background: Colour that transparent pixels lie on, as for
-            `load_images`. Defaults to `"white"`.
+        offline: Boolean. Whether to use no network.
+        skip_broken: Boolean. Whether to skip broken files.
+        background: Colour behind transparent pixels, as for `load_images`.
+            Defaults to `"white"`.
 
     Returns:
         `tf.data.Dataset` of float32 images `(batch, height, width,
@@ -69,9 +69,9 @@ def image_dataset(
         `examples` holds the decoded `Images`.
 
     Raises:
-        ValueError: If an argument is out of its range, if there are no
-            labels to give, or as `load_images`.
-        ConnectionError: As `load_images`.
+        ValueError: If an argument is out of range, if the source has no
+            labels and `labels` is true, or as for `load_images`.
+        ConnectionError: As for `load_images`.
 
     Example:
         >>> pixels = np.zeros((5, 8, 8, 1), "uint8")
@@ -99,13 +99,11 @@ def image_dataset(
     decoded = load_images(
         source, split, image_size, cache, offline, skip_broken, background
     )
-    if str(decoded) not in _announced:
-        _announced.add(str(decoded))
-        print(decoded)
+    print_once(str(decoded))
     if labels and decoded.labels is None:
         raise ValueError(
-            "The source has no labels: a folder for each class, or a pair of "
-            "images and labels, gives them. "
+            "The source has no labels: give a folder for each class, or a "
+            "pair of images and labels. "
             f"Received: labels=True, source={decoded.source!r}"
         )
     count = len(decoded.images)
@@ -155,10 +153,10 @@ def image_dataset(
 
 
 def undo_scaling(images, value_range=(-1, 1)):
-    """Takes scaled images back to bytes.
+    """Turns scaled images back to bytes.
 
     Args:
-        images: Float array or tensor of any shape, in `value_range`; values
+        images: Float array or tensor of any shape, in `value_range`. Values
             outside are clipped.
         value_range: `(low, high)`. Defaults to `(-1, 1)`.
 
@@ -175,10 +173,10 @@ def undo_scaling(images, value_range=(-1, 1)):
 
 
 def _shuffled(indices, seed, epoch, count):
-    """Takes places in an epoch to indices: a permutation of `range(count)`.
+    """Turns places in an epoch to indices: a permutation of `range(count)`.
 
-    TensorFlow's has 256 permutations, whatever the seed: three, one after
-    another, have 16 million.
+    TensorFlow's shuffle has only 256 permutations. Three of them, one after
+    another, give 16 million.
     """
     seeds = tf.random.stateless_uniform(
         (3, 2), tf.stack([tf.cast(seed, "int64"), epoch]), None, None, "int64"
@@ -229,20 +227,16 @@ def _augmentations(augment):
 
     augmentations = []
     for name, argument in (augment or {}).items():
+        check_choice("augment", name, [*known, "noise"])
         if name == "noise":
             augmentations.append(add_noise(argument))
-        elif name in known:
-            augmentations.append(from_layer(known[name](argument)))
         else:
-            raise ValueError(
-                f"Expected augmentations among {', '.join([*known, 'noise'])}."
-                f" Received: augment={augment}"
-            )
+            augmentations.append(from_layer(known[name](argument)))
     return augmentations
 
 
 class _Seeds(keras.random.SeedGenerator):
-    """Seeds that are a function of (seed, epoch, batch), not of a state."""
+    """Seeds that depend only on (seed, epoch, batch), not on a state."""
 
     def __init__(self, seed, epoch, batch):
         self._seed = tf.random.experimental.stateless_fold_in(

@@ -6,10 +6,10 @@ import numpy as np
 
 
 def index_labels(splits):
-    """Numbers the classes of a source, whatever its labels are.
+    """Numbers the classes of a source with labels of any kind.
 
-    Classes are the sorted unique labels of all splits together, and a label
-    is the index of its class. Rows of a one-hot matrix have a class for each
+    Classes are the sorted unique labels of all splits together. A label
+    becomes the index of its class. A one-hot matrix has a class for each
     column.
 
     Args:
@@ -46,7 +46,7 @@ def index_labels(splits):
 
 
 def sort_names(names):
-    """Sorts names of classes, those that are numbers as numbers and first.
+    """Sorts names of classes: first the numbers, by their value.
 
     Args:
         names: Iterable of strings.
@@ -67,7 +67,7 @@ def sort_names(names):
 
 
 def _unique(labels):
-    """Names of the classes of labels, and for each label which it has."""
+    """Returns the names of the classes, and the place of each label in them."""
     try:
         labels = np.asarray(labels)
     except ValueError as error:  # rows of different lengths
@@ -80,8 +80,8 @@ def _unique(labels):
         return [str(n) for n in range(labels.shape[1])], _from_one_hot(labels)
     if labels.ndim != 1:
         raise ValueError(
-            "Expected labels (count,) or one-hot rows (count, classes); images "
-            "in a list are np.stack(images). "
+            "Expected labels (count,) or one-hot rows (count, classes); make "
+            "an array of a list of images with np.stack(images). "
             f"Received: labels of shape {labels.shape}"
         )
     if labels.dtype.kind not in "biufUSO":

@@ -1,15 +1,13 @@
-"""A folder of image files -> their pixels, as people see them, and labels."""
+"""A folder of image files -> pixels, the right way up, and labels."""
 
 import collections
 import io
 import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import numpy as np
 
-from keras_genai.data.files import absolute_split
 from keras_genai.data.folders import (
     are_strays,
     explain,
@@ -17,13 +15,14 @@ from keras_genai.data.folders import (
     print_once,
 )
 from keras_genai.data.labels import sort_names
+from keras_genai.data.splits import absolute_split, sizes_of
 from keras_genai.files import open_regular
 
 SUFFIXES = {
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif"),
     *(".bmp", ".dib", ".tif", ".tiff", ".pgm", ".ppm", ".pbm", ".pnm"),
 }
-# What these are; others Pillow would read by starting other programs.
+# The formats of these. Pillow reads some others by starting programs.
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "PPM")
 _SHOWN = 50  # broken files in one error
 
@@ -32,35 +31,32 @@ def from_folder(folder, split, store, skip_broken, background):
     """Decodes a split of a folder of images.
 
     Args:
-        folder: `pathlib.Path`; its sub-folders are splits, or classes.
+        folder: `pathlib.Path`. Its sub-folders are splits or classes.
         split: String, a split with TFDS's slicing.
         store: `Store`.
-        skip_broken: Boolean. Whether broken files are passed over.
-        background: Triple of integers in 0..255, what transparent pixels lie
-            on: red, green, blue.
+        skip_broken: Boolean. Whether to skip broken files.
+        background: Triple of integers in 0..255 (red, green, blue), the
+            colour behind transparent pixels.
 
     Returns:
         Triple of images, labels (or `None`) and names of the classes.
 
     Raises:
-        ValueError: If there are no images, or if some are broken; it names
-            them all.
+        ValueError: If there are no images, or if some are broken. The error
+            names all of them.
     """
     from PIL import Image
 
-    Image.init()  # once, before threads would
+    Image.init()  # once, before the threads start
     listing = list_folder(folder, SUFFIXES, "images")
     files = {}
     for name, found in listing.splits.items():
         found = _with_classes(found, listing)
-        # Not sorted by class, so that a slice has all of them.
+        # In random order, so that a slice has every class.
         order = np.random.default_rng(0).permutation(len(found))
         files[name] = [found[index] for index in order]
     listing.print_left_out()
-    sizes = {
-        name: SimpleNamespace(num_examples=len(found))
-        for name, found in files.items()
-    }
+    sizes = sizes_of({name: len(found) for name, found in files.items()})
     chosen = [
         file
         for name, start, stop in absolute_split(split, sizes)
@@ -72,10 +68,10 @@ def from_folder(folder, split, store, skip_broken, background):
             f"Received: source={str(folder)!r}, split={split!r}"
         )
     decoder = _Decoder(store, background)
-    # All threads have these filters, which are not theirs to change.
+    # The filters are set for all threads: a thread must not change them.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\b")
-        # Of a header that asks for more than 89 million pixels.
+        # For a header that asks for more than 89 million pixels.
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         class_names = _class_names(files, decoder if skip_broken else None)
         index = {name: number for number, name in enumerate(class_names)}
@@ -112,7 +108,7 @@ def read_colour(background):
         Triple of integers in 0..255: red, green, blue.
 
     Raises:
-        ValueError: If it is no colour.
+        ValueError: If it is not a colour.
 
     Example:
         >>> read_colour("#ffcc00")
@@ -135,7 +131,7 @@ def read_colour(background):
 
 
 def _with_classes(found, listing):
-    """Pairs of a path and a class, or `None`: the uppermost folder."""
+    """Pairs each path with its class, the uppermost folder, or `None`."""
     inside = [(path, parts[0]) for path, parts in found if len(parts) > 1]
     num_beside = len(found) - len(inside)
     if are_strays(num_beside, len(inside)):
@@ -151,7 +147,7 @@ def _with_classes(found, listing):
 
 
 def _class_names(files, decoder):
-    """Classes that have an image; with a decoder, one that it can read."""
+    """Returns the classes with an image, one that a given decoder can read."""
     paths = collections.defaultdict(list)
     for found in files.values():
         for path, name in found:
@@ -169,7 +165,7 @@ def _class_names(files, decoder):
 
 
 class _Decoder:
-    """Decodes files with several threads, in order, a few at once."""
+    """Decodes files in order, a few at a time, with several threads."""
 
     def __init__(self, store, background):
         self.store = store
@@ -177,7 +173,7 @@ class _Decoder:
         self.animations = 0
 
     def decode_all(self, files, skip_broken):
-        """Yields pairs of pixels, or `None` of a broken file, and a class."""
+        """Yields pairs of pixels (`None` for a broken file) and a class."""
         broken = []
         threads = os.cpu_count() or 1
         with ThreadPoolExecutor(threads) as pool:
@@ -197,14 +193,13 @@ class _Decoder:
                             print(f"Skipping {path}: {explain(error)}")
                     yield pixels, name
         if broken and not skip_broken:
-            more = f" and {len(broken) - _SHOWN:,} more"
+            shown = ", ".join(broken[:_SHOWN])
+            if len(broken) > _SHOWN:
+                shown += f" and {len(broken) - _SHOWN:,} more"
             raise ValueError(
                 f"{len(broken):,} of {len(files):,} images cannot be decoded; "
-                "`skip_broken=True` passes over them (--skip-broken on the "
-                "command line). "
-                f"Received: {', '.join(broken[:_SHOWN])}"
-                + more
-                * (len(broken) > _SHOWN)
+                "`skip_broken=True` skips them (--skip-broken on the command "
+                f"line). Received: {shown}"
             )
 
     def can_read(self, path):
@@ -218,23 +213,23 @@ class _Decoder:
     def _decode(self, path):
         try:
             pixels, has_frames = decode(path, self.background)
-        except Exception as error:  # of whatever kind a broken file makes
+        except Exception as error:  # a broken file can raise any kind
             return None, False, error
         return np.asarray(self.store.resize(pixels)), has_frames, None
 
 
 def decode(path, background):
-    """Decodes an image file the way up that it is looked at.
+    """Decodes an image file, turned the right way up.
 
     Args:
         path: Path of the file.
-        background: Triple of integers in 0..255, what transparent pixels lie
-            on.
+        background: Triple of integers in 0..255, the colour behind
+            transparent pixels.
 
     Returns:
-        Pair of a uint8 array `(height, width, channels)`, of 1 channel if the
-        file is grey and else of 3, and whether there are other frames, or
-        pages, than this first one.
+        Pair of a uint8 array `(height, width, channels)`, with 1 channel if
+        the file is grey and else with 3, and a boolean: whether the file has
+        more frames or pages than this first one.
     """
     from PIL import Image
 
@@ -247,8 +242,8 @@ def decode(path, background):
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
     }
-    # Pillow turns some TIFFs wrongly that it opens by their names, and asks a
-    # file for as many bytes as a PNG declares: gigabytes set aside at once.
+    # From bytes: Pillow turns some TIFFs wrongly if it opens the path, and asks
+    # a file for as many bytes as a PNG declares, gigabytes set aside at once.
     with open_regular(path) as file:
         content = io.BytesIO(file.read())
     with _opened(content) as image:
@@ -257,7 +252,7 @@ def decode(path, background):
         turn = turns.get(_tried(lambda: image.getexif().get(0x0112)))
         if turn is not None:
             flat = flat.transpose(turn)
-        # A photo's own preview, MPO, is no frame.
+        # The preview inside a photo (MPO) is not a frame.
         has_frames = image.format != "MPO" and bool(
             _tried(lambda: getattr(image, "is_animated", False))
         )
@@ -277,7 +272,7 @@ def _opened(file):
 
 
 def _flat(image, background):
-    """The image in 8 bits, grey or in colour, without transparency."""
+    """Returns the image in 8 bits, grey or colour, without transparency."""
     from PIL import Image
 
     if image.mode[0] in "IF":
@@ -294,14 +289,14 @@ def _flat(image, background):
 
 
 def _to_8_bits(image):
-    """Grey levels of 16 bits, or in floats, as uint8."""
+    """Turns grey levels in 16 bits, or in floats, to uint8."""
     levels = np.asarray(image)
     low, high = levels.min(), levels.max()
     if image.mode == "F":
-        # Of [0, 1], or of [0, 255].
+        # In [0, 1] or in [0, 255].
         most = 1 if high <= 1 else 255
     else:
-        # TIFF may have 8 bits in 32.
+        # A TIFF can store 8 bits in 32.
         is_8_bits = image.mode == "I" and image.format == "TIFF" and high <= 255
         most = 255 if is_8_bits else 65535
     if not 0 <= low <= high <= most:
@@ -313,7 +308,7 @@ def _to_8_bits(image):
 
 
 def _tried(read):
-    """What may be broken in an image that is whole otherwise."""
+    """Reads a part that may be broken in an image that is otherwise whole."""
     try:
         return read()
     except Exception:

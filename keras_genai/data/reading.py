@@ -1,19 +1,19 @@
-"""Files read one by one: all that are broken are told together."""
+"""Files read one by one: one error names all broken ones."""
 
 from contextlib import contextmanager
 
 from keras_genai.data.folders import explain, print_once
 
-_SHOWN = 10  # broken files, of as many as there are
+_SHOWN = 10  # broken files, at most, in one error
 
 
 class EmptySplitError(ValueError):
-    """A split has nothing in it: there is too little to hold some of it out."""
+    """A split is empty: there is too little data to hold some of it out."""
 
 
 @contextmanager
 def naming(source):
-    """Has each refusal name its source, also one of what was in it.
+    """Adds the source to each error, also to an error about its contents.
 
     Args:
         source: String, a path or the name of a data set.
@@ -33,20 +33,20 @@ def naming(source):
 
 
 def read_each(paths, read, skip_broken):
-    """Reads files, and reports all that cannot be read at once.
+    """Reads files, and names all broken ones in one error.
 
     Args:
         paths: Iterable of `pathlib.Path`s.
-        read: Function of a path, which raises `ValueError` or `OSError` where
+        read: Function of a path, which raises `ValueError` or `OSError` if
             a file is broken.
-        skip_broken: Boolean. Whether broken files are passed over, and told,
-            rather than refused.
+        skip_broken: Boolean. Whether to skip broken files, and print them,
+            instead of an error.
 
     Returns:
         Dictionary: path -> what `read` returned.
 
     Raises:
-        ValueError: If files are broken and not to be passed over.
+        ValueError: If files are broken and `skip_broken` is false.
     """
     found, broken = {}, []
     for path in paths:
@@ -64,7 +64,7 @@ def read_each(paths, read, skip_broken):
     report = "".join(f"\n    {line}" for line in shown)
     if not skip_broken:
         raise ValueError(
-            f"{count}: mend them, or pass over them with skip_broken=True "
+            f"{count}: repair them, or skip them with skip_broken=True "
             f"(--skip-broken on the command line).{report}"
         )
     print_once(f"left out: {count}{report}")

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
+from keras_genai.checks import check_at_least_one, check_choice
 from keras_genai.data.corpora import load_text
 from keras_genai.data.folders import print_once
 from keras_genai.data.reading import EmptySplitError
@@ -15,8 +16,6 @@ from keras_genai.data.tokenizers import (
     encode_parts,
 )
 from keras_genai.data.windows import (
-    check_choice,
-    check_counts,
     padded_rows,
     random_windows,
     tiled_windows,
@@ -41,39 +40,39 @@ def text_dataset(
 ):
     """Feeds text from any source as windows of token ids and their targets.
 
-    The target of a token is the token after it. Windows are drawn at random
-    places, which depend on (seed, epoch) alone as in `image_dataset`; or they
-    tile the text, so that each target is there once.
+    The target of a token is the token after it. Random windows start at places
+    that depend only on (seed, epoch), as in `image_dataset`. Tiled windows
+    cover the text in order, so that each target is there once.
 
     Args:
         source: A name, a path or a text, as for `load_text`.
         split: String, a split with TFDS's slicing. Defaults to `"train"`.
-        tokenizer: `"character"` (those of the split), `"byte"`, or
-            a `Tokenizer`, which held-out data need: that of the training.
+        tokenizer: `"character"` (the characters of the split), `"byte"`, or
+            a `Tokenizer`. Held-out data need the tokenizer of the training
+            data.
         sequence_length: Integer >= 1, tokens of a window. Defaults to `64`.
         batch_size: Integer >= 1, windows of a batch. Defaults to `64`.
         windows: `"random"` (default) or `"tiled"`.
-        documents: What becomes of many documents. `"pack"` (default): one
-            after another, the end token before, between and after them.
-            `"pad"`: a window holds one document, or a piece of one, and what
-            is left of it is ignored.
+        documents: How several documents are laid out. `"pack"` (default):
+            one after another, with the end token before, between and after
+            them. `"pad"`: a window holds one document or a piece of one, and
+            the rest of the window is ignored.
         steps_per_epoch: Integer >= 1, batches of an epoch of random windows,
             or `None` for as many tokens as the text has.
         seed: Integer, or `None` for one drawn at random.
-        offline: Boolean. Whether the network is left alone.
+        offline: Boolean. Whether to use no network.
         skip_broken: Boolean, as for `load_text`.
 
     Returns:
         `tf.data.Dataset` of pairs of int32 tensors `(batch, sequence_length)`:
-        token ids, and targets, which are -1 where there is nothing to
-        predict. Its attributes `examples` and `tokenizer` hold the `Corpus`
-        and the `Tokenizer`.
+        token ids and targets. A target of -1 is ignored. The attributes
+        `examples` and `tokenizer` hold the `Corpus` and the `Tokenizer`.
 
     Raises:
-        ValueError: If an argument is out of its range, if the text is shorter
+        ValueError: If an argument is out of range, if the text is shorter
             than a random window and its last target, or than two tokens, or
-            as `load_text`.
-        ConnectionError: As `load_text`.
+            as for `load_text`.
+        ConnectionError: As for `load_text`.
 
     Example:
         >>> counting = "0123456789\\n" * 10
@@ -85,7 +84,7 @@ def text_dataset(
         >>> targets[0].numpy() - token_ids[0].numpy()
         array([1, 1, 1, 1], dtype=int32)
     """
-    check_counts(
+    check_at_least_one(
         sequence_length=sequence_length,
         batch_size=batch_size,
         steps_per_epoch=1 if steps_per_epoch is None else steps_per_epoch,
@@ -103,7 +102,7 @@ def text_dataset(
     if windows == "tiled":
         dataset = tiled_windows(stream, starts, sequence_length, batch_size)
     else:
-        places = None  # all of a stream that has no gaps
+        places = None  # a window can start anywhere
         if not isinstance(starts, range):
             places = tf.constant(starts, "int64")
 
@@ -139,7 +138,7 @@ def _tokenizer(tokenizer, corpus):
 
 
 def _packed(corpus, tokenizer, sequence_length, windows):
-    """All tokens in a row, and where windows may start."""
+    """Returns all tokens in one stream, and the places where windows start."""
     end = np.array([tokenizer.end_token_id], "int32")
     ends = [end] if len(corpus.texts) > 1 else []
     pieces = itertools.chain(
@@ -150,16 +149,16 @@ def _packed(corpus, tokenizer, sequence_length, windows):
         ),
     )
     stream = _joined(pieces, tokenizer.vocabulary_size)
-    # A last tile may be short, and so may the only one.
+    # The last tile may be short, also if it is the only one.
     if windows == "tiled" and len(stream) < 2:
         raise EmptySplitError(
-            "Expected 2 tokens or more, one and its target. "
+            "Expected 2 tokens or more: one and its target. "
             f"Received: {len(stream)} in {corpus.source}"
         )
     if windows == "random" and len(stream) <= sequence_length:
         raise ValueError(
-            f"Expected {sequence_length + 1} tokens or more, a window and its "
-            "last target: give a longer text, or a smaller `sequence_length` "
+            f"Expected {sequence_length + 1} tokens or more: a window and its "
+            "last target. Give a longer text, or a smaller `sequence_length` "
             "(--sequence-length on the command line). Received: "
             f"sequence_length={sequence_length}, {len(stream)} tokens in "
             f"{corpus.source}"
@@ -170,8 +169,8 @@ def _packed(corpus, tokenizer, sequence_length, windows):
 
 
 def _joined(pieces, vocabulary_size):
-    """One tensor of all ids, never more than twice in memory."""
-    # The smallest integers that hold every id, and -1.
+    """Joins all ids in one tensor; they are in memory at most twice."""
+    # The smallest integers that hold every id and -1.
     dtype = np.min_scalar_type(-vocabulary_size)
     parts, waiting, size = [], [], 0
     with tf.device("CPU"):
@@ -188,7 +187,7 @@ def _joined(pieces, vocabulary_size):
 
 
 def _padded(corpus, tokenizer, sequence_length):
-    """Rows of one document, or a piece, each; and where the rows start."""
+    """Returns rows of one document or a piece each, and where they start."""
     end = tokenizer.end_token_id
     return padded_rows(
         (

@@ -1,4 +1,4 @@
-"""What people have as text -> plain strings: lists, columns, files."""
+"""Texts as people have them (lists, columns, files) -> plain strings."""
 
 import codecs
 import collections
@@ -14,25 +14,25 @@ LONGEST_NAME = 255  # characters of a file's name, and of a data set's
 LONGEST_PATH = 4096  # characters
 MAX_TEXT_BYTES = 2**30  # of a file that is read
 
-_ENCODINGS = (  # UTF-32 first: its mark begins with that of UTF-16
+_ENCODINGS = (  # UTF-32 first: its mark begins like that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_MARK = "\ufeff"  # of the byte order
-_MISSING = ("NoneType", "float", "NAType", "NaTType")  # as tables have it
+_MARK = "\ufeff"  # the byte-order mark
+_MISSING = ("NoneType", "float", "NAType", "NaTType")  # of a missing text
 
 
 def is_text(source):
-    """Tells whether a string is a text, rather than a name or a path.
+    """Tells whether a source is a text, and not a name or a path.
 
     Args:
-        source: Whatever was passed.
+        source: The source that the user gave, of any type.
 
     Returns:
-        Boolean: whether it is a string with a line break, or longer than any
-        name and not the path of what exists; an empty string is a text.
+        Boolean. A text is a string that is empty, has a line break, or is
+        longer than any name and no existing path.
     """
     if not isinstance(source, str):
         return False
@@ -45,14 +45,14 @@ def list_of_texts(source, name="source"):
     """Takes the strings out of a list, an array or a column of a table.
 
     Args:
-        source: Whatever was passed.
-        name: String, of the argument.
+        source: The source that the user gave, of any type.
+        name: String, name of the argument.
 
     Returns:
-        List of strings, or `None` where the source is none of these.
+        List of strings, or `None` if the source is of another type.
 
     Raises:
-        ValueError: If it is one, but not of strings, or of paths.
+        ValueError: If it holds something else than strings, or paths.
 
     Example:
         >>> list_of_texts(np.array(["to be", "or not"]))
@@ -87,32 +87,32 @@ def list_of_texts(source, name="source"):
 
 
 def check_name(source):
-    """Refuses what can be neither the name of a data set nor a path.
+    """Refuses a source that can be neither a name nor a path.
 
     Args:
         source: String or path.
 
     Raises:
-        ValueError: If it is too long, or has a NUL.
+        ValueError: If it is too long, or has a NUL character.
     """
     name = os.fspath(source)
     if len(name) > LONGEST_PATH or "\0" in name:
         raise ValueError(
-            f"Expected a name or a path, of {LONGEST_PATH:,} characters at "
-            "most and without a NUL. "
+            f"Expected a name or a path of at most {LONGEST_PATH:,} "
+            "characters, without a NUL. "
             f"Received: {len(name):,} characters, {reprlib.repr(name)}"
         )
 
 
 def is_path(source):
-    """Tells whether something is a path, or a string that can only be one.
+    """Tells whether a source is a path, or a string that can only be one.
 
     Args:
-        source: Whatever was passed.
+        source: The source that the user gave, of any type.
 
     Returns:
-        Boolean: of a string, whether it is the path of what exists, or ends
-        as the name of a text file.
+        Boolean. A string counts as a path if the path exists, or if it ends
+        like the name of a text file.
     """
     if isinstance(source, os.PathLike):
         return True
@@ -131,22 +131,22 @@ def _remedy(text):
     if isinstance(text, os.PathLike):
         return "read it, as Path(path).read_text()"
     if type(text).__name__ in _MISSING:
-        return "leave out what is missing, as series.dropna() does"
+        return "leave out missing texts, as series.dropna() does"
     return "one is of another type"
 
 
 class Reader:
-    """Reads texts and makes them plain, and says once what it has changed.
+    """Reads texts, makes them plain and counts what it changes.
 
-    A text is plain if it has no byte-order mark, if its lines end with a line
-    feed only, and if UTF-8 can hold it.
+    A plain text has no byte-order mark, its lines end with a line feed only,
+    and UTF-8 can hold it.
     """
 
     def __init__(self):
         self.changes = collections.Counter()
 
     def read(self, path):
-        """Reads a file in UTF-8, or in what its byte-order mark says.
+        """Reads a file in UTF-8, or in the encoding of its byte-order mark.
 
         Args:
             path: `pathlib.Path`.
@@ -155,8 +155,8 @@ class Reader:
             String, plain.
 
         Raises:
-            ValueError: If it is in another encoding, no text, no regular
-                file, or larger than a gibibyte.
+            ValueError: If it is in another encoding, not a text, not a
+                regular file, or larger than a gibibyte.
         """
         data = read_regular(path, MAX_TEXT_BYTES)
         encoding = next(
@@ -171,7 +171,7 @@ class Reader:
                 f"Received: {str(path)!r}, where byte {error.start} is "
                 f"{error.object[error.start]:#04x}"
             ) from error
-        del data  # of a large file, before it is copied
+        del data  # of a large file, before the text is copied
         if encoding != "utf-8":
             self.changes[f"in {encoding.upper()}"] += 1
         return self.plain(text, str(path))
@@ -181,7 +181,7 @@ class Reader:
 
         Args:
             text: String.
-            name: String, where it is from.
+            name: String, the source, for the error.
 
         Returns:
             String.
@@ -191,7 +191,7 @@ class Reader:
         """
         if "\0" in text:
             raise ValueError(
-                "Expected a text: save the file as UTF-8, if it is one. "
+                "Expected a text: if it is one, save the file as UTF-8. "
                 f"Received: {name!r}, where character {text.index(chr(0))} is "
                 "NUL"
             )
@@ -204,10 +204,10 @@ class Reader:
         return text
 
     def report(self):
-        """Returns what was changed.
+        """Counts the changes, in words.
 
         Returns:
-            String, empty if nothing was.
+            String, empty if nothing was changed.
         """
         if not self.changes:
             return ""

@@ -8,52 +8,18 @@ import tensorflow as tf
 
 from keras_genai.data.epochs import epoch_dataset
 
-IGNORED = -1  # the target of what is not there: counted nowhere
-
-
-def check_counts(**counts):
-    """Refuses what is no integer above 0.
-
-    Args:
-        **counts: Values by the names of the arguments.
-
-    Raises:
-        ValueError: If one of them is none.
-    """
-    for name, value in counts.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"`{name}` must be an integer, 1 or more. "
-                f"Received: {name}={value!r}"
-            )
-
-
-def check_choice(name, value, known):
-    """Refuses what is not among the known values.
-
-    Args:
-        name: String, of the argument.
-        value: String.
-        known: Tuple of strings.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    if value not in known:
-        raise ValueError(
-            f"Expected `{name}` among {', '.join(known)}. "
-            f"Received: {name}={value!r}"
-        )
+IGNORED = -1  # the target where there is no token: no loss counts it
 
 
 def random_windows(
     stream, draw, sequence_length, batch_size, num_batches, seed
 ):
-    """Makes windows that start where is drawn anew each epoch.
+    """Makes windows that start at random places, new ones each epoch.
 
     Args:
-        stream: Integer array or tensor `(tokens,)`, which no window leaves.
-        draw: Function of the seed of a draw, an int64 tensor `(2,)`, to int64
+        stream: Integer array or tensor `(tokens,)`. No window reaches beyond
+            its end.
+        draw: Function of a seed, an int64 tensor `(2,)`, that returns int64
             starts `(batch_size,)`.
         sequence_length: Integer, tokens of a window.
         batch_size: Integer, windows of a batch.
@@ -81,8 +47,9 @@ def tiled_windows(stream, starts, sequence_length, batch_size):
     """Makes windows that start at given places, in order.
 
     Args:
-        stream: Integer array or tensor `(tokens,)`; -1 where there is
-            nothing to predict, as there is behind its end.
+        stream: Integer array or tensor `(tokens,)`. It has -1 where there is
+            nothing to predict, and so has the part of a window beyond its
+            end.
         starts: Integer array `(windows,)`.
         sequence_length: Integer, tokens of a window.
         batch_size: Integer, windows of a batch.
@@ -102,16 +69,17 @@ def tiled_windows(stream, starts, sequence_length, batch_size):
 
 
 def padded_rows(pieces, sequence_length, cuts):
-    """Lays out pieces in rows of a window and its last target.
+    """Lays out pieces in rows, each a window and its last target.
 
     Args:
-        pieces: Iterable of int32 arrays `(tokens,)`, two tokens at least.
+        pieces: Iterable of int32 arrays `(tokens,)`, of at least two tokens.
         sequence_length: Integer, tokens of a window.
-        cuts: Function of a piece's number of tokens to where its windows
-            start, the first at 0, none longer than `sequence_length`.
+        cuts: Function of a piece's number of tokens that returns the places
+            where its windows start. The first is 0, and none is longer than
+            `sequence_length`.
 
     Returns:
-        Pair of an int32 stream, -1 in the room that is left in a row, and the
+        Pair of an int32 stream, with -1 in the empty room of a row, and the
         starts of the rows.
     """
     rows = []
@@ -126,9 +94,9 @@ def padded_rows(pieces, sequence_length, cuts):
 
 
 def _windows(stream, starts, sequence_length, num_batches, beyond=False):
-    """Windows from their starts; those `beyond` may leave the stream."""
-    # Kept in integers as small as it comes in, and in a variable: a tensor
-    # would be copied into the graph of each iterator.
+    """Makes windows from their starts; `beyond` lets them pass the end."""
+    # A variable, in the stream's own small integers: a tensor would be copied
+    # into the graph of each iterator.
     last = len(stream) - 1
     with tf.device("CPU"):
         stream = tf.Variable(stream, trainable=False)
@@ -143,7 +111,7 @@ def _windows(stream, starts, sequence_length, num_batches, beyond=False):
         if beyond:
             tokens = tf.where(places > last, IGNORED, tokens)
         tokens = tf.ensure_shape(tokens, (None, sequence_length + 1))
-        # What is ignored as a target is fed as anything.
+        # The model reads 0 where there is no token.
         return tf.maximum(tokens[:, :-1], 0), tokens[:, 1:]
 
     return epoch_dataset(load_batch, num_batches)

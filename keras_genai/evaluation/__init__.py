@@ -1,10 +1,11 @@
-"""Numbers that need a trained model or a whole data set."""
+"""Measures that need a trained model or a whole data set."""
 
 from keras_genai.evaluation.classes import (
     class_entropy,
     class_histogram,
     classifier_score,
 )
+from keras_genai.evaluation.comparison import Measure
 from keras_genai.evaluation.distances import (
     KernelDistance,
     frechet_distance,
@@ -16,19 +17,20 @@ from keras_genai.evaluation.likelihood import (
     Bound,
     bits_per_character,
     bits_per_dim,
-    bits_per_pixel_binary,
     elbo,
     importance_weighted_bound,
 )
-from keras_genai.evaluation.measures import Measure, measure_features
+from keras_genai.evaluation.manifolds import (
+    density_and_coverage,
+    precision_and_recall,
+)
+from keras_genai.evaluation.measures import measure_features
 from keras_genai.evaluation.music import Key, find_key, music_measures
 from keras_genai.evaluation.neighbours import (
     Neighbours,
-    density_and_coverage,
     memorised_share,
     nearest_neighbours,
     neighbour_distance_ratio,
-    precision_and_recall,
 )
 from keras_genai.evaluation.pretrained import PretrainedFeatures
 from keras_genai.evaluation.result import SampleEvaluation
@@ -46,7 +48,6 @@ __all__ = [
     "SampleEvaluation",
     "bits_per_character",
     "bits_per_dim",
-    "bits_per_pixel_binary",
     "class_entropy",
     "class_histogram",
     "classifier_score",

@@ -1,10 +1,10 @@
-"""What is refused where it enters an evaluation."""
+"""Checks of the data that enter an evaluation."""
 
 import numpy as np
 
 
 def checked_features(*sets):
-    """Refuses what are not finite features of one width.
+    """Refuses features that are not finite or differ in width.
 
     Args:
         *sets: Arrays `(count, feature_dim)`.
@@ -13,7 +13,7 @@ def checked_features(*sets):
         List of float64 arrays.
 
     Raises:
-        ValueError: If one has another form, or their widths differ.
+        ValueError: If one has a wrong form, or if the widths differ.
     """
     sets = [np.asarray(features, "float64") for features in sets]
     for features in sets:
@@ -36,7 +36,7 @@ def check_enough_for_covariance(count, width, name):
     Args:
         count: Integer, examples.
         width: Integer, features of each.
-        name: String, what has that many examples.
+        name: String, the name of the set.
 
     Raises:
         ValueError: If there are not more examples than features.
@@ -50,10 +50,10 @@ def check_enough_for_covariance(count, width, name):
 
 
 def check_k(k, *counts, name="k"):
-    """Refuses a neighbour that a set of points does not have.
+    """Refuses a number of neighbours that a set of points does not have.
 
     Args:
-        k: Integer, which neighbour.
+        k: Integer, number of neighbours.
         *counts: Integers, points of each set.
         name: String, name of the argument.
 
@@ -70,14 +70,14 @@ def check_k(k, *counts, name="k"):
 
 
 def checked_images(images, name, image_shape=None):
-    """Refuses what are not images of the shape and the range expected.
+    """Refuses images of another shape or range than expected.
 
     Args:
         images: Array `(count, height, width, channels)`, uint8 or float in
             [0, 1].
-        name: String, what they are, for the error.
-        image_shape: `(height, width, channels)` that they must have, `None`
-            for any in place of a number or of all.
+        name: String, name of the set, for the error.
+        image_shape: `(height, width, channels)` that they must have; `None`
+            instead of a number, or of all three, means any.
 
     Returns:
         The array.
@@ -113,7 +113,7 @@ def checked_images(images, name, image_shape=None):
             f"Received: {name} of dtype {images.dtype}"
         )
     low, high = images.min(), images.max()
-    if not (low >= 0 and high <= 1):  # NaN is neither
+    if not (low >= 0 and high <= 1):  # so that NaN is refused too
         raise ValueError(
             f"Expected `{name}` in [0, 1], or of dtype uint8. "
             f"Received: {name} from {low:g} to {high:g}"
@@ -122,7 +122,7 @@ def checked_images(images, name, image_shape=None):
 
 
 def checked_labels(labels, num_classes, count):
-    """Refuses what are not as many labels as images, each of a class.
+    """Refuses labels that are not classes, or not one for each image.
 
     Args:
         labels: Integer array `(count,)`.
@@ -150,7 +150,7 @@ def checked_labels(labels, num_classes, count):
 
 
 def checked_probabilities(probabilities):
-    """Refuses what are not distributions over classes.
+    """Refuses rows that are not distributions over classes.
 
     Args:
         probabilities: Float array `(count, num_classes)`.

@@ -1,4 +1,4 @@
-"""What a classifier says of samples."""
+"""Measures of samples by the classes that a classifier finds."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_genai.evaluation.checks import checked_probabilities
 
 
 def class_histogram(classes, num_classes):
-    """Counts how samples are spread over the classes.
+    """Computes the share of each class in the samples.
 
     Args:
         classes: Integer array `(count,)`.
@@ -45,11 +45,11 @@ def class_entropy(shares):
             summing to 1.
 
     Returns:
-        Float, nats, or an array of them: from 0, all of one class, to the
-        logarithm of the number of classes, all as frequent.
+        Float, nats, or an array of them: 0 if all are of one class, the
+        logarithm of the number of classes if all are as frequent.
 
     Raises:
-        ValueError: If the shares are no shares.
+        ValueError: If the rows are not shares.
 
     Example:
         >>> round(float(class_entropy([0.5, 0.5, 0.0])), 4)
@@ -58,17 +58,17 @@ def class_entropy(shares):
     shares = np.asarray(shares, "float64")
     rows = checked_probabilities(shares.reshape(-1, shares.shape[-1]))
     logs = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
-    # abs: of one class it is 0, not -0.
+    # abs: for a single class it gives 0, not -0.
     return np.abs((rows * logs).sum(axis=1)).reshape(shares.shape[:-1])[()]
 
 
 def classifier_score(probabilities):
-    """How sure a classifier is of each sample, and how varied all are.
+    """How sure a classifier is of each sample, and how varied they are.
 
     `exp(E KL(p(y | x) || p(y)))`, where `p(y)` is the mean over the samples:
-    from 1 to the number of classes. The form is that of the Inception score,
-    a name that belongs to the probabilities of Inception. It knows nothing
-    of the data, and a memorised image a class scores best.
+    from 1 to the number of classes. With the probabilities of Inception, this
+    is the Inception score. It does not compare with data: one memorised image
+    for each class would score best.
 
     Args:
         probabilities: Float array `(count, num_classes)`.
@@ -90,7 +90,7 @@ def classifier_score(probabilities):
 
 
 def divergences(probabilities):
-    """KL(p(y | x) || p(y)) of each sample, nats.
+    """KL(p(y | x) || p(y)) of each sample, in nats.
 
     Args:
         probabilities: Float array `(count, num_classes)`.

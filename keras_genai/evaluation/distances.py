@@ -15,9 +15,9 @@ def frechet_distance(features_a, features_b):
     """Fréchet distance of two Gaussians fitted to two sets of features.
 
     `|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2))` with means `m` and
-    covariances `C`, in float64. It is biased upwards where sets are small:
-    compare distances of the same counts alone, or extrapolate. The name FID
-    belongs to the features of Inception and is not used for others.
+    covariances `C`, in float64. It is biased upwards if sets are small: compare
+    only distances of the same counts, or extrapolate. With the features of
+    Inception it is called FID.
 
     Args:
         features_a: Float array `(count_a, feature_dim)`.
@@ -27,8 +27,8 @@ def frechet_distance(features_a, features_b):
         Float >= 0, in squared units of the features.
 
     Raises:
-        ValueError: If a set has fewer examples than features, another width
-            than the other, or values that are not finite.
+        ValueError: If a set has fewer examples than features, if the widths
+            differ, or if values are not finite.
 
     Example:
         >>> features = np.random.default_rng(0).normal(size=(100, 3))
@@ -44,29 +44,28 @@ def frechet_distance(features_a, features_b):
 
 
 def frechet_distance_extrapolated(features_a, features_b, num_sizes=12, seed=0):
-    """The Fréchet distance that sets without end would have.
+    """The Fréchet distance, extrapolated to sets of infinite size.
 
     The bias of the Fréchet distance falls as 1 / n. So both sets, in random
-    order, are cut into `q` parts for `q` = 1, 2, ..., the distances of the
-    parts averaged, and a line fitted to them over 1 / n, whose value at 0 is
-    returned. The paper shrinks one set and keeps the reference whole, whose
-    own bias then remains; here that vanishes too.
+    order, are cut into `q` parts for `q` = 1, 2, ..., and the distances of the
+    parts are averaged. A line is fitted to the averages over 1 / n, and its
+    value at 0 is returned. The paper shrinks only one set, so that the bias of
+    the other one remains; here both vanish.
 
     Args:
         features_a: Float array `(count_a, feature_dim)`.
         features_b: Float array `(count_b, feature_dim)`.
-        num_sizes: Integer >= 2, how many sizes; fewer are taken where parts
-            would have fewer than twice as many examples as features. Defaults
-            to `12`.
+        num_sizes: Integer >= 2, the largest number of sizes. Parts have at
+            least twice as many examples as features. Defaults to `12`.
         seed: Integer, seed of the order.
 
     Returns:
-        Float, in squared units of the features; without a bias it may come
-        out slightly below 0.
+        Float, in squared units of the features. Because it has no bias, it
+        can be slightly below 0.
 
     Raises:
         ValueError: If a set has fewer than four times as many examples as
-            features, or as `frechet_distance`.
+            features, or as for `frechet_distance`.
 
     Example:
         >>> features = np.random.default_rng(0).normal(size=(400, 2, 3))
@@ -93,30 +92,30 @@ def frechet_distance_extrapolated(features_a, features_b, num_sizes=12, seed=0):
 
 
 def extrapolation_sizes(count, width, num_sizes=12):
-    """How many sizes parts of a set may have for the extrapolation.
+    """Returns how many sizes of parts the extrapolation can use.
 
     Args:
         count: Integer, examples.
         width: Integer, features of each.
-        num_sizes: Integer, the most.
+        num_sizes: Integer, the largest number.
 
     Returns:
-        Integer; below 2 there is nothing to extrapolate.
+        Integer. Below 2, no extrapolation is possible.
     """
     return min(num_sizes, count // (2 * width))
 
 
 def frechet_at_sizes(features_a, features_b, num_sizes):
-    """Fréchet distances of whole sets, and extrapolated from their parts.
+    """Fréchet distances: of whole sets, and extrapolated from their parts.
 
     Args:
         features_a: float64 array `(count_a, feature_dim)`, in random order.
         features_b: float64 array `(count_b, feature_dim)`, in random order.
-        num_sizes: Integer >= 1, into how many parts the sets are cut at most.
+        num_sizes: Integer >= 1, the largest number of parts.
 
     Returns:
-        Pair of floats: the distance of the whole sets, and that extrapolated
-        (`nan` for one size).
+        Pair of floats: the distance of the whole sets, and the extrapolated
+        one (`nan` for one size).
     """
     centre = features_a.mean(axis=0)
     parts = [
@@ -138,8 +137,8 @@ class KernelDistance(typing.NamedTuple):
     """A kernel distance, and how sure it is.
 
     Attributes:
-        value: Float, the mean over blocks; about 0, and so at times below,
-            for sets of one distribution.
+        value: Float, the mean over blocks. For two sets of one distribution it
+            is about 0, and can be below.
         standard_error: Float, of that mean; `inf` for one block.
         num_blocks: Integer.
     """
@@ -152,16 +151,16 @@ class KernelDistance(typing.NamedTuple):
 def kernel_distance(features_a, features_b, block_size=1000, seed=0):
     """Squared maximum mean discrepancy with a cubic kernel, unbiased.
 
-    `k(x, y) = (x . y / feature_dim + 1)^3` is averaged over pairs of `a`, of
-    `b` and of both: `E k(a, a') + E k(b, b') - 2 E k(a, b)`, a point never
-    paired with itself. The sets, in random order, are cut into blocks, each
-    of which gives an estimate. (With Inception's features this is the KID.)
+    `E k(a, a') + E k(b, b') - 2 E k(a, b)` with the kernel
+    `k(x, y) = (x . y / feature_dim + 1)^3`; a point is never paired with
+    itself. The sets, in random order, are cut into blocks, and each block gives
+    an estimate. With Inception's features this is the KID.
 
     Args:
         features_a: Float array `(count_a, feature_dim)`.
         features_b: Float array `(count_b, feature_dim)`.
-        block_size: Integer >= 2, examples of each set in a block; smaller
-            sets are one block. Defaults to `1000`.
+        block_size: Integer >= 2, examples of each set in a block. A smaller
+            set is one block. Defaults to `1000`.
         seed: Integer, seed of the order.
 
     Returns:
@@ -225,12 +224,12 @@ def _distance(moments_a, moments_b):
 
 
 def _root(matrix):
-    """R with R R' = matrix. Features that never fire have a row of zeros."""
+    """Returns R with R R' = matrix. A constant feature has a row of zeros."""
     alive = np.flatnonzero(np.diag(matrix) > 0)
     root = np.zeros((len(matrix), len(alive)))
     part = matrix[np.ix_(alive, alive)]
     try:
-        # Many times faster than eigenvectors, whose threads stall each other
+        # Many times faster than eigenvectors, whose threads block each other
         # on a busy machine.
         root[alive] = np.linalg.cholesky(part)
     except np.linalg.LinAlgError:  # some feature is a sum of others
@@ -240,9 +239,9 @@ def _root(matrix):
 
 
 def _moments_of_parts(features, num_sizes):
-    """Moments of a set cut into 1, 2, ... parts: a list a number of parts.
+    """Returns the moments of the parts of a set cut into 1, 2, ... parts.
 
-    Sums are accumulated between all cuts, so that a part is a difference.
+    Sums are accumulated up to each cut, so that a part is a difference of two.
     """
     count, width = features.shape
     cuts = {

@@ -1,31 +1,30 @@
 """Features of images: the space in which sets of them are compared."""
 
-import hashlib
-import json
+import math
 import typing
-import warnings
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from keras_genai.archives import check_keras_archive
 from keras_genai.evaluation.checks import checked_images, checked_labels
-from keras_genai.files import cache_folder, complete_or_absent
+from keras_genai.evaluation.kept import keep, load_kept
+from keras_genai.files import cache_folder
 
-# To be raised with every change of the network or of its training.
+# Raise it with every change of the network or of its training.
 _VERSION = 1
-_LONGEST_RECORD = 10_000  # bytes
+_STEPS = 500  # of a training, at least
+_BATCH_SIZE = 128
 
 
 class Features(typing.NamedTuple):
-    """What an extractor says of images.
+    """Features of images, as an extractor computes them.
 
     Attributes:
         values: float64 array `(count, feature_dim)`.
-        probabilities: float64 array `(count, num_classes)`, or `None` where
-            the extractor knows no classes.
+        probabilities: float64 array `(count, num_classes)`, or `None` if the
+            extractor knows no classes.
     """
 
     values: np.ndarray
@@ -33,17 +32,17 @@ class Features(typing.NamedTuple):
 
 
 class FeatureExtractor:
-    """A small classifier whose last hidden layer is the space of comparison.
+    """A small classifier whose last hidden layer gives the features.
 
-    Sets of images are compared in the features of a network that tells the
-    classes of the data at hand apart. Distances in the features of two
-    different extractors must not be compared.
+    Sets of images are compared by the features of a network that was trained to
+    classify the same kind of data. Do not compare distances of two different
+    extractors.
 
     Args:
         image_shape: `(height, width, channels)`, sides at least 8.
         num_classes: Integer >= 2.
         feature_dim: Integer >= 1, width of the features. Defaults to `64`.
-        seed: Integer >= 0. Seeds the weights, the dropout and the order of
+        seed: Integer >= 0, seed of the weights, the dropout and the order of
             the examples.
 
     Attributes:
@@ -79,21 +78,21 @@ class FeatureExtractor:
     def for_data(
         cls, examples, seed=0, cache=True, epochs=None, verbose="auto"
     ):
-        """Trains an extractor on a data set, or takes the one trained before.
+        """Trains an extractor on a data set, or loads a kept one.
 
-        It is kept in the folder that the environment variable
-        `KERAS_GENAI_CACHE` names (`~/.cache/keras_genai`), by the digest of
-        the data, and only its weights are read. A file that is broken, or
-        that the record beside it does not know as an extractor of these data,
-        is trained anew, with a warning. A folder that cannot be written to is
-        left alone; without a home folder nothing is kept.
+        Extractors are kept by the digest of their data, in the folder of the
+        environment variable `KERAS_GENAI_CACHE` or in `~/.cache/keras_genai`.
+        Only their weights are read. If a file is broken, or if the record
+        beside it says that it belongs to other data, a warning is given and
+        the extractor is trained again. Nothing is kept if the folder cannot be
+        written to, or without a home folder.
 
         Args:
             examples: `Images` with labels, as from `load_images`.
             seed: Integer >= 0. Defaults to `0`.
             cache: Boolean. Whether files are read and written.
-            epochs: Integer >= 1, or `None` for 5, and more for a data set of
-                which 5 are less than 500 steps.
+            epochs: Integer >= 1, or `None` for 5, or for more if 5 epochs are
+                less than 500 steps.
             verbose: As in `keras.Model.fit`.
 
         Returns:
@@ -106,12 +105,13 @@ class FeatureExtractor:
         if examples.labels is None or num_classes < 2:
             raise ValueError(
                 "Only images of two or more classes train a feature "
-                "extractor; for others hand one in: "
+                "extractor. For other images pass one: "
                 "PretrainedFeatures(keras_model). Received: "
                 f"{examples.source} with {num_classes} classes"
             )
         if epochs is None:
-            epochs = max(5, -(-500 // -(-len(examples.images) // 128)))
+            steps_per_epoch = math.ceil(len(examples.images) / _BATCH_SIZE)
+            epochs = max(5, math.ceil(_STEPS / steps_per_epoch))
         extractor = cls(examples.image_shape, num_classes, seed=seed)
         extractor.name = (
             f"classifier of {examples.source}, seed {seed}, {epochs} epochs"
@@ -128,51 +128,19 @@ class FeatureExtractor:
         path = folder and folder / (
             f"{examples.digest}-seed{seed}-epochs{epochs}-v{_VERSION}.keras"
         )
-        if path and extractor._load(path, record):
+        network = path and load_kept(path, record, extractor._network)
+        if network:
+            extractor._set_network(network)
             return extractor
         extractor.fit(
             examples.images, examples.labels, epochs=epochs, verbose=verbose
         )
         if path:
-            extractor._save(path, record)
+            keep(path, record, extractor._network)
         return extractor
 
-    def _load(self, path, record):
-        """Takes the weights of a kept file; whether it is one of these data."""
-        try:
-            if not path.is_file():
-                return False
-            _check_record(path, record)
-            check_keras_archive(path)
-            kept = keras.saving.load_model(path, compile=False)
-            # What the file says of layers is not believed.
-            network = keras.models.clone_model(self._network)
-            network.set_weights(kept.get_weights())
-        except Exception as error:  # whatever a broken file makes Keras raise
-            reason = str(error).partition("\n")[0][:200]
-            warnings.warn(
-                "The extractor that was kept is refused, and trained anew: "
-                f"{reason}. Received: {str(path)!r}",
-                stacklevel=3,
-            )
-            return False
-        self._set_network(network)
-        return True
-
-    def _save(self, path, record):
-        try:
-            with (
-                complete_or_absent(path.with_suffix(".json")) as about,
-                complete_or_absent(path) as partial,
-            ):
-                self._network.save(partial)
-                record = {**record, "sha256": _sha256(partial)}
-                about.write_text(json.dumps(record, indent=2) + "\n")
-        except OSError:
-            return
-
     def fit(self, images, labels, epochs=5, batch_size=128, verbose="auto"):
-        """Trains the classifier, its learning rate annealed to 0.
+        """Trains the classifier, with a learning rate that falls to 0.
 
         Args:
             images: Array `(count, height, width, channels)`, uint8 or float
@@ -187,7 +155,7 @@ class FeatureExtractor:
         """
         images = checked_images(images, "images", self.image_shape)
         labels = checked_labels(labels, self.num_classes, len(images))
-        steps = epochs * -(-len(images) // batch_size)
+        steps = epochs * math.ceil(len(images) / batch_size)
         rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
         self.classifier.compile(
             optimizer=keras.optimizers.Adam(rate),
@@ -196,7 +164,7 @@ class FeatureExtractor:
         )
         self.classifier.fit(
             _batches(images, labels, batch_size, self.seed),
-            shuffle=False,  # the data are shuffled, and by a seed
+            shuffle=False,  # the data are shuffled already, by the seed
             epochs=epochs,
             verbose=verbose,
         )
@@ -219,6 +187,7 @@ class FeatureExtractor:
             self._network.predict_on_batch, images, unit_floats
         )
         logits = logits.astype("float64")
+        # softmax(logits): (count, num_classes)
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         return Features(
             features.astype("float64"), odds / odds.sum(axis=1, keepdims=True)
@@ -255,7 +224,7 @@ class FeatureExtractor:
         return self.describe(images).probabilities.argmax(axis=1)
 
     def accuracy(self, images, labels):
-        """Measures how many images are given their label.
+        """Measures the share of images that are classified as labelled.
 
         Args:
             images: Array `(count, height, width, channels)`, uint8 or float
@@ -273,17 +242,17 @@ class FeatureExtractor:
 
 
 def in_batches(function, images, prepare, batch_size=500):
-    """Applies a function to images, prepared a batch at a time.
+    """Applies a function to images, batch by batch.
 
     Args:
         function: Function of a float32 array that returns one array or a
             tuple of them.
         images: Array `(count, ...)`.
-        prepare: Function of a batch as it is given.
+        prepare: Function that is applied to each batch first.
         batch_size: Integer.
 
     Returns:
-        What the function returns, its arrays joined.
+        The joined arrays that the function returns.
     """
     parts = [
         function(prepare(images[start : start + batch_size]))
@@ -315,7 +284,7 @@ def _classifier(image_shape, num_classes, feature_dim, seed):
     def he():
         return keras.initializers.HeNormal(seed=next(seeds))
 
-    x = images = layers.Input(image_shape)  # in [0, 1]
+    x = images = layers.Input(image_shape)  # (batch, height, width, channels)
     for channels in (32, 64, 64):
         for strides in (2, 1):
             x = layers.Conv2D(
@@ -339,7 +308,7 @@ def _classifier(image_shape, num_classes, feature_dim, seed):
 
 
 def _batches(images, labels, batch_size, seed):
-    """Shuffles anew each epoch, by the seed, and scales what is taken."""
+    """Makes batches in [0, 1], in a new order each epoch, by the seed."""
     scale = 1 / 255 if images.dtype == np.uint8 else 1.0
     images, labels = tf.constant(images), tf.constant(labels)
 
@@ -353,23 +322,3 @@ def _batches(images, labels, batch_size, seed):
     options = tf.data.Options()
     options.autotune.enabled = False  # it stalls `fit` on small machines
     return dataset.with_options(options)
-
-
-def _check_record(path, record):
-    """Refuses a file that the record beside it does not know."""
-    about = path.with_suffix(".json")
-    if not about.is_file() or about.stat().st_size > _LONGEST_RECORD:
-        raise ValueError(f"there is no record of it, {about.name}")
-    said = json.loads(about.read_text())
-    for name, value in {**record, "sha256": _sha256(path)}.items():
-        found = said.get(name) if isinstance(said, dict) else None
-        if found != value:
-            raise ValueError(
-                f"its record, {about.name}, has for {name} {found!r} "
-                f"and not {value!r}"
-            )
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,26 +1,26 @@
-"""Intervals of 95 %: of shares, of what parts of sets spread, of few blocks."""
+"""Intervals of 95 %: for shares, for values of sets, for a few blocks."""
 
 import math
-import os
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from keras_genai.evaluation.threads import map_in_threads
+
 _NORMAL = 1.959964  # 97.5 % of a normal distribution lies below
-_LARGEST_PART = 700
+_LARGEST_PART = 700  # points
 
 
 def share_interval(share, count, variance=0.0):
-    """Wilson's interval of a share, which is never empty at 0 and at 1.
+    """Wilson's interval of a share, which is not empty at 0 and 1 either.
 
     `(p + z^2 / 2n ± z sqrt(v + z^2 / 4n^2)) / (1 + z^2 / n)` with the
-    variance `v = p (1 - p) / n` of independent points, or the one given where
-    that is larger.
+    variance `v = p (1 - p) / n` of independent points, or with the given one if
+    it is larger.
 
     Args:
         share: Float in [0, 1].
         count: Integer, points that it is the share of.
-        variance: Float, the variance of the share, if points hang together.
+        variance: Float, variance of the share if points depend on each other.
 
     Returns:
         Pair of floats in [0, 1].
@@ -44,7 +44,7 @@ def share_interval(share, count, variance=0.0):
 
 
 def positive_interval(value, relative_error):
-    """An interval of what is positive: a normal one of its logarithm.
+    """An interval of a positive value: a normal interval of its logarithm.
 
     Args:
         value: Float >= 0.
@@ -62,26 +62,28 @@ def positive_interval(value, relative_error):
 
 
 def spread_of_parts(function, sets, num_parts, fewest, random):
-    """How a function of sets would spread if all sets were drawn anew.
+    """How much a function of sets would vary if all sets were drawn again.
 
-    It is computed of parts drawn without replacement, two thirds of each set
-    but 700 points of the smallest at most: a set drawn with replacement has
-    points twice, which are each other's neighbours. Parts of a share `f` vary
-    by `V(fn) (1 - f)` about the whole, if points weigh in one by one, and by
-    more if they do in pairs; `V(n)` is `f V(fn)`. So the variance of the parts
-    is multiplied by `f / (1 - f)`, and rather too large than too small.
+    It is computed from parts drawn without replacement: two thirds of each set,
+    but at most 700 points of the smallest. (A set drawn with replacement has
+    points twice, and these are neighbours of each other.)
+
+    Let `V(n)` be the variance for sets of `n` points. Parts of a share `f` vary
+    about the whole by `V(fn) (1 - f)` if each point has its own effect, and by
+    more if pairs have one; and `V(n) = f V(fn)`. So the variance of the parts
+    is multiplied by `f / (1 - f)`. It is rather too large than too small.
 
     Args:
-        function: Function of the parts, one a set, that returns floats.
+        function: Function of the parts, one of each set, that returns floats.
         sets: Sequence of arrays `(count, ...)`.
-        num_parts: Integer, how often parts are drawn.
-        fewest: Integer, points that a part must have.
+        num_parts: Integer, number of draws.
+        fewest: Integer, points that a part must have at least.
         random: `np.random.Generator`.
 
     Returns:
         Pair of arrays, the means of the parts and the standard deviations of
-        whole sets, one a float; `None` if parts would be too small, or fewer
-        than two.
+        whole sets, an entry for each float; `None` if parts would be too
+        small, or with fewer than two draws.
 
     Reference:
         Politis and Romano, Large sample confidence regions based on
@@ -100,8 +102,7 @@ def spread_of_parts(function, sets, num_parts, fewest, random):
             )
         )
 
-    with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
-        values = np.array(list(pool.map(of_part, random.spawn(num_parts))))
+    values = np.array(map_in_threads(of_part, random.spawn(num_parts)))
     scale = math.sqrt(share / (1 - share))
     return values.mean(axis=0), scale * values.std(axis=0, ddof=1)
 
@@ -109,8 +110,8 @@ def spread_of_parts(function, sets, num_parts, fewest, random):
 def student_quantile(freedom):
     """Student's 97.5 % quantile, exact.
 
-    `sqrt(freedom) tan(angle)` exceeds `|t|` with a probability that is a
-    finite sum; the angle at which it is 0.95 is found by bisection.
+    The probability of `|t| < sqrt(freedom) tan(angle)` is a finite sum. The
+    angle at which it is 0.95 is found by bisection.
 
     Args:
         freedom: Integer >= 1, degrees of freedom.

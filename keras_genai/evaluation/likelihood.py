@@ -1,4 +1,4 @@
-"""What a likelihood says of held-out data: bounds, and bits."""
+"""Likelihoods of held-out data: bounds, and bits."""
 
 import math
 import typing
@@ -7,14 +7,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_genai.checks import check_at_least_one
+
 
 class Bound(typing.NamedTuple):
     """A bound on `log p(x)`, averaged over a data set.
 
     Attributes:
         nats: Float, nats an example.
-        standard_error: Float, nats: how far the average over other examples
-            of the same kind would lie.
+        standard_error: Float, nats: the standard deviation of the average over
+            other examples of the same kind.
         num_examples: Integer.
     """
 
@@ -26,13 +28,13 @@ class Bound(typing.NamedTuple):
 def elbo(model, dataset, k=1, seed=0, verbose=1):
     """Estimates the evidence lower bound of a VAE on a data set.
 
-    The mean of `k` log-weights `log p(x | z) + log p(z) - log q(z | x)` with
-    codes drawn from the posterior: without bias for any `k`.
+    The mean of `k` log-weights `log p(x | z) + log p(z) - log q(z | x)`, with
+    codes `z` drawn from the posterior. It is unbiased for any `k`.
 
     Args:
         model: `VAE` or `ConditionalVAE`.
         dataset: `tf.data.Dataset` that is finite, as for `model.evaluate`.
-        k: Integer >= 1, codes an image. Defaults to `1`.
+        k: Integer >= 1, codes for each image. Defaults to `1`.
         seed: Integer, seed of the codes.
         verbose: 0, or 1 for a progress bar.
 
@@ -52,15 +54,15 @@ def elbo(model, dataset, k=1, seed=0, verbose=1):
 def importance_weighted_bound(model, dataset, k=5000, seed=0, verbose=1):
     """Estimates the importance-weighted bound of a VAE on a data set.
 
-    The logarithm of the mean of `k` weights: the ELBO for `k = 1`, and the
-    closer to `log p(x)`, from below, the greater `k`. Sums of weights are
-    kept as logarithms in float64, and a few thousand codes at a time are in
-    memory.
+    The logarithm of the mean of `k` weights. For `k = 1` it is the ELBO; the
+    greater `k`, the closer it comes to `log p(x)`, from below. Sums of weights
+    are kept as logarithms in float64, with a few thousand codes in memory at a
+    time.
 
     Args:
         model: `VAE` or `ConditionalVAE`.
         dataset: `tf.data.Dataset` that is finite, as for `model.evaluate`.
-        k: Integer >= 1, codes an image. Defaults to `5000`.
+        k: Integer >= 1, codes for each image. Defaults to `5000`.
         seed: Integer, seed of the codes.
         verbose: 0, or 1 for a progress bar.
 
@@ -78,15 +80,18 @@ def importance_weighted_bound(model, dataset, k=5000, seed=0, verbose=1):
 
 
 def bits_per_dim(log_likelihood, image_shape):
-    """Takes a log-probability of 8-bit images to the usual unit.
+    """Turns a log-probability of images to the usual unit.
 
     Args:
-        log_likelihood: Float, nats an image, of a discrete likelihood such as
-            `"discretized_logistic"`; a density has no bits.
+        log_likelihood: Float, nats an image, of a discrete likelihood:
+            `"discretized_logistic"` of 8-bit pixels, or `"bernoulli"` of
+            binary ones. A density has no bits, and neither has `"bernoulli"`
+            of grey pixels.
         image_shape: `(height, width, channels)`.
 
     Returns:
-        Float, bits a colour of a pixel; 8 for pixels all equally likely.
+        Float, bits for each colour of a pixel. If all values are equally
+        likely, it is 8 for 8-bit pixels and 1 for binary ones.
 
     Example:
         >>> round(bits_per_dim(-784 * math.log(256), (28, 28, 1)), 6)
@@ -95,36 +100,18 @@ def bits_per_dim(log_likelihood, image_shape):
     return -log_likelihood / (math.prod(image_shape) * math.log(2))
 
 
-def bits_per_pixel_binary(log_likelihood, image_shape):
-    """Takes a log-probability of pixels that are 0 or 1 to bits.
-
-    Args:
-        log_likelihood: Float, nats an image, of a Bernoulli likelihood of
-            binarised pixels; of grey ones it bounds nothing.
-        image_shape: `(height, width, channels)`.
-
-    Returns:
-        Float, bits a pixel; 1 for pixels all equally likely.
-
-    Example:
-        >>> round(bits_per_pixel_binary(-784 * math.log(2), (28, 28, 1)), 6)
-        1.0
-    """
-    return bits_per_dim(log_likelihood, image_shape)
-
-
 def bits_per_character(model, texts):
-    """What characters of texts cost a language model, each scored once.
+    """Bits that a language model needs for each character of texts.
 
-    `model.score` slides over each text, half of what the model looks back on
-    at a time, so that all but its first tokens have a long context. Texts are
-    weighed by the characters that were scored; of each the first token is
-    given.
+    `model.score` slides over each text by half of the tokens that the model
+    looks back on, so that all but the first tokens have a long context. Each
+    character is scored once; the first token of a text is given. Texts are
+    weighted by their scored characters.
 
     Args:
         model: Model with `score` and `tokenizer`.
-        texts: List of strings. Those of fewer than two tokens have nothing to
-            score.
+        texts: List of strings. Those with fewer than two tokens are left
+            out.
 
     Returns:
         Float, bits a character.
@@ -155,11 +142,8 @@ def _bound(per_example):
 
 
 def _sum_weights(model, dataset, k, seed, verbose, at_once=8192):
-    """Sums of log-weights, and logarithms of sums of weights, an example."""
-    if not isinstance(k, int) or k < 1:
-        raise ValueError(
-            f"`k` must be an integer, 1 or more. Received: k={k!r}"
-        )
+    """Returns, by example, sums of log-weights and logs of sums of weights."""
+    check_at_least_one(k=k)
     generator = keras.random.SeedGenerator(seed)
 
     def add(images, labels, num_samples):
@@ -177,7 +161,7 @@ def _sum_weights(model, dataset, k, seed, verbose, at_once=8192):
         None if total < 0 else total, unit_name="batch", verbose=verbose
     )
     if hasattr(dataset, "set_epoch"):
-        dataset.set_epoch(0)  # the same binarisation every time
+        dataset.set_epoch(0)  # the same binarisation each time
     compiled, results = None, []
     for batch in dataset:
         images, labels = model.unpack(model.check(batch))

@@ -1,11 +1,11 @@
-"""How far scores keep to a key and to the rules of part-writing."""
+"""How well scores keep to a key and to the rules of part-writing."""
 
 import dataclasses
 
 import numpy as np
 
-# How well each of the twelve pitch classes fits a key, from its tonic up:
-# the ratings of listeners in Krumhansl and Kessler, 1982.
+# How well each of the twelve pitch classes fits a key, from its tonic up: the
+# ratings of listeners in Krumhansl and Kessler, 1982.
 _PROFILES = {
     "major": (
         *(6.35, 2.23, 3.48, 2.33, 4.38, 4.09),
@@ -18,7 +18,7 @@ _PROFILES = {
 }
 _SCALES = {
     "major": (0, 2, 4, 5, 7, 9, 11),
-    # natural, and the raised sixth and seventh of the melodic minor
+    # natural minor, with the raised sixth and seventh of melodic minor
     "minor": (0, 2, 3, 5, 7, 8, 9, 10, 11),
 }
 _TONICS = {
@@ -31,7 +31,7 @@ _FIFTH, _OCTAVE = 7, 0  # semitones, modulo an octave
 
 @dataclasses.dataclass(frozen=True)
 class Key:
-    """A key, as `find_key` finds it.
+    """A key, as from `find_key`.
 
     Attributes:
         tonic: Integer, the pitch class of the tonic, 0 for C to 11 for B.
@@ -49,8 +49,8 @@ class Key:
     def pitch_classes(self):
         """Tuple of the pitch classes in the key, ascending.
 
-        Seven in major. Nine in minor: the natural scale and the raised sixth
-        and seventh degree of the melodic and the harmonic one.
+        Seven in major. Nine in minor: the natural scale, and the raised sixth
+        and seventh degrees of the melodic and the harmonic scale.
         """
         scale = _SCALES[self.mode]
         return tuple(sorted((self.tonic + degree) % 12 for degree in scale))
@@ -62,19 +62,19 @@ class Key:
 def find_key(score):
     """Finds the key of a score, by the algorithm of Krumhansl and Schmuckler.
 
-    How long each pitch class sounds, in all voices, is correlated with the
-    profiles of Krumhansl and Kessler in all 24 keys, and the highest
-    correlation wins.
+    The time that each pitch class sounds, in all voices, is correlated with the
+    profiles of Krumhansl and Kessler in all 24 keys. The highest correlation
+    wins.
 
     Args:
-        score: `Score`, or whatever has `pitches()`, the MIDI pitches that
-            sound `(steps, voices)`, negative where a voice is silent.
+        score: `Score`, or any object whose `pitches()` returns the MIDI
+            pitches that sound `(steps, voices)`, negative in rests.
 
     Returns:
         `Key`.
 
     Raises:
-        ValueError: If nothing sounds.
+        ValueError: If no note sounds.
 
     Example:
         >>> import types
@@ -92,42 +92,41 @@ def find_key(score):
 
 
 def music_measures(scores):
-    """Measures how far scores keep to a key and to the rules of part-writing.
+    """Measures how well scores keep to a key and to rules of part-writing.
 
     Steps and chord changes of all scores are counted together, so that a long
-    piece weighs more than a short one. A chord changes at a step at which a
-    voice sounds another pitch than just before, falls silent, or sets in.
+    piece counts more than a short one. A chord changes at a step at which a
+    voice has another pitch than just before, falls silent, or begins.
 
-    None of these is best at 0 or 1, but where it is for the music that a
-    model learnt from: measure held-out pieces beside the samples. Pieces that
-    never move break no rule, and `notes_per_quarter` tells them.
+    The best value is not 0 or 1, but the value of the music that a model
+    learned from: measure held-out pieces too. Pieces that never move break no
+    rule; `notes_per_quarter` shows them.
 
     Args:
         scores: `Score`, a sequence of them, or the `Scores` of a split. A
-            score is whatever has `pitches()`, the MIDI pitches that sound
-            `(steps, voices)`, a step a sixteenth, the highest voice first,
-            negative where a voice is silent, and `onsets()`, booleans of that
-            shape, where notes begin.
+            score is any object with `pitches()`, which returns the MIDI
+            pitches that sound `(steps, voices)`, a step for each sixteenth,
+            the highest voice first, negative in rests; and with `onsets()`,
+            which returns booleans of that shape, where notes begin.
 
     Returns:
         Dictionary of floats:
 
-        - `in_key`: share of what sounds, by its duration, whose pitch class
-          is in the piece's key (`find_key`, `Key.pitch_classes`). All twelve
-          as frequent would get 7 / 12 = 0.58 in major, 9 / 12 = 0.75 in minor.
+        - `in_key`: share of the sounding time with a pitch class in the
+          piece's key (`find_key`, `Key.pitch_classes`). If all twelve were as
+          frequent, it would be 7 / 12 = 0.58 in major, 9 / 12 = 0.75 in minor.
         - `voice_crossings`: share of the steps at which a voice sounds below
-          one that is written below it.
-        - `parallel_fifths`: per 100 chord changes. Two voices that sound a
-          perfect fifth apart just before a step, and again at it, after both
-          have moved in the same direction. Fifths are 7 semitones, and the
-          same with octaves between; every pair of voices counts.
-        - `parallel_octaves`: likewise of octaves, unisons and their
-          multiples.
-        - `notes_per_quarter`: how many notes a voice begins a quarter.
+          a lower voice.
+        - `parallel_fifths`: per 100 chord changes. Two voices are a perfect
+          fifth apart just before a step and again at it, after both have moved
+          in the same direction. A fifth is 7 semitones, with or without
+          octaves between. Every pair of voices counts.
+        - `parallel_octaves`: the same for unisons and octaves.
+        - `notes_per_quarter`: notes that a voice begins in a quarter.
 
     Raises:
-        ValueError: If there are no scores, if one is none, or if nothing
-            sounds in any.
+        ValueError: If there are no scores, if one is not a score, or if no
+            note sounds in any.
 
     Example:
         >>> import types
@@ -142,7 +141,7 @@ def music_measures(scores):
         Fitsioris and Conklin, Parallel successions of perfect fifths in the
         Bach chorales, 2008.
     """
-    scores = getattr(scores, "scores", scores)  # of a split
+    scores = getattr(scores, "scores", scores)  # of `Scores`
     scores = [scores] if hasattr(scores, "pitches") else list(scores)
     pieces = _all_pitches(scores)
     sounding = sum((pitches >= 0).sum() for pitches in pieces)
@@ -189,7 +188,7 @@ def _key_of(pitches):
     for mode, profile in _PROFILES.items():
         profile = (np.array(profile) - np.mean(profile)) / np.std(profile)
         for tonic in range(12):
-            # The correlation, but for a factor that all keys share.
+            # The correlation, up to a factor that all keys share.
             fits[Key(tonic, mode)] = deviations @ np.roll(profile, tonic)
     return max(fits, key=fits.get)
 
@@ -221,6 +220,6 @@ def _parallels(pitches, interval):
 
 
 def _pairs(pitches):
-    # twice (steps, pairs of voices)
+    # two arrays (steps, pairs of voices)
     upper, lower = np.triu_indices(pitches.shape[1], k=1)
     return pitches[:, upper], pitches[:, lower]

@@ -9,20 +9,20 @@ from keras_genai.evaluation.features import Features, in_batches, unit_floats
 
 
 class PretrainedFeatures:
-    """The outputs of a Keras model as the space of comparison.
+    """Features from any Keras model.
 
     Args:
         model: Keras model from images `(batch, height, width, channels)` to
             `(batch, feature_dim)`, or to `(batch, rows, columns,
-            feature_dim)`, which is averaged over places.
-        value_range: Pair of floats, what black and white are to the model.
+            feature_dim)`, which is averaged over rows and columns.
+        value_range: Pair of floats, the model's values of black and white.
             Defaults to `(0, 1)`.
-        name: String for records, or `None` for that of the model.
+        name: String for records, or `None` for the name of the model.
 
     Attributes:
-        image_shape: `(height, width, channels)`, `None` where any will do.
+        image_shape: `(height, width, channels)`, with `None` for any.
         feature_dim: Integer.
-        num_classes: `None`: it knows no classes.
+        num_classes: `None`, because it knows no classes.
         name: String.
 
     Raises:
@@ -48,8 +48,9 @@ class PretrainedFeatures:
         ):
             raise ValueError(
                 "Expected a Keras model from images (batch, height, width, "
-                "channels) to features (batch, feature_dim), or a map of "
-                f"them. Received: model with shapes {shapes[0]}, {shapes[1]}"
+                "channels) to features (batch, feature_dim) or (batch, rows, "
+                "columns, feature_dim). "
+                f"Received: model with shapes {shapes[0]}, {shapes[1]}"
             )
         self.model = model
         self.value_range = tuple(value_range)
@@ -59,10 +60,10 @@ class PretrainedFeatures:
 
     @classmethod
     def inception(cls):
-        """Inception's last features, with which the distance is called FID.
+        """The last features of Inception; their Fréchet distance is the FID.
 
         Images of any size, grey or in colour, are resized to 299x299,
-        bilinearly. The weights are those of Keras, trained on ImageNet: a FID
+        bilinearly. The weights are Keras's, trained on ImageNet. A FID that was
         published with another port of Inception is not comparable.
 
         Returns:
@@ -81,9 +82,9 @@ class PretrainedFeatures:
                 weights="imagenet",
                 input_shape=(299, 299, 3),
             )
-        except Exception as error:  # Keras raises a bare one
+        except Exception as error:  # Keras raises no other kind
             raise ConnectionError(
-                "The weights of keras.applications.InceptionV3 cannot be had: "
+                "No download of the weights of keras.applications.InceptionV3: "
                 f"{error}. Received: weights='imagenet'"
             ) from error
         images = layers.Input((None, None, 3))

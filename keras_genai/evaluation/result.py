@@ -1,4 +1,4 @@
-"""What an evaluation of samples found: a table, a record, a picture."""
+"""The result of an evaluation of samples: table, record, picture."""
 
 import dataclasses
 import json
@@ -8,28 +8,29 @@ from pathlib import Path
 import numpy as np
 
 from keras_genai.files import complete_or_absent
+from keras_genai.tables import aligned
 
 
 @dataclasses.dataclass(frozen=True)
 class SampleEvaluation:
-    """What samples were measured to be, and how to repeat it.
+    """The measures of samples, and all that is needed to repeat them.
 
     Attributes:
         measures: Tuple of `Measure`.
-        num_samples: Integer, samples, held-out images and images of the floor
-            alike.
+        num_samples: Integer, number of samples, of held-out images and of
+            images of the floor.
         seed: Integer.
         k: Integer, neighbours of precision and recall.
         extractor: String, name of the extractor.
         extractor_accuracy: Float, its accuracy on the reference, or `None`.
         reference: Dictionary of the source, the count and the digest.
-        training: The same of the training images, or `None`.
-        samples_digest: String, of the samples' pixels.
-        class_names: Tuple of strings, empty where classes are not known.
+        training: The same for the training images, or `None`.
+        samples_digest: String, digest of the pixels of the samples.
+        class_names: Tuple of strings, empty if classes are unknown.
         class_shares: Dictionary: `"samples"`, `"reference"` -> shares of
-            the classes, empty where they are not known.
-        shown: Array of samples, those nearest to training images compared
-            with the second nearest, or the first where there are none.
+            the classes; empty if classes are unknown.
+        shown: Array of samples: the ones most like copies, or without training
+            images the first ones.
         nearest: Array of the nearest training image of each, or `None`.
     """
 
@@ -56,7 +57,7 @@ class SampleEvaluation:
         raise KeyError(f"{name!r}, which is not among {known}")
 
     def __str__(self):
-        """A table, a measure a line."""
+        """A table with a line for each measure."""
         rows = [("measure", "value", "95 % interval", "floor", "better")]
         for measure in self.measures:
             interval = ""
@@ -72,13 +73,7 @@ class SampleEvaluation:
                     measure.better,
                 )
             )
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            f"{name:{widths[0]}}  {value:>{widths[1]}}  "
-            f"{interval:>{widths[2]}}  {floor:>{widths[3]}}  {better}".rstrip()
-            for name, value, interval, floor, better in rows
-        ]
-        return "\n".join([*lines, self._about()])
+        return f"{aligned(rows, left=(0, 4))}\n{self._about()}"
 
     def _about(self):
         accuracy = ""
@@ -91,10 +86,10 @@ class SampleEvaluation:
         )
 
     def to_dict(self):
-        """All but the pictures, as JSON can hold it.
+        """Returns all but the pictures, in a form that JSON can hold.
 
         Returns:
-            Dictionary; what is not finite is `None`.
+            Dictionary. Numbers that are not finite are `None`.
         """
         record = {
             field.name: getattr(self, field.name)
@@ -129,7 +124,7 @@ class SampleEvaluation:
         )
 
     def save(self, path):
-        """Writes `path.json` and `path.png`, both whole or none.
+        """Writes `path.json` and `path.png`: both whole, or neither.
 
         Args:
             path: Path without an ending.

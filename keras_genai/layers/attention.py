@@ -2,6 +2,7 @@
 
 from keras import layers, ops
 
+from keras_genai.checks import check_choice
 from keras_genai.layers.dropout import Dropout
 from keras_genai.layers.positions import (
     NoPositions,
@@ -225,6 +226,8 @@ class Attention(layers.Layer):
         return shared if groups == 1 else ops.repeat(shared, groups, axis=1)
 
     def _make_positions(self, name, max_length, seeds):
+        known = ("learned", "none", "relative", "rotary")
+        check_choice("positions", name, known)
         if name == "rotary":
             return RotaryPositions(max_length, self.head_dim)
         if name == "relative":
@@ -234,11 +237,6 @@ class Attention(layers.Layer):
                 name="distances",
             )
             return RelativePositions(distances)
-        if name not in ("none", "learned"):
-            raise ValueError(
-                "Expected `positions` among learned, none, relative, rotary. "
-                f"Received: positions={name!r}"
-            )
         return NoPositions()
 
 

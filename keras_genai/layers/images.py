@@ -5,6 +5,7 @@ import math
 import keras
 from keras import layers
 
+from keras_genai.checks import check_choice
 from keras_genai.layers.seeds import glorot, he, layer_seeds
 
 
@@ -25,11 +26,7 @@ def get_networks(name):
         "convolutional": (convolutional_encoder, convolutional_decoder),
         "dense": (dense_encoder, dense_decoder),
     }
-    if name not in pairs:
-        raise ValueError(
-            f"Expected `networks` among {', '.join(pairs)}. "
-            f"Received: networks={name!r}"
-        )
+    check_choice("networks", name, pairs)
     return pairs[name]
 
 

@@ -40,7 +40,7 @@ def _in_bits(model, recipe, nats):
         }
     if model.likelihood == "bernoulli" and recipe.binarize:
         return {
-            "bits_per_pixel_binary": evaluation.bits_per_pixel_binary(
+            "bits_per_pixel_binary": evaluation.bits_per_dim(
                 nats, model.image_shape
             )
         }

@@ -11,15 +11,18 @@ class Choice:
     """How the next token is chosen from its logits.
 
     Attributes:
-        temperature: Float >= 0 that logits are divided by; 0 is the likeliest.
-        top_k: Integer >= 0, tokens that are drawn from; 0 for all.
-        top_p: Float in (0, 1], probability that they make up together.
-        min_p: Float in [0, 1], how likely they must be, as a share of the
-            likeliest.
-        repetition_penalty: Float > 0 that the logits of tokens seen before
-            are divided by where they are positive, and else multiplied by.
+        temperature: Float >= 0. Logits are divided by it; 0 takes the
+            likeliest token.
+        top_k: Integer >= 0. Only so many of the likeliest tokens are drawn
+            from; 0 for all.
+        top_p: Float in (0, 1]. Only the fewest tokens that have this
+            probability together are drawn from.
+        min_p: Float in [0, 1]. Only tokens with at least this share of the
+            likeliest one's probability are drawn from.
+        repetition_penalty: Float > 0. Positive logits of tokens seen before
+            are divided by it, negative ones multiplied.
         length_penalty: Float. Beams are ranked by their log-probability over
-            `length ** length_penalty`: above 0 it favours long texts.
+            `length ** length_penalty`. Above 0 it favours long texts.
     """
 
     temperature: float = 1.0
@@ -31,14 +34,14 @@ class Choice:
 
     @classmethod
     def asked(cls, vocabulary_size, **asked):
-        """The choice that a caller asks for.
+        """Makes the choice that a caller asks for, and checks it.
 
         Args:
-            vocabulary_size: Integer; a `top_k` beyond it is all of it.
-            **asked: Attributes, of which `None` is the default: off.
+            vocabulary_size: Integer. A larger `top_k` means all tokens.
+            **asked: Attributes. `None` means the default, which is off.
 
         Returns:
-            `Choice`, checked.
+            `Choice`.
 
         Raises:
             ValueError: If one of them is out of range.
@@ -65,7 +68,7 @@ class Choice:
             vocabulary_size: Integer.
 
         Raises:
-            ValueError: If one of them is.
+            ValueError: If one of its attributes is.
         """
         for name, fits, expected in (
             ("temperature", self.temperature >= 0, "0 or more"),
@@ -87,7 +90,7 @@ class Choice:
                 )
 
     def tensors(self):
-        """The same as scalar tensors, which a compiled loop takes."""
+        """Returns the same choice as scalar tensors, for a compiled loop."""
         return Choice(
             tf.constant(self.temperature, "float32"),
             tf.constant(self.top_k, "int32"),
@@ -99,7 +102,7 @@ class Choice:
 
 
 def asked_choice(temperature, top_k, top_p):
-    """The choice that an export is asked for, which its graph checks.
+    """Makes the choice of an export's caller, which the graph checks.
 
     Args:
         temperature: Scalar float tensor, 0 or more.
@@ -131,11 +134,10 @@ def next_tokens(logits, uniform, choice, seen=None):
 
     Args:
         logits: Float tensor `(batch, vocabulary_size)`.
-        uniform: Float tensor `(batch,)` in [0, 1): where in the cumulated
-            probabilities the draw falls.
+        uniform: Float tensor `(batch,)` in [0, 1): the place of the draw in
+            the cumulative probabilities.
         choice: `Choice`, of numbers or of scalar tensors.
-        seen: Boolean tensor like `logits`: tokens that are penalised, or
-            `None`.
+        seen: Boolean tensor like `logits`: tokens to penalise, or `None`.
 
     Returns:
         Int32 tensor `(batch,)`.
@@ -156,33 +158,34 @@ def next_tokens(logits, uniform, choice, seen=None):
         lambda: restrict(scaled, choice.top_k, choice.top_p, choice.min_p),
         lambda: scaled,
     )
+    # The draw is the first token at which the cumulative probability passes
+    # the uniform number.
     cumulated = tf.cumsum(tf.nn.softmax(scaled), axis=1)
-    below = (
-        cumulated
-        <= tf.convert_to_tensor(uniform)[:, None] * (cumulated[:, -1:])
-    )
-    drawn = tf.reduce_sum(tf.cast(below, "int32"), axis=1)
+    uniform = tf.convert_to_tensor(uniform)[:, None]  # (batch, 1)
+    is_before = cumulated <= uniform * cumulated[:, -1:]
+    drawn = tf.reduce_sum(tf.cast(is_before, "int32"), axis=1)
     drawn = tf.minimum(drawn, tf.shape(logits)[1] - 1)
     likeliest = tf.argmax(logits, 1, "int32")
     return tf.where(choice.temperature > 0, drawn, likeliest)
 
 
 def restrict(logits, top_k=0, top_p=1.0, min_p=0.0):
-    """Leaves the likeliest tokens, by three rules, one after another.
+    """Keeps the likeliest tokens, by three rules, one after another.
 
-    `top_p` counts probabilities of the tokens that `top_k` leaves, which sum
-    to 1, as the library transformers does.
+    `top_p` counts the probabilities of the tokens that `top_k` keeps, which sum
+    to 1, as in the library transformers.
 
     Args:
         logits: Float tensor `(batch, vocabulary_size)`.
-        top_k: Integer, so many are left; 0 for all.
-        top_p: Float, the fewest of these that have this probability
-            together.
-        min_p: Float, those at least this many times as likely as the
-            likeliest. The likeliest is left whatever the rules.
+        top_k: Integer, number of tokens to keep; 0 for all.
+        top_p: Float: of these, the fewest that have this probability together
+            are kept.
+        min_p: Float: of these, the ones with at least this share of the
+            likeliest one's probability are kept. The likeliest token is always
+            kept.
 
     Returns:
-        Float tensor like `logits`, `-inf` for those that are not left.
+        Float tensor like `logits`, `-inf` for tokens that are not kept.
 
     Example:
         >>> restrict(tf.constant([[0.0, 2.0, 1.0]]), top_k=2).numpy()
@@ -190,18 +193,20 @@ def restrict(logits, top_k=0, top_p=1.0, min_p=0.0):
     """
     logits = tf.convert_to_tensor(logits)
     shape = tf.shape(logits)
+    # (batch, vocabulary_size): the likeliest first
     in_order, tokens = tf.math.top_k(logits, logits.shape[1])
     rank = tf.range(shape[1])
     in_order = tf.where((top_k == 0) | (rank < top_k), in_order, -np.inf)
     probabilities = tf.nn.softmax(in_order)
     before = tf.cumsum(probabilities, axis=1, exclusive=True)
-    left = (
+    is_kept = (
         ((before < top_p) | (top_p >= 1))
         & (probabilities >= min_p * probabilities[:, :1])
     ) | (rank == 0)
+    # Back in the order of the vocabulary.
     rows = tf.repeat(tf.range(shape[0])[:, None], shape[1], axis=1)
     places = tf.stack([rows, tokens], axis=2)
-    return tf.scatter_nd(places, tf.where(left, in_order, -np.inf), shape)
+    return tf.scatter_nd(places, tf.where(is_kept, in_order, -np.inf), shape)
 
 
 def best_beams(
@@ -217,21 +222,22 @@ def best_beams(
 
     Args:
         logits: Float tensor `(batch * num_beams, vocabulary_size)`, the beams
-            of a text beside one another.
-        scores: Float tensor `(batch * num_beams,)`, log-probability of what
-            was made of each.
+            of a text in a row.
+        scores: Float tensor `(batch * num_beams,)`, log-probability of each
+            beam's generated tokens.
         ended: Boolean tensor like `scores`. An ended beam goes on with the
             end token, at no cost.
         end_token_id: Integer.
         num_beams: Integer >= 1.
-        lengths: Int32 tensor like `scores`: tokens that were made of each,
-            this one included; or `None` where all are as long.
-        length_penalty: Float, or scalar tensor: what ranks beams is their
+        lengths: Int32 tensor like `scores`: generated tokens of each beam,
+            with this one, or `None` if all have the same length.
+        length_penalty: Float, or scalar tensor. Beams are ranked by their
             score over `length ** length_penalty`.
 
     Returns:
         Three tensors `(batch * num_beams,)`, the best beam of a text first:
-        int32 tokens; the int32 row that each goes on from; float scores.
+        int32 tokens; the int32 row of the beam that each continues; float
+        scores.
 
     Example:
         >>> logits = np.log([[0.5, 0.4, 0.1], [0.9, 0.05, 0.05]])
@@ -248,6 +254,7 @@ def best_beams(
     """
     logits = tf.convert_to_tensor(logits)
     size = logits.shape[1]
+    # log p(beam, token) = log p(beam) + log p(token | beam)
     stays = tf.one_hot(end_token_id, size, 0.0, -np.inf, dtype=logits.dtype)
     gains = tf.where(
         tf.convert_to_tensor(ended)[:, None], stays, tf.nn.log_softmax(logits)
@@ -257,6 +264,7 @@ def best_beams(
     if lengths is not None:
         lengths = tf.cast(lengths, totals.dtype)
         ranked = totals / (lengths**length_penalty)[:, None]
+    # (batch, num_beams * vocabulary_size): all continuations of a text
     totals, ranked = (
         tf.reshape(each, (-1, num_beams * size)) for each in (totals, ranked)
     )

@@ -5,12 +5,14 @@ import statistics
 import numpy as np
 import tensorflow as tf
 
+from keras_genai.checks import check_choice
+
 
 def seeded_noise(num_samples, latent_dim, seed):
-    """Draws standard normal noise that depends on the seed alone.
+    """Draws standard normal noise that depends only on the seed.
 
-    The draw is stateless, so that the same seed gives the same noise in a
-    notebook, under `tf.function` and inside an exported SavedModel.
+    The draw is stateless: the same seed gives the same noise in a notebook,
+    under `tf.function` and inside an exported SavedModel.
 
     Args:
         num_samples: Integer, or integer scalar tensor.
@@ -28,13 +30,13 @@ def seeded_noise(num_samples, latent_dim, seed):
 
 
 def seeded_labels(num_samples, num_classes, seed):
-    """Draws labels, all equally likely, that depend on the seed alone.
+    """Draws labels, all equally likely, that depend only on the seed.
 
     Args:
         num_samples: Integer, or integer scalar tensor.
         num_classes: Integer >= 1.
-        seed: Integer, or integer scalar tensor, which may be that of
-            `seeded_noise` too.
+        seed: Integer, or integer scalar tensor, which may be the
+            seed of `seeded_noise` too.
 
     Returns:
         Int32 tensor `(num_samples,)` in [0, num_classes).
@@ -55,13 +57,13 @@ def interpolate(start, end, num_steps, method="spherical"):
     """Walks from one code to another.
 
     In many dimensions the codes of N(0, 1) lie near a sphere, and a straight
-    line cuts through its empty inside: the spherical walk turns from one
-    direction to the other, and goes from one length to the other, evenly.
+    line cuts through its empty inside. The spherical walk turns evenly from one
+    direction to the other, while its length goes evenly from one to the other.
 
     Args:
         start: Float array `(latent_dim,)`.
         end: Float array `(latent_dim,)`.
-        num_steps: Integer >= 2, codes on the way, with both ends.
+        num_steps: Integer >= 2, number of codes, with both ends.
         method: `"spherical"` (default) or `"linear"`.
 
     Returns:
@@ -79,10 +81,11 @@ def interpolate(start, end, num_steps, method="spherical"):
     Reference:
         White, Sampling generative networks, 2016, section 2.1.
     """
-    if num_steps < 2 or method not in ("spherical", "linear"):
+    check_choice("method", method, ("spherical", "linear"))
+    if num_steps < 2:
         raise ValueError(
-            "Expected two steps or more, `spherical` or `linear`. "
-            f"Received: num_steps={num_steps}, method={method!r}"
+            "`num_steps` must be 2 or more: the start and the end. "
+            f"Received: num_steps={num_steps}"
         )
     start, end = (np.asarray(code, "float64") for code in (start, end))
     share = np.linspace(0.0, 1.0, num_steps)[:, None]
@@ -92,8 +95,9 @@ def interpolate(start, end, num_steps, method="spherical"):
         return straight.astype("float32")
     first, last = start / lengths[0], end / lengths[1]
     angle = np.arccos(np.clip(first @ last, -1.0, 1.0))
-    if np.sin(angle) < 1e-6:  # one direction, or opposite ones
+    if np.sin(angle) < 1e-6:  # the same direction, or opposite ones
         return straight.astype("float32")
+    # The unit vector at the angle `share * angle`, times `sin(angle)`.
     turning = (
         np.sin((1.0 - share) * angle) * first + np.sin(share * angle) * last
     )
@@ -102,7 +106,7 @@ def interpolate(start, end, num_steps, method="spherical"):
 
 
 def latent_grid(num_columns, coverage=0.98):
-    """Codes of a plane on a grid, as dense as N(0, 1) is.
+    """Codes on a grid in the plane, as dense as N(0, 1).
 
     Args:
         num_columns: Integer >= 2, codes along each of the two axes.
@@ -110,8 +114,8 @@ def latent_grid(num_columns, coverage=0.98):
             the last. Defaults to `0.98`.
 
     Returns:
-        Float32 array `(num_columns ** 2, 2)`, row by row, the second latent
-        falling from row to row as in a diagram.
+        Float32 array `(num_columns ** 2, 2)`, row by row. The second latent
+        falls from row to row, as in a diagram.
 
     Example:
         >>> latent_grid(2, coverage=0.5).round(2)

@@ -158,7 +158,7 @@ def test_one_error_names_all_broken_files_and_why(tmp_path):
         load_images(tmp_path)
     message = str(caught.value)
     assert message.startswith(
-        "3 of 7 images cannot be decoded; `skip_broken=True` passes over them "
+        "3 of 7 images cannot be decoded; `skip_broken=True` skips them "
         "(--skip-broken on the command line). Received: "
     )
     for name in ("torn.png", "empty.jpg", "page.gif"):
@@ -277,14 +277,14 @@ def test_images_wait_their_turn_and_no_more_than_a_few(tmp_path, monkeypatch):
 
 
 def pictures_store():
-    from keras_genai.data.files import Store
+    from keras_genai.data.store import Store
 
     return Store(None, "memory")
 
 
 @pytest.mark.parametrize("cache", ["memory", "disk"])
 def test_the_bar_counts_what_is_decoded(tmp_path, monkeypatch, capsys, cache):
-    from keras_genai.data.files import Store
+    from keras_genai.data.store import Store
 
     save_all(tmp_path, [f"{n}.png" for n in range(6)])
     fill = Store.fill

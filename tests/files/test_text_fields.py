@@ -68,12 +68,12 @@ def test_the_field_is_said_once(no_tfds_sets, capsys):
 def test_a_set_without_texts_is_refused_before_its_download(
     no_tfds_sets, monkeypatch
 ):
-    from keras_genai.data import sources
+    from keras_genai.data import lookup
 
     def download(builder):
         raise AssertionError("was to be downloaded")
 
-    monkeypatch.setattr(sources, "_download", download)
-    monkeypatch.setattr(sources, "_is_reachable", lambda host: True)
+    monkeypatch.setattr(lookup, "_download", download)
+    monkeypatch.setattr(lookup, "_is_reachable", lambda host: True)
     with pytest.raises(ValueError, match=r"with a text.*\['image', 'label'\]"):
         load_text("mnist")

@@ -167,8 +167,8 @@ def test_a_series_of_pandas():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (None, r"leave out what is missing.*source\[3\]=None"),
-        (float("nan"), r"leave out what is missing.*source\[3\]=nan"),
+        (None, r"leave out missing texts.*source\[3\]=None"),
+        (float("nan"), r"leave out missing texts.*source\[3\]=nan"),
         (b"bytes", r"decode it.*source\[3\]=b'bytes'"),
         (7, r"another type.*source\[3\]=7"),
         (["a"], r"another type.*source\[3\]=\['a'\]"),

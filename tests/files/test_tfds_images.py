@@ -8,7 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from keras_genai import load_images
-from keras_genai.data import catalogue, sources
+from keras_genai.data import catalogue, lookup
 
 
 def label(*names):
@@ -98,7 +98,7 @@ def test_a_set_without_images_is_refused(features):
 def test_the_fields_used_are_read_and_printed_once(
     no_tfds_sets, monkeypatch, capsys
 ):
-    monkeypatch.setattr(sources, "_is_reachable", lambda host: True)
+    monkeypatch.setattr(lookup, "_is_reachable", lambda host: True)
     for _ in range(2):
         found = load_images("two_pictures")
     assert (found.images == 20).all()
@@ -109,7 +109,7 @@ def test_the_fields_used_are_read_and_printed_once(
 
 
 def test_labels_that_are_kept_secret_are_none(no_tfds_sets, monkeypatch):
-    monkeypatch.setattr(sources, "_is_reachable", lambda host: True)
+    monkeypatch.setattr(lookup, "_is_reachable", lambda host: True)
     monkeypatch.setattr(TwoPictures, "LABEL", -1)
     found = load_images("two_pictures")
     assert found.labels is None and found.class_names == ()
@@ -145,7 +145,7 @@ def test_features_are_checked_before_a_download(
     no_tfds_sets, monkeypatch, offline
 ):
     for name in ("_is_reachable", "_download"):
-        monkeypatch.setattr(sources, name, lambda *given: pytest.fail("asked"))
+        monkeypatch.setattr(lookup, name, lambda *given: pytest.fail("asked"))
     with pytest.raises(ValueError, match=r"an image in each.*'imdb_reviews'"):
         load_images("imdb_reviews", offline=offline)
 

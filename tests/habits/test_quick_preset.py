@@ -8,7 +8,7 @@ import pytest
 
 from keras_genai import load_images, load_text
 from keras_genai.cli import main
-from keras_genai.data.files import absolute_split, ended_split
+from keras_genai.data.splits import absolute_split, ended_split
 from keras_genai.recipes import RECIPES, get_recipe
 from keras_genai.runs import Run
 

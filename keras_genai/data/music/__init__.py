@@ -1,4 +1,4 @@
-"""Scores of several voices: read, turned to token ids and back, heard."""
+"""Scores of several voices: read, write, hear them, turn them to token ids."""
 
 from keras_genai.data.music.dataset import music_dataset
 from keras_genai.data.music.midi import midi_bytes, read_midi, write_midi

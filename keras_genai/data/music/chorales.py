@@ -1,4 +1,4 @@
-"""Bach's chorales, as music21 brings them along, -> scores, parsed once."""
+"""Bach's chorales from the package music21 -> scores, parsed once."""
 
 import zipfile
 import zlib
@@ -19,8 +19,8 @@ from keras_genai.files import (
     open_regular,
 )
 
-# The same piece as another file, transposed or all but: what is learned from
-# the one must not be tested on the other.
+# Each is (almost) the same piece as another file, perhaps transposed: a model
+# that learned from one must not be tested on the other.
 _REPEATED = {"bwv18.5-w", "bwv253", "bwv274"}
 _VOICES = 4
 _BROKEN = (
@@ -30,7 +30,7 @@ _BROKEN = (
 
 
 def chorale_names():
-    """Lists the chorales, of whatever number of parts, each once.
+    """Lists the chorales, with any number of parts, each once.
 
     Returns:
         List of strings, sorted: `"bwv1.6"` and so on, 347.
@@ -44,14 +44,14 @@ def chorale_names():
 
 
 def read_chorales(names):
-    """Reads chorales in four parts from the cache, or has them parsed.
+    """Reads chorales in four parts from the cache, or parses them.
 
     Args:
-        names: List of strings, as `chorale_names` has them.
+        names: List of strings, as from `chorale_names`.
 
     Returns:
-        List of `Score`s. Those in other than four parts, or off the grid of
-        sixteenths, are not among them.
+        List of `Score`s, without the chorales that have more or fewer than
+        four parts or notes off the grid of sixteenths.
 
     Raises:
         ImportError: If music21 is not installed.
@@ -80,15 +80,15 @@ def _import_music21():
         import music21
     except ImportError as error:
         raise ImportError(
-            f"The chorales are those of music21: {how_to_install('music')}"
+            f"The chorales come with music21: {how_to_install('music')}"
         ) from error
     return music21
 
 
 def _cached(path):
-    """Events, which are none of a piece left out, or `None` if not there."""
+    """Reads events, empty for a piece left out; `None` if not in the cache."""
     try:
-        # Opened here: NumPy leaves what it cannot read open.
+        # Opened here: NumPy does not close a file that it cannot read.
         with open_regular(path) as file:
             events = np.load(file, allow_pickle=False)["events"]
         if events.size:
@@ -99,7 +99,7 @@ def _cached(path):
 
 
 def _parsed(name):
-    """Events of a chorale, `(steps, 4)`, or `(0, 4)` if it is left out."""
+    """Returns the events of a chorale `(steps, 4)`; `(0, 4)` leaves it out."""
     left_out = np.zeros((0, _VOICES), "int16")
     parts = [
         part.flatten()

@@ -1,7 +1,7 @@
-"""A MIDI file as programs write it -> one of notes and instruments only.
+"""Any MIDI file -> a MIDI file of notes and instruments only.
 
-Titles, key signatures, tempos, pedals and what else a file may hold are often
-broken, and never wanted here: the notes are whole without them.
+Titles, key signatures, tempos, pedals and other messages are often broken, and
+are not needed here.
 
 Reference:
     MIDI Manufacturers Association, Standard MIDI Files 1.0, 1996.
@@ -12,7 +12,7 @@ _SYSTEM, _META, _END_OF_TRACK = 0xF0, 0xFF, 0x2F
 _SYSEX = (0xF0, 0xF7)
 MAX_MESSAGES = 2**18  # notes and instruments of a file: seconds to read
 _MAX_LENGTH = 4  # bytes of a number of variable length
-# Bytes behind the status: of messages of a channel, and of the system.
+# Bytes behind the status byte: messages of a channel, then of the system.
 _LENGTHS = {
     **{0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2},
     **{0xF1: 1, 0xF2: 2, 0xF3: 1},
@@ -20,20 +20,20 @@ _LENGTHS = {
 
 
 def notes_only(data):
-    """Rewrites a MIDI file without all that is not a note or an instrument.
+    """Rewrites a MIDI file, keeping only notes and instruments.
 
     Args:
         data: Bytes of a standard MIDI file.
 
     Returns:
-        Bytes of a file with as many tracks, their notes at the same ticks.
+        Bytes of a file with the same tracks, and the notes at the same ticks.
 
     Raises:
-        ValueError: If it is no such file, if it ends too early, or if its
+        ValueError: If it is not a MIDI file, if it ends too early, if its
             time is not counted in quarters, or if it has more notes and
             instruments than `MAX_MESSAGES`.
     """
-    chunk, _, rest = _chunk(memoryview(data))  # which is not copied
+    chunk, _, rest = _chunk(memoryview(data))  # not copied
     if chunk[:4] != b"MThd" or len(chunk) < 14:
         raise ValueError("it does not begin as a MIDI file does")
     num_tracks, resolution = _integer(chunk[10:12]), _integer(chunk[12:14])
@@ -47,7 +47,7 @@ def notes_only(data):
             )
         chunk, whole, rest = _chunk(rest)
         if chunk[:4] != b"MTrk":
-            continue  # chunks of other programs are passed over
+            continue  # a chunk of another program
         if not whole:
             raise ValueError(f"it ends within track {len(tracks) + 1}")
         try:
@@ -66,13 +66,13 @@ def notes_only(data):
 
 
 def _chunk(data):
-    """The first chunk, whether it is whole, and the rest of the data."""
+    """Returns the first chunk, whether it is whole, and the other data."""
     stop = 8 + _integer(data[4:8])
     return data[:stop], len(data) >= max(stop, 8), data[stop:]
 
 
 def _track(data, most):
-    """The notes and programs of a track after their new waits; their count."""
+    """Returns a track's notes and programs, with new waits, and their count."""
     kept, place, wait, status, count = bytearray(), 0, 0, None, 0
     while place < len(data):
         ticks, place = _variable_length(data, place)
@@ -83,7 +83,7 @@ def _track(data, most):
         elif status is None:
             raise ValueError("a track begins in the middle of a message")
         else:
-            message = status  # as that before
+            message = status  # the same as before
         if message == _META:
             kind = data[place]
             length, place = _variable_length(data, place + 1)
@@ -115,7 +115,7 @@ def _track(data, most):
 
 
 def _variable_length(data, place):
-    """A number of seven bits a byte, and where the next one begins."""
+    """Reads a number of seven bits a byte, and where the next one begins."""
     number = 0
     for _ in range(_MAX_LENGTH):
         byte = data[place]
@@ -126,7 +126,7 @@ def _variable_length(data, place):
 
 
 def _written(number):
-    """Seven bits a byte, of which all but the last have the eighth set."""
+    """Writes a number, seven bits a byte; all but the last have bit eight."""
     parts = [number % 128]
     while number := number // 128:
         parts.append(128 + number % 128)

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_genai.checks import check_at_least_one, check_choice
 from keras_genai.data.folders import print_once
 from keras_genai.data.music.sources import (
     CHORALES,
@@ -12,8 +13,6 @@ from keras_genai.data.music.sources import (
 )
 from keras_genai.data.music.tokenizer import MusicTokenizer
 from keras_genai.data.windows import (
-    check_choice,
-    check_counts,
     padded_rows,
     random_windows,
     tiled_windows,
@@ -38,43 +37,45 @@ def music_dataset(
 
     The target of a token is the token after it, and the end token stands
     before and after each piece. Every window begins with a group, or with the
-    end token before the first one. Random windows depend on (seed, epoch)
-    alone as in `image_dataset`, and go on with the next piece where one ends;
-    pieces are drawn by their length, and then moved to a key that is drawn
-    from those in which each voice keeps its range. Tiled windows hold one
-    piece, or a part of one, as it was written.
+    end token before the first group.
+
+    Random windows depend only on (seed, epoch), as in `image_dataset`. Longer
+    pieces are drawn more often. A piece is then moved to a random key in which
+    each voice keeps its range. A window that reaches the end of a piece goes on
+    with the next one. Tiled windows hold one piece, or a part of it, in its own
+    key.
 
     Args:
         source: A name, a path or scores, as for `load_scores`.
         split: String, a split with TFDS's slicing. Defaults to `"train"`.
-        tokenizer: `MusicTokenizer`, which held-out data need: that of the
-            training. `None` makes one of the ranges of all splits of a file,
-            a folder or a list, so that what is held out can be read; of the
-            chorales and of `Scores`, of these.
+        tokenizer: `MusicTokenizer`; held-out data need the one of the
+            training data. `None` makes one from the ranges of the voices: for
+            a file, a folder or a list in all splits, so that it can read the
+            held-out pieces too; for the chorales and for `Scores` in this
+            split.
         sequence_length: Integer >= the tokens of a group. Defaults to `160`.
         batch_size: Integer >= 1, windows of a batch. Defaults to `8`.
         windows: `"random"` (default) or `"tiled"`, each target once, in order.
-        transpose: Boolean: whether random windows of training data are moved
-            to other keys. `None` does so wherever it may be done.
+        transpose: Boolean. Whether to move random windows of training data
+            to other keys. `None` does so for these, and for no others.
         steps_per_epoch: Integer >= 1, batches of an epoch of random windows,
             or `None` for as many tokens as the scores have.
         seed: Integer, or `None` for one drawn at random.
         offline: Boolean, as for `load_scores`.
-        num_voices: Integer >= 1, voices that MIDI files are read with, or
-            `None` for 4, as for `load_scores`.
+        num_voices: Integer >= 1, voices to read from MIDI files, or `None`
+            for 4, as for `load_scores`.
         skip_broken: Boolean, as for `load_scores`.
 
     Returns:
         `tf.data.Dataset` of pairs of int32 tensors `(batch, sequence_length)`:
-        token ids, and targets, which are -1 where there is nothing to
-        predict. Its attributes `examples` and `tokenizer` hold the `Scores`
-        and the `MusicTokenizer`.
+        token ids and targets. A target of -1 is ignored. The attributes
+        `examples` and `tokenizer` hold the `Scores` and the `MusicTokenizer`.
 
     Raises:
-        ImportError: As `load_scores`.
-        ValueError: If an argument is out of its range, if held-out data or
-            tiled windows are to be transposed, if a note is outside of the
-            tokenizer's ranges, or as `load_scores`.
+        ImportError: As for `load_scores`.
+        ValueError: If an argument is out of range, if `transpose` is true for
+            held-out data or tiled windows, if a note is outside of the
+            tokenizer's ranges, or as for `load_scores`.
 
     Example:
         >>> from keras_genai.data.music import Score
@@ -85,7 +86,7 @@ def music_dataset(
         array([[24,  2,  8,  4,  8,  6,  8,  7],
                [ 7,  8, 24,  0,  0,  0,  0,  0]], dtype=int32)
     """
-    check_counts(
+    check_at_least_one(
         sequence_length=sequence_length,
         batch_size=batch_size,
         steps_per_epoch=1 if steps_per_epoch is None else steps_per_epoch,
@@ -101,15 +102,15 @@ def music_dataset(
         return load_scores(source, split, offline, num_voices, skip_broken)
 
     examples = load(split)
-    may = windows == "random" and not examples.held_out
-    if transpose and not may:
+    can_transpose = windows == "random" and not examples.held_out
+    if transpose and not can_transpose:
         raise ValueError(
-            "Only random windows of training data are transposed. Received: "
+            "Only random windows of training data can be transposed. Received: "
             f"transpose={transpose}, windows={windows!r}, {examples.source}"
         )
     print_once(str(examples))
     if tokenizer is None:
-        # An instrument's range is known before what is played on it.
+        # The range of a voice is known in advance, also for held-out pieces.
         known = isinstance(source, Scores) or source == CHORALES
         ranges = examples if known else load(EVERYTHING)
         tokenizer = MusicTokenizer.from_scores(ranges.scores)
@@ -127,7 +128,7 @@ def music_dataset(
             tokenizer,
             sequence_length,
             batch_size,
-            may if transpose is None else transpose,
+            can_transpose if transpose is None else transpose,
             steps_per_epoch,
             seed,
         )
@@ -139,7 +140,7 @@ def _tiled(examples, tokenizer, sequence_length, batch_size):
     group, end = tokenizer.group_size, tokenizer.end_token_id
 
     def cuts(length):
-        # Where groups begin: the end token stands before the first one.
+        # Windows begin where groups do; the end token is before the first.
         starts = [0]
         while starts[-1] + sequence_length < length - 1:
             furthest = starts[-1] + sequence_length - 1
@@ -163,9 +164,9 @@ def _random(
     steps_per_epoch,
     seed,
 ):
-    """Windows of a stream that has all pieces in all their keys, in a ring.
+    """Makes random windows of a stream, a ring of all pieces in all their keys.
 
-    A place in the pieces as written is drawn first, then one of the keys.
+    A place in the pieces in their own key is drawn first, then a key.
     """
     end = np.array([tokenizer.end_token_id], "int32")
     copies, num_keys = [], []
@@ -177,7 +178,7 @@ def _random(
             for shift in shifts
         ]
     first_key = np.cumsum(num_keys) - num_keys
-    # Mixed, so that a piece hardly ever follows itself in another key.
+    # In random order, so that a piece rarely follows itself in another key.
     order = np.random.default_rng(0).permutation(len(copies))
     lengths = np.array([len(copies[index]) for index in order])
     begins = np.zeros(len(copies), "int64")
@@ -185,7 +186,7 @@ def _random(
     stream = np.concatenate([copies[index] for index in order])
     stream = np.pad(stream, (0, sequence_length), mode="wrap")
 
-    # Where windows start in a piece: at its end token, and at each group.
+    # Windows start at the end token before a piece, and at each group.
     places = [
         np.array([0, *range(1, len(copies[first]), tokenizer.group_size)])
         for first in first_key

@@ -28,7 +28,7 @@ MAX_STEPS = 2**20  # of a file that is read: two days of music
 
 
 def midi_bytes(score, quarters_per_minute=QUARTERS_PER_MINUTE):
-    """Turns a score to a standard MIDI file: a track and a channel a voice.
+    """Turns a score to a standard MIDI file, each voice a track and a channel.
 
     Args:
         score: `Score` of 15 voices at most.
@@ -38,7 +38,7 @@ def midi_bytes(score, quarters_per_minute=QUARTERS_PER_MINUTE):
         Bytes.
 
     Raises:
-        ValueError: If the score has too many voices, or at such a tempo.
+        ValueError: If there are too many voices or the tempo is out of range.
 
     Example:
         >>> midi_bytes(Score([[60], [-1]]))[:4]
@@ -61,7 +61,7 @@ def midi_bytes(score, quarters_per_minute=QUARTERS_PER_MINUTE):
 
 
 def check_tempo(quarters_per_minute):
-    """Refuses a tempo that a MIDI file cannot have, or nobody can hear.
+    """Refuses a tempo that a MIDI file cannot hold or nobody can hear.
 
     Args:
         quarters_per_minute: Float.
@@ -77,7 +77,7 @@ def check_tempo(quarters_per_minute):
 
 
 def write_midi(score, path, quarters_per_minute=QUARTERS_PER_MINUTE):
-    """Writes a score as a standard MIDI file, as `midi_bytes` makes it.
+    """Writes a score as a standard MIDI file.
 
     Args:
         score: `Score` of 15 voices at most.
@@ -85,7 +85,7 @@ def write_midi(score, path, quarters_per_minute=QUARTERS_PER_MINUTE):
         quarters_per_minute: Float, 4 to 1000. Defaults to `90`.
 
     Raises:
-        ValueError: As `midi_bytes`.
+        ValueError: As for `midi_bytes`.
     """
     written = midi_bytes(score, quarters_per_minute)
     with complete_or_absent(path) as partial:
@@ -93,7 +93,7 @@ def write_midi(score, path, quarters_per_minute=QUARTERS_PER_MINUTE):
 
 
 def import_pretty_midi():
-    """Imports the library that reads and sounds MIDI.
+    """Imports the library that reads and plays MIDI.
 
     Returns:
         The module pretty_midi.
@@ -105,7 +105,7 @@ def import_pretty_midi():
         import pretty_midi
     except ImportError as error:
         raise ImportError(
-            "Reading and playing MIDI takes pretty_midi: "
+            "Reading and playing MIDI needs pretty_midi: "
             f"{how_to_install('music')}"
         ) from error
     return pretty_midi
@@ -114,26 +114,28 @@ def import_pretty_midi():
 def read_midi(path, num_voices=4):
     """Reads a MIDI file as a score.
 
-    Notes are moved to the nearest sixteenth, by their ticks; tempo, loudness
-    and drums are left out, and silence at the end too. Whatever else is in the
-    file, such as a broken key signature, does not matter. Where the file has as
-    many melodic tracks as voices are asked for, with one note at a time, each
-    is a voice, the one with the highest mean pitch first. Otherwise all notes
-    are put together: at each step the voices have the highest pitches that
-    sound, in order, and a note is held as long as it stays in its voice.
+    Notes are moved to the nearest sixteenth, by their ticks. Tempo, loudness,
+    drums and silence at the end are left out. Other messages, such as a broken
+    key signature, do not matter.
+
+    If the file has `num_voices` melodic tracks with one note at a time, each is
+    a voice, the highest mean pitch first. Otherwise all notes are put together:
+    at each step the voices have the highest pitches that sound, in order, and a
+    note is held as long as it stays in its voice.
 
     Args:
         path: Path of the file.
         num_voices: Integer >= 1. Defaults to `4`.
 
     Returns:
-        `Score`, named as the file.
+        `Score` with the name of the file.
 
     Raises:
         ImportError: If pretty_midi is not installed.
         ValueError: If there is no such file, if it is broken, if it has no
-            notes, or those of drums alone, or if it is longer than a million
-            sixteenths, larger than 4 MiB, or has more than 262,144 notes.
+            notes or only notes of drums, if it is longer than a million
+            sixteenths or larger than 4 MiB, or if it has more than 262,144
+            notes.
     """
     if num_voices < 1:
         raise ValueError(
@@ -147,10 +149,10 @@ def read_midi(path, num_voices=4):
     tracks = [track for track in tracks if not track.is_drum]
     if not tracks:
         raise ValueError(
-            f"The file has notes of drums alone. Received: {str(path)!r}"
+            f"The file has notes of drums only. Received: {str(path)!r}"
         )
     tracks = [_quantised(track.notes, midi) for track in tracks]
-    # Of what is shorter than half a sixteenth, a sixteenth.
+    # A very short note counts as one sixteenth.
     num_steps = max(
         max(stop, start + 1) for t in tracks for start, stop, _ in t
     )
@@ -175,11 +177,10 @@ def _parse(path):
         raise ValueError(f"There is no such file. Received: {str(path)!r}")
     data = read_regular(path, MAX_BYTES)
     try:
-        # Key signatures, tempos, titles: what is broken in them does not
-        # matter here.
+        # Broken key signatures, tempos and titles do not matter here.
         notes = notes_only(data)
         midi = pretty_midi.PrettyMIDI(io.BytesIO(notes))
-    except Exception as error:  # of whatever kind its parser stumbles on
+    except Exception as error:  # its parser can raise any kind
         raise ValueError(
             f"Expected a MIDI file that can be read: {explain(error)}. "
             f"Received: {str(path)!r}"
@@ -188,7 +189,7 @@ def _parse(path):
 
 
 def _quantised(notes, midi):
-    """Notes as triples of first step, step after the last, and pitch."""
+    """Returns notes as triples: first step, step after the last, pitch."""
 
     def step(seconds):
         ticks = midi.time_to_tick(seconds) * STEPS_PER_QUARTER
@@ -205,7 +206,7 @@ def _is_monophonic(notes):
 
 def _melody(notes, num_steps):
     events = np.full(num_steps, HOLD)
-    for start, stop, pitch in notes:  # in order: the next note cuts this off
+    for start, stop, pitch in notes:  # in order: the next note ends this one
         stop = max(stop, start + 1)
         events[start] = pitch
         events[start + 1 : stop] = HOLD
@@ -220,7 +221,7 @@ def _highest(notes, num_steps, num_voices):
         begun[start].append((pitch, max(stop, start + 1), start))
     sounding, before = {}, [None] * num_voices
     for step in range(num_steps):
-        # Pitch -> (stop, start) of the note begun last at that pitch.
+        # Pitch -> (stop, start) of the latest note at that pitch.
         sounding = {p: note for p, note in sounding.items() if note[0] > step}
         sounding |= {pitch: (stop, start) for pitch, stop, start in begun[step]}
         chosen = sorted(sounding, reverse=True)[:num_voices]

@@ -1,31 +1,31 @@
-"""A score: what each voice begins or holds, sixteenth by sixteenth."""
+"""A score: the note that each voice begins or holds at each sixteenth."""
 
 import dataclasses
 
 import numpy as np
 
 STEPS_PER_QUARTER = 4
-HOLD = -1  # what sounds, or the rest, goes on
+HOLD = -1  # the note or the rest goes on
 REST = -2  # a rest begins
-FREE = -3  # not in a score: what is left to a model to choose
+FREE = -3  # not in a score: the model chooses
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Score:
     """Music of several voices, each with one note at a time.
 
-    Scores that sound alike are equal: a rest after a rest is held, and what is
-    held at the beginning is a rest.
+    Scores that sound alike are equal: a second rest in a row becomes a hold,
+    and a hold at the beginning becomes a rest.
 
     Args:
         events: Integer array `(steps, voices)`, a row a sixteenth: the MIDI
             pitch, 0 to 127, where a note begins (60 is middle C), -1 where
-            what sounds or the rest goes on, -2 where a rest begins.
-        name: String, what the piece is called. Scores of other names can be
-            equal.
+            the note or the rest goes on, -2 where a rest begins.
+        name: String, the title. Scores with different names can be equal.
 
     Raises:
-        ValueError: If there is no step or no voice, or if an event is none.
+        ValueError: If there is no step or no voice, or if an event is out of
+            range.
 
     Example:
         >>> score = Score([[72, 64], [-1, 62], [-2, -1]])
@@ -42,7 +42,7 @@ class Score:
         events = np.asarray(self.events)
         if events.ndim != 2 or 0 in events.shape:
             raise ValueError(
-                "Expected events (steps, voices), a step and a voice at "
+                "Expected events (steps, voices), with a step and a voice at "
                 f"least. Received: shape {events.shape}"
             )
         if not np.issubdtype(events.dtype, np.integer):
@@ -67,7 +67,7 @@ class Score:
         return self.events.shape[1]
 
     def pitches(self):
-        """Returns what sounds.
+        """Returns the pitches that sound.
 
         Returns:
             Int16 array `(steps, voices)` of MIDI pitches; -2 in rests.
@@ -125,10 +125,10 @@ class Score:
         return Score(self.events[:, index : index + 1], self.name)
 
     def __getitem__(self, steps):
-        """A slice of steps; what is held where it begins, begins anew."""
+        """Cuts out steps; a note held at the cut begins there again."""
         if not isinstance(steps, slice) or steps.step not in (None, 1):
             raise TypeError(
-                "A score is cut by a slice of steps, as score[16:32]. "
+                "Cut a score by a slice of steps, such as score[16:32]. "
                 f"Received: {steps!r}"
             )
         events = self.events[steps].copy()
@@ -156,7 +156,7 @@ class Score:
 
 
 def _sounding(events):
-    # (steps, voices): the last step that was not a held one
+    # (steps, voices): the last step that was not held
     steps = np.arange(len(events), dtype="int32")[:, None]
     begun = np.maximum.accumulate(np.where(events == HOLD, 0, steps), axis=0)
     return np.take_along_axis(events, begun, axis=0)

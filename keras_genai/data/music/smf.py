@@ -1,7 +1,7 @@
 """Events -> the bytes of a standard MIDI file, in TensorFlow operations.
 
-They are so few, and all of TensorFlow's own, that an exported model can carry
-them along and write MIDI where nothing else is installed.
+They are few and TensorFlow's own, so that an exported model holds them and
+writes MIDI without any other package.
 
 Reference:
     MIDI Manufacturers Association, Standard MIDI Files 1.0, 1996.
@@ -25,13 +25,13 @@ _BYTES = [bytes([value]) for value in range(256)]
 def midi_file(
     events, steps, num_steps, quarters_per_minute=QUARTERS_PER_MINUTE
 ):
-    """Writes a file of format 1: a track of the tempo, then one a voice.
+    """Writes a file of format 1: a track for the tempo, then one a voice.
 
     Args:
         events: Int32 tensor `(rows, voices)`, as in a `Score`. Between two
-            rows all that sounds is held.
+            rows all notes are held.
         steps: Int32 tensor `(rows,)`, the step of each row, ascending.
-        num_steps: Int32 scalar tensor, the step at which all ends.
+        num_steps: Int32 scalar tensor, the step at which the piece ends.
         quarters_per_minute: Float, the tempo.
 
     Returns:
@@ -44,7 +44,7 @@ def midi_file(
     start = b"\x00\xff\x51\x03" + _big_endian(tempo, 3) + b"\x00\xff\x2f\x00"
     header += b"MTrk" + _big_endian(len(start), 4) + start
 
-    # (voices, rows + 1): what sounds at the end stops there.
+    # (voices, rows + 1): notes that sound at the end stop there.
     events = tf.pad(tf.transpose(events), [(0, 0), (0, 1)], "CONSTANT", REST)
     shape = tf.shape(events)
     ticks = TICKS_PER_STEP * tf.concat([steps, [num_steps]], axis=0)
@@ -55,8 +55,8 @@ def midi_file(
     wait = ticks - _last(ticks, begins | stops, 0)
     channels = [voice + (voice >= _DRUMS) for voice in range(num_voices)]
     channel = tf.constant(channels)[:, None]
-    # (voices, rows + 1, bytes): the wait, the note that stops, the note that
-    # begins; between these two there is a wait of 0.
+    # (voices, rows + 1, bytes): the wait, the note that stops, a wait of 0, the
+    # note that begins.
     columns = [
         *(
             (byte, used & (begins | stops))
@@ -93,7 +93,7 @@ def midi_file(
 
 
 def _as_bytes(values, written):
-    """Strings of one byte, or of none where a value is not written."""
+    """Returns strings of one byte, empty where a value is not written."""
     values = tf.where(written, values, 0)
     return tf.where(written, tf.gather(tf.constant(_BYTES), values), "")
 
@@ -103,7 +103,7 @@ def _big_endian(value, length):
 
 
 def _last(values, chosen, otherwise):
-    """In each row and before each place, the last of the chosen values."""
+    """Returns, in each row and before each place, the last chosen value."""
     found = tf.boolean_mask(values, chosen)
     counts = tf.cast(chosen, "int32")
     before = tf.cumsum(counts, axis=1, exclusive=True)
@@ -113,8 +113,8 @@ def _last(values, chosen, otherwise):
 
 
 def _variable_length(numbers):
-    """Four bytes of seven bits each, and whether each is written."""
-    # All but the last say that another one follows.
+    """Returns four bytes of seven bits each, and whether each is written."""
+    # Bit eight says that another byte follows.
     return [
         (
             numbers // place % 128 + 128 * (place > 1),

@@ -18,7 +18,7 @@ _PEAK = 0.9
 def synthesize(
     score, sample_rate=SAMPLE_RATE, quarters_per_minute=QUARTERS_PER_MINUTE
 ):
-    """Turns a score to sound, to be heard by `IPython.display.Audio`.
+    """Turns a score to sound, for `IPython.display.Audio`.
 
     Args:
         score: `Score` of 15 voices at most.
@@ -26,12 +26,12 @@ def synthesize(
         quarters_per_minute: Float, 4 to 1000. Defaults to `90`.
 
     Returns:
-        Float32 NumPy array `(samples,)` with a peak of 0.9, or of 0 if nothing
-        sounds.
+        Float32 NumPy array `(samples,)` with a peak of 0.9, or of 0 for a
+        silent score.
 
     Raises:
         ImportError: If pretty_midi is not installed.
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of range.
     """
     if sample_rate < 8000:
         raise ValueError(
@@ -65,7 +65,7 @@ def write_wav(
 
     Raises:
         ImportError: If pretty_midi is not installed.
-        ValueError: If an argument is out of its range.
+        ValueError: If an argument is out of range.
     """
     samples = synthesize(score, sample_rate, quarters_per_minute)
     with (

@@ -1,33 +1,31 @@
-"""A name, a path or scores -> the scores of one split, and whence they are.
+"""A name, a path or scores -> the scores of one split, and their source.
 
-Pieces are split before anything else is done with them, each a whole: windows
-that were shuffled before the split would share most of their notes.
+Whole pieces are split first. If windows were shuffled before the split,
+training and held-out windows would share most of their notes.
 """
 
 import dataclasses
 import functools
-import hashlib
 import os
 import reprlib
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
-from keras_genai.data.files import absolute_split
+from keras_genai.checks import check_at_least_one
 from keras_genai.data.folders import list_folder
 from keras_genai.data.music.chorales import chorale_names, read_chorales
 from keras_genai.data.music.midi import read_midi
 from keras_genai.data.music.score import Score
 from keras_genai.data.reading import EmptySplitError, naming, read_each
+from keras_genai.data.splits import absolute_split, sizes_of
 from keras_genai.data.texts import check_name
-from keras_genai.data.windows import check_counts
-from keras_genai.files import open_regular
+from keras_genai.digests import file_digest, short_digest
 
 CHORALES = "bach_chorales"
 EVERYTHING = "train+validation+test"
 _SUFFIXES = {".mid", ".midi", ".kar"}
-_VOICES = 4  # that files are read with
+_VOICES = 4  # read from files, by default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Scores:
         source: String, where they came from.
         digest: String, the first 16 hexadecimal digits of the SHA-256 of
             their events.
-        held_out: Boolean. Whether some of them are not from training data.
+        held_out: Boolean. Whether some are not training data.
     """
 
     scores: tuple
@@ -64,55 +62,53 @@ def load_scores(
 ):
     """Reads the scores of a split.
 
-    Folders named as splits in a folder are these splits. Otherwise a tenth of
-    the pieces, rounded down, are `"validation"`, another tenth `"test"`, and
-    the others `"train"`; which ones is drawn once and for all. A piece that is
-    there twice counts once, where it is held out.
+    Sub-folders with the names of splits are these splits. Otherwise a tenth of
+    the pieces, rounded down, is `"validation"`, another tenth `"test"`, and the
+    rest `"train"`, by a fixed random order. A piece that is there twice counts
+    once: in the held-out split, if one of the two is in it.
 
     Args:
         source: One of
 
-            - `"bach_chorales"`: those in four parts that music21 brings along,
-              parsed once and then kept in the folder of the environment
-              variable `KERAS_GENAI_CACHE`, or `~/.cache/keras_genai`. A tune
-              that Bach has set several times can be in several splits;
+            - `"bach_chorales"`, the chorales in four parts that come with
+              music21. They are parsed once and then kept in the folder of the
+              environment variable `KERAS_GENAI_CACHE`, or in
+              `~/.cache/keras_genai`. A tune that Bach has set several times
+              can be in several splits;
             - the path of a MIDI file, or of a folder of `.mid`, `.midi` and
-              `.kar` files; folders `train/`, `validation/` and `test/` (also
-              `Training/`, `val/`, ...) in it are splits;
+              `.kar` files; sub-folders `train/`, `validation/` and `test/`
+              (also `Training/`, `val/`, ...) are splits;
             - a list of `Score`s;
-            - `Scores`, which are returned as they are.
+            - `Scores`, which are returned unchanged.
         split: String, a split with TFDS's slicing of pieces:
             `"train[:10%]"`, `"validation+test"`.
-        offline: Boolean. Whether the network is left alone; nothing here
-            needs it.
-        num_voices: Integer >= 1, as for `read_midi`, or `None` for 4. Scores
-            that are there already must have as many.
-        skip_broken: Boolean. Whether files of a folder that cannot be read
-            are passed over, and said, rather than refused.
+        offline: Boolean. Whether to use no network; no source here does.
+        num_voices: Integer >= 1, as for `read_midi`, or `None` for 4.
+            Chorales and `Score`s must have that many voices already.
+        skip_broken: Boolean. Whether to skip files of a folder that cannot
+            be read, and print them, instead of an error.
 
     Returns:
         `Scores`.
 
     Raises:
         ImportError: If music21 or pretty_midi is needed and not installed.
-        ValueError: If the source is unknown, a file is broken, or the split is
-            unknown or empty, or if scores have another number of voices.
+        ValueError: If the source is unknown, if a file is broken, if the
+            split is unknown or empty, or if scores have another number of
+            voices.
 
     Example:
         >>> scale = [Score([[60 + step]]) for step in range(20)]
         >>> print(load_scores(scale, "test"))
         scores/test: 2 scores, 2 steps, sha256 ...
     """
-    del offline  # as for the other data
-    check_counts(num_voices=_VOICES if num_voices is None else num_voices)
+    del offline  # an argument that all sources of data have
+    check_at_least_one(num_voices=_VOICES if num_voices is None else num_voices)
     if isinstance(source, Scores):
         _check_voices(source.scores, num_voices)
         return source
     name, splits, read = _find(source, num_voices, skip_broken)
-    sizes = {
-        name: SimpleNamespace(num_examples=len(pieces))
-        for name, pieces in splits.items()
-    }
+    sizes = sizes_of({name: len(pieces) for name, pieces in splits.items()})
     with naming(name):
         parts = absolute_split(split, sizes)
     chosen = [
@@ -128,16 +124,20 @@ def load_scores(
             f"split={split!r}"
         )
     _check_voices(scores, num_voices)
-    sha = hashlib.sha256()
-    for score in scores:
-        sha.update(repr(score.events.shape).encode())
-        sha.update(score.events.astype("<i2").tobytes())
+    digest = short_digest(
+        part
+        for score in scores
+        for part in (
+            repr(score.events.shape).encode(),
+            score.events.astype("<i2").tobytes(),
+        )
+    )
     held_out = any(part != "train" for part, _, _ in parts)
-    return Scores(scores, f"{name}/{split}", sha.hexdigest()[:16], held_out)
+    return Scores(scores, f"{name}/{split}", digest, held_out)
 
 
 def _find(source, num_voices, skip_broken):
-    """The name of a source, its splits, and what reads a list of pieces."""
+    """Returns a source's name, its splits, and a function that reads pieces."""
 
     def read_files(paths):
         read = functools.partial(_read, num_voices=num_voices or _VOICES)
@@ -161,7 +161,7 @@ def _find(source, num_voices, skip_broken):
         if path.is_dir():
             return name, _from_folder(path), read_files
         if path.exists():
-            # The error of a single file is its own.
+            # A single file has its own error, without a count.
             return (
                 name,
                 _drawn([path]),
@@ -170,13 +170,13 @@ def _find(source, num_voices, skip_broken):
                 ],
             )
     raise ValueError(
-        f"Expected {CHORALES!r}, a MIDI file, a folder of such or a list of "
-        f"`Score`s. Received: source={name!r}"
+        f"Expected {CHORALES!r}, a MIDI file, a folder of MIDI files or a list "
+        f"of `Score`s. Received: source={name!r}"
     )
 
 
 def _drawn(pieces):
-    """Splits of pieces that nobody has split."""
+    """Splits pieces at random, always in the same way."""
     order = np.random.default_rng(0).permutation(len(pieces))
     tenth = len(pieces) // 10
     return {
@@ -187,15 +187,15 @@ def _drawn(pieces):
 
 
 def _from_folder(path):
-    """The splits of a folder, files with the same bytes once."""
+    """Returns the splits of a folder; files with the same bytes count once."""
     try:
         folder = list_folder(path, _SUFFIXES, "MIDI files")
     except ValueError as error:
         raise ValueError(f"{error}; of 0 pieces") from error
     splits, seen = {"train": [], "validation": [], "test": []}, set()
-    for name in ("test", "validation", "train"):  # a copy is not trained on
+    for name in ("test", "validation", "train"):  # no copies in training
         for file, _ in folder.splits.get(name, []):
-            digest = _digest(file)
+            digest = file_digest(file)
             if digest in seen:
                 folder.left_out["copies"] += 1
             else:
@@ -205,11 +205,6 @@ def _from_folder(path):
     return splits if folder.has_splits else _drawn(splits["train"])
 
 
-def _digest(path):
-    with open_regular(path) as file:
-        return hashlib.file_digest(file, "sha256").digest()
-
-
 def _read(path, num_voices):
     status = path.stat()
     return _read_unchanged(path, num_voices, status.st_mtime_ns, status.st_size)
@@ -217,7 +212,7 @@ def _read(path, num_voices):
 
 @functools.lru_cache(maxsize=4096)
 def _read_unchanged(path, num_voices, *status):
-    """Reads a file once: each split and the tokenizer ask for it."""
+    """Reads a file only once: each split and the tokenizer ask for it."""
     return read_midi(path, num_voices)
 
 
@@ -225,7 +220,7 @@ def _check_voices(scores, num_voices):
     counts = sorted({score.num_voices for score in scores})
     if num_voices is not None and counts != [num_voices]:
         raise ValueError(
-            f"Expected scores of {num_voices} voices: only files are read "
-            "with as many as are asked for. Received: "
+            f"Expected scores of {num_voices} voices: `num_voices` changes "
+            "only how files are read. Received: "
             f"num_voices={num_voices}, scores of {counts} voices"
         )

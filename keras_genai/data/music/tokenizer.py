@@ -11,13 +11,13 @@ from keras_genai.data.tokenizers import Tokenizer
 
 @keras.saving.register_keras_serializable("keras_genai")
 class MusicTokenizer(Tokenizer):
-    """A group of ids whenever a voice begins something.
+    """Turns scores to groups of ids, one group whenever a voice changes.
 
-    In a group each voice in turn has its note, a hold or a rest; the last id
-    of the group is the time, in sixteenths, until the next one. A longer time
-    than the longest takes another group, of holds. Ids are 0 for hold, 1 for
-    rest, then the notes of one voice after another, then the times from 1 on,
-    and at last the end of a piece.
+    In a group each voice in turn has its note, a hold or a rest. The last id of
+    the group is the time, in sixteenths, until the next group. If that is more
+    than `max_time`, a group of holds follows. Ids are 0 for hold, 1 for rest,
+    then the notes of one voice after another, then the times from 1 up, and
+    last the end of a piece.
 
     Args:
         lowest: Integers, the lowest MIDI pitch of each voice.
@@ -26,7 +26,7 @@ class MusicTokenizer(Tokenizer):
             Defaults to `16`.
 
     Raises:
-        ValueError: If the ranges or the time are none.
+        ValueError: If a range or the time is out of range.
 
     Example:
         >>> tokenizer = MusicTokenizer(lowest=[60, 48], highest=[72, 60])
@@ -74,24 +74,24 @@ class MusicTokenizer(Tokenizer):
 
     @classmethod
     def from_scores(cls, scores, max_time=16):
-        """Makes the tokenizer of the ranges that scores have.
+        """Makes the tokenizer for the ranges of some scores.
 
         Args:
-            scores: Iterable of `Score`s, all of as many voices.
+            scores: Iterable of `Score`s, all with the same number of voices.
             max_time: Integer, as above.
 
         Returns:
             `MusicTokenizer`.
 
         Raises:
-            ValueError: If there are no scores, or a voice never sounds, or the
-                scores differ in their number of voices.
+            ValueError: If there are no scores, if a voice never sounds, or if
+                the scores differ in their number of voices.
         """
         scores = list(scores)
         counts = sorted({score.num_voices for score in scores})
         if len(counts) != 1:
             raise ValueError(
-                "Expected scores of one number of voices. "
+                "Expected scores with the same number of voices. "
                 f"Received: scores of {counts} voices"
             )
         events = np.concatenate([score.events for score in scores])
@@ -117,19 +117,19 @@ class MusicTokenizer(Tokenizer):
 
     @property
     def group_size(self):
-        """Integer, ids of a group: one a voice, and the time."""
+        """Integer, ids of a group: one for each voice, and the time."""
         return self.num_voices + 1
 
     @property
     def steps_per_token(self):
-        """Float32 array `(vocabulary_size,)`: sixteenths that pass."""
+        """Float32 array `(vocabulary_size,)`: sixteenths that an id takes."""
         steps = np.zeros(self.vocabulary_size, "float32")
         steps[self._first[-1] : -1] = np.arange(1, self.max_time + 1)
         return steps
 
     @property
     def slots(self):
-        """Boolean array `(group_size, vocabulary_size)`: what may stand where.
+        """Boolean array `(group_size, vocabulary_size)`: where ids may be.
 
         The end may stand where a group would begin.
         """
@@ -168,14 +168,14 @@ class MusicTokenizer(Tokenizer):
         """Turns events to ids one by one, without times.
 
         Args:
-            events: Integer array `(steps, voices)`, as in a `Score`, but with
-                -3 for what is free.
+            events: Integer array `(steps, voices)`, as in a `Score`, with -3
+                where the event is free.
 
         Returns:
-            Int32 array of the same shape; -1 for what is free.
+            Int32 array of the same shape, with -1 where the event is free.
 
         Raises:
-            ValueError: If the number of voices is another, or if a note is
+            ValueError: If the number of voices is wrong, or if a note is
                 outside of its voice's range.
         """
         events = np.asarray(events, "int32")
@@ -202,7 +202,7 @@ class MusicTokenizer(Tokenizer):
         return ids.astype("int32")
 
     def encode(self, score):
-        """Turns a score to ids, without an end.
+        """Turns a score to ids, without the end token.
 
         Args:
             score: `Score`.
@@ -211,11 +211,11 @@ class MusicTokenizer(Tokenizer):
             Int32 NumPy array `(group_size * groups,)`.
 
         Raises:
-            ValueError: As `events_to_ids`.
+            ValueError: As for `events_to_ids`.
         """
         ids = self.events_to_ids(score.events)
         begins = np.flatnonzero((ids != self.hold_id).any(axis=1))
-        # And whenever the longest time has passed.
+        # Groups of holds, too, where a time is longer than `max_time`.
         starts = np.concatenate(
             [
                 np.arange(start, stop, self.max_time)
@@ -230,11 +230,11 @@ class MusicTokenizer(Tokenizer):
         return groups.reshape(-1).astype("int32")
 
     def decode(self, token_ids):
-        """Turns ids to a score, as far as the first end.
+        """Turns ids to a score, up to the first end token.
 
         Args:
-            token_ids: Integer array `(length,)` that begins with a group. A
-                last group that is not complete is left out.
+            token_ids: Integer array `(length,)` that begins with a group. An
+                incomplete last group is left out.
 
         Returns:
             `Score`.
@@ -271,12 +271,12 @@ class MusicTokenizer(Tokenizer):
     def detokenize(self, token_ids):
         """Turns ids to MIDI files, in TensorFlow.
 
-        What follows the first end, and a last group that is not complete, are
-        left out; a row without a group becomes a file without a note.
+        Ids behind the first end token and an incomplete last group are left
+        out. A row without a group becomes a file without a note.
 
         Args:
-            token_ids: `tf.RaggedTensor` of int32, `(batch, None)`, each row
-                beginning with a group.
+            token_ids: `tf.RaggedTensor` of int32, `(batch, None)`. Each row
+                begins with a group.
 
         Returns:
             String tensor `(batch,)`, the bytes of standard MIDI files, at 90
@@ -299,14 +299,14 @@ class MusicTokenizer(Tokenizer):
         return tf.map_fn(one, token_ids, fn_output_signature=tf.string)
 
     def transpositions(self, score):
-        """Returns by how much a score can be moved.
+        """Returns by how many semitones a score can be moved.
 
         Args:
             score: `Score` within the ranges.
 
         Returns:
-            Range of semitones, within -6 to 5, 0 among them, that keep each
-            voice in its range.
+            Range within -6 to 5, with 0 in it, in which each voice keeps its
+            range.
         """
         notes = score.events
         down = np.where(notes < 0, 6, notes - self.lowest).min()

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_genai.evaluation.neighbours import mean_distance
+from keras_genai.evaluation.pairs import mean_distance
 
 
 class ModeCollapse:

@@ -5,12 +5,12 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genai import layers, sampling
+from keras_genai.checks import check_at_least_one
 from keras_genai.distributions import Bernoulli
 from keras_genai.metrics import PSNR
 from keras_genai.models.autoencoders.image_coder import ImageCoder
 from keras_genai.models.core.averaging import move_averages
 from keras_genai.models.core.checks import (
-    check_at_least_one,
     check_image_shape,
     check_network,
     check_num_samples,

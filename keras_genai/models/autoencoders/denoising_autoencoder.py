@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_genai.checks import check_choice
 from keras_genai.metrics import PSNR
 from keras_genai.models.autoencoders.autoencoder import Autoencoder
 from keras_genai.models.autoencoders.corruptions import CORRUPTIONS
@@ -72,11 +73,7 @@ class DenoisingAutoencoder(Autoencoder):
         seed=None,
         **kwargs,
     ):
-        if corruption not in CORRUPTIONS:
-            raise ValueError(
-                f"Expected `corruption` among {', '.join(CORRUPTIONS)}. "
-                f"Received: corruption={corruption!r}"
-            )
+        check_choice("corruption", corruption, CORRUPTIONS)
         limit = np.inf if corruption == "gaussian" else 1.0
         if not 0 < corruption_level <= limit:
             raise ValueError(

@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 
+from keras_genai.checks import check_choice
 from keras_genai.distributions import Bernoulli, DiscretizedLogistic, Normal
 
 # How many numbers a pixel's distribution takes from the decoder.
@@ -52,11 +53,7 @@ def check_encoder(encoder, input_shape, latent_dim):
 
 
 def check_likelihood(likelihood, pixel_stddev):
-    if likelihood not in LIKELIHOODS:
-        raise ValueError(
-            f"Expected `likelihood` among {', '.join(LIKELIHOODS)}. "
-            f"Received: likelihood={likelihood!r}"
-        )
+    check_choice("likelihood", likelihood, LIKELIHOODS)
     if pixel_stddev is None:
         return
     if likelihood != "gaussian" or not pixel_stddev > 0:

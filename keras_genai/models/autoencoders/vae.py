@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genai import layers, sampling
+from keras_genai.checks import check_at_least_one
 from keras_genai.distributions import Normal
 from keras_genai.metrics import ActiveUnits
 from keras_genai.models.autoencoders.image_coder import ImageCoder
@@ -18,7 +19,6 @@ from keras_genai.models.autoencoders.likelihoods import (
     pixel_distribution,
 )
 from keras_genai.models.core.checks import (
-    check_at_least_one,
     check_image_shape,
     check_network,
     check_num_samples,

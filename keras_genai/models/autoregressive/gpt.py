@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_genai.checks import check_at_least_one
 from keras_genai.layers import (
     Attention,
     Block,
@@ -15,7 +16,6 @@ from keras_genai.layers.attention import dense
 from keras_genai.layers.seeds import normal
 from keras_genai.models.autoregressive.language_model import LanguageModel
 from keras_genai.models.autoregressive.styles import get_style
-from keras_genai.models.core.checks import check_at_least_one
 
 
 @keras.saving.register_keras_serializable("keras_genai")

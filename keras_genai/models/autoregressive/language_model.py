@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_genai.checks import check_at_least_one
 from keras_genai.losses import next_token_losses
 from keras_genai.metrics import BitsPerCharacter, NatsPerStep, Perplexity
 from keras_genai.models.autoregressive.text_in_out import TextInOut
@@ -15,7 +16,6 @@ from keras_genai.models.core.batches import (
     check_weights,
     packed,
 )
-from keras_genai.models.core.checks import check_at_least_one
 from keras_genai.replicas import total
 
 

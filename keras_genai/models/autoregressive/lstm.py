@@ -5,10 +5,10 @@ import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
+from keras_genai.checks import check_at_least_one
 from keras_genai.layers import Dropout, glorot, layer_seeds
 from keras_genai.models.autoregressive.language_model import LanguageModel
 from keras_genai.models.autoregressive.lstm_layer import LSTM
-from keras_genai.models.core.checks import check_at_least_one
 
 
 @keras.saving.register_keras_serializable("keras_genai")

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_genai.checks import check_at_least_one, check_choice
 from keras_genai.losses import next_token_losses
 from keras_genai.models.autoregressive.language_model import LanguageModel
 from keras_genai.models.autoregressive.markov_tables import NGrams, Table
-from keras_genai.models.core.checks import check_at_least_one
 
 SMOOTHINGS = ("kneser_ney", "witten_bell")
 
@@ -90,11 +90,7 @@ class MarkovChain(LanguageModel):
     ):
         super().__init__(vocabulary_size, tokenizer, None, seed, **kwargs)
         check_at_least_one(order=order)
-        if smoothing not in SMOOTHINGS:
-            raise ValueError(
-                f"Expected `smoothing` among {', '.join(SMOOTHINGS)}. "
-                f"Received: smoothing={smoothing!r}"
-            )
+        check_choice("smoothing", smoothing, SMOOTHINGS)
         if self.vocabulary_size ** (order + 1) >= 2**63:
             raise ValueError(
                 "Contexts are numbered in 64 bits, and there are too many of "

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_genai.checks import check_at_least_one, check_choice
 from keras_genai.distributions import Bernoulli, DiscretizedLogisticMixture
 from keras_genai.layers import layer_seeds
 from keras_genai.models.autoregressive.gated_convolutions import (
@@ -17,7 +18,7 @@ from keras_genai.models.autoregressive.pixels_in_out import (
     LIKELIHOODS,
     PixelsInOut,
 )
-from keras_genai.models.core.checks import check_at_least_one, check_image_shape
+from keras_genai.models.core.checks import check_image_shape
 from keras_genai.models.core.condition import ClassCondition
 from keras_genai.replicas import batch_mean
 
@@ -123,11 +124,7 @@ class PixelCNN(PixelCaches, PixelsInOut):
                     f"`{name}` must be an odd integer, 3 or more. "
                     f"Received: {name}={size!r}"
                 )
-        if likelihood not in LIKELIHOODS:
-            raise ValueError(
-                f"Expected `likelihood` among {', '.join(LIKELIHOODS)}. "
-                f"Received: likelihood={likelihood!r}"
-            )
+        check_choice("likelihood", likelihood, LIKELIHOODS)
         self.image_shape = tuple(image_shape)
         if num_classes is not None:
             self.condition = ClassCondition(num_classes)

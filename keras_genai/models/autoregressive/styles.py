@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+from keras_genai.checks import check_choice
+
 # What each choice may be; the others are booleans.
 _KNOWN = {
     "positions": ("learned", "relative", "rotary"),
@@ -41,11 +43,7 @@ class Style:
 
     def __post_init__(self):
         for name, known in _KNOWN.items():
-            if getattr(self, name) not in known:
-                raise ValueError(
-                    f"Expected `{name}` among {', '.join(known)}. "
-                    f"Received: {name}={getattr(self, name)!r}"
-                )
+            check_choice(name, getattr(self, name), known)
 
     def intermediate_dim(self, hidden_dim):
         """The width inside the perceptrons, if it is not given.
@@ -98,10 +96,6 @@ def get_style(name, **choices):
     Raises:
         ValueError: If the style or a choice is not known.
     """
-    if name not in STYLES:
-        raise ValueError(
-            f"Expected `style` among {', '.join(STYLES)}. "
-            f"Received: style={name!r}"
-        )
+    check_choice("style", name, STYLES)
     made = {key: each for key, each in choices.items() if each is not None}
     return dataclasses.replace(STYLES[name], **made)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_genai import export
+from keras_genai.checks import check_choice
 from keras_genai.export.saved_model import graph
 from keras_genai.models.core.condition import Condition
 from keras_genai.models.core.fitting import Fitting
@@ -204,11 +205,7 @@ class GenerativeModel(Fitting):
             ValueError: If `filepath` exists and may not be replaced, or if
                 the format can express nothing of the model.
         """
-        if format not in export.FORMATS:
-            raise ValueError(
-                f"Expected `format` among {', '.join(export.FORMATS)}. "
-                f"Received: format={format!r}"
-            )
+        check_choice("format", format, export.FORMATS)
         if quantization is not None and format != "litert":
             raise ValueError(
                 "LiteRT alone is quantised: format='litert'. Received: "

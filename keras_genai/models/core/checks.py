@@ -3,23 +3,6 @@
 import numpy as np
 
 
-def check_at_least_one(**arguments):
-    """Refuses arguments that are not integers of 1 or more.
-
-    Args:
-        **arguments: The values, under the names that the user gave them.
-
-    Raises:
-        ValueError: If one of them is not.
-    """
-    for name, value in arguments.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"`{name}` must be an integer, 1 or more. "
-                f"Received: {name}={value!r}"
-            )
-
-
 def check_image_shape(image_shape):
     """Refuses what is not `(height, width, channels)`.
 

@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from keras_genai.checks import check_at_least_one
 from keras_genai.models.core.batches import check_labels, check_no_targets
-from keras_genai.models.core.checks import check_at_least_one, check_label_array
+from keras_genai.models.core.checks import check_label_array
 from keras_genai.replicas import draw
 from keras_genai.sampling import seeded_labels
 

@@ -3,8 +3,9 @@
 import keras
 from keras import layers
 
+from keras_genai.checks import check_at_least_one, check_choice
 from keras_genai.layers import LabelPlanes, check_sides, layer_seeds
-from keras_genai.models.core.checks import check_at_least_one, check_image_shape
+from keras_genai.models.core.checks import check_image_shape
 from keras_genai.models.core.condition import ClassCondition
 from keras_genai.models.gans.dcgan import (
     dcgan_features,
@@ -196,11 +197,7 @@ def conditional_discriminator(
     """
     height, breadth, channels = image_shape
     extra = {"projection": 0, "planes": num_classes, "embedding": 1}
-    if conditioning not in extra:
-        raise ValueError(
-            f"Expected `conditioning` among {', '.join(extra)}. "
-            f"Received: conditioning={conditioning!r}"
-        )
+    check_choice("conditioning", conditioning, extra)
     seeds = layer_seeds(seed, "discriminator's labels")
     images = layers.Input(image_shape, name="images")
     labels = layers.Input((), dtype="int32", name="labels")

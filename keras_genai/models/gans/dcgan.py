@@ -5,12 +5,13 @@ import math
 import keras
 from keras import layers
 
+from keras_genai.checks import check_at_least_one, check_choice
 from keras_genai.layers import (
     SpectralNormalization,
     check_sides,
     layer_seeds,
 )
-from keras_genai.models.core.checks import check_at_least_one, check_image_shape
+from keras_genai.models.core.checks import check_image_shape
 from keras_genai.models.gans.gan import GAN
 
 
@@ -209,11 +210,7 @@ def dcgan_features(
     Raises:
         ValueError: If there is no such normalisation.
     """
-    if normalization not in NORMALIZATIONS:
-        raise ValueError(
-            f"Expected `normalization` among {', '.join(NORMALIZATIONS)}. "
-            f"Received: normalization={normalization!r}"
-        )
+    check_choice("normalization", normalization, NORMALIZATIONS)
     seeds = layer_seeds(seed, "discriminator")
     network = [layers.Input(image_shape)]
     halvings = max(2, math.ceil(math.log2(min(image_shape[:2]))) - 1)

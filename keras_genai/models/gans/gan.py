@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_genai import keras_private, losses
+from keras_genai.checks import check_at_least_one
 from keras_genai.models.core.averaging import (
     copy_network,
     move_averages,
@@ -17,7 +18,7 @@ from keras_genai.models.core.batches import (
     look_below_zero,
     packed,
 )
-from keras_genai.models.core.checks import check_at_least_one, check_image_shape
+from keras_genai.models.core.checks import check_image_shape
 from keras_genai.models.core.endings import check_logits, probes
 from keras_genai.models.gans.augmentation import (
     check_not_adaptive,
