@@ -299,7 +299,8 @@ def test_the_table_and_the_record_say_the_same(evaluate, tmp_path):
         name, value, *_ = re.split(r"\s{2,}", line)
         assert name == measure.name
         assert float(value) == pytest.approx(measure.value, rel=0.05)
-    assert result.reference["digest"] in lines[-2]
+    assert result.reference["digest"] in lines[-3]
+    assert lines[-1] == result.verdict
 
 
 def test_what_cannot_be_drawn_leaves_nothing(evaluate, tmp_path, monkeypatch):

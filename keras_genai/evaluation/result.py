@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_genai.evaluation.verdict import verdict
 from keras_genai.files import complete_or_absent
 from keras_genai.tables import aligned
 
@@ -57,7 +58,7 @@ class SampleEvaluation:
         raise KeyError(f"{name!r}, which is not among {known}")
 
     def __str__(self):
-        """A table with a line for each measure."""
+        """A table with a line for each measure, and the verdict."""
         rows = [("measure", "value", "95 % interval", "floor", "better")]
         for measure in self.measures:
             interval = ""
@@ -73,7 +74,20 @@ class SampleEvaluation:
                     measure.better,
                 )
             )
-        return f"{aligned(rows, left=(0, 4))}\n{self._about()}"
+        table = aligned(rows, left=(0, 4))
+        return f"{table}\n{self._about()}\n{self.verdict}"
+
+    @property
+    def verdict(self):
+        """One sentence on the distance, the recall and copies."""
+        distance = self.measures[0]
+        known = {measure.name: measure.value for measure in self.measures}
+        return verdict(
+            distance.value,
+            distance.floor,
+            known["recall"],
+            known.get("memorised_share"),
+        )
 
     def _about(self):
         accuracy = ""
