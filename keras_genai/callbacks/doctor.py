@@ -82,7 +82,7 @@ MEANINGS = {
         "the discriminator tells all images apart, and its verdicts say no "
         "more which way is better; often it knows the images by heart.",
         "discriminator_augmentation='adaptive', a lower d_learning_rate, or "
-        "compile(label_smoothing=0.1).",
+        "compile(label_smoothing=0.1) where the loss has targets.",
         _GANS,
     ),
     "posterior_collapse": (

@@ -200,6 +200,9 @@ def _gather(pixels):
     return gather_from_disk
 
 
+_FLIPS = ("horizontal", "vertical", "horizontal_and_vertical")
+
+
 def _augmentations(augment):
     known = {
         "flip": layers.RandomFlip,
@@ -228,10 +231,20 @@ def _augmentations(augment):
     augmentations = []
     for name, argument in (augment or {}).items():
         check_choice("augment", name, [*known, "noise"])
-        if name == "noise":
-            augmentations.append(add_noise(argument))
-        else:
-            augmentations.append(from_layer(known[name](argument)))
+        try:
+            if name == "flip":
+                check_choice("flip", argument, _FLIPS)
+            if name == "noise":
+                if not 0 <= float(argument) < float("inf"):
+                    raise ValueError("noise is a standard deviation, 0 or more")
+                augmentations.append(add_noise(float(argument)))
+            else:
+                augmentations.append(from_layer(known[name](argument)))
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"The argument of an augmentation is out of its range: {error} "
+                f"Received: augment={{{name!r}: {argument!r}}}"
+            ) from error
     return augmentations
 
 
