@@ -107,24 +107,23 @@ def test_music_lines_train_and_write(tmp_path, monkeypatch):
     assert (tmp_path / "chorales" / "saved_model.pb").is_file()
 
 
-def test_evaluation_lines_measure_a_model(capsys, monkeypatch):
+def test_evaluation_lines_measure_a_model(capsys, monkeypatch, tmp_path):
     assert code("python", "docs/evaluate.md") == [
         lines_with("kg.evaluate_samples(")
     ]
+    monkeypatch.chdir(tmp_path)
+    keras_genai.DCGAN(seed=0).save("dcgan.keras")
     small = lines_with("kg.evaluate_samples(").replace(
-        'load_images("mnist", "test")', 'load_images("mnist_5k", "test")'
+        'load_images("mnist_5k")', 'load_images("mnist_5k", "train[:500]")'
     )
-    small = small.replace(
-        'load_images("mnist")', 'load_images("mnist_5k", "train[:500]")'
-    )
-    assert small.count("mnist_5k") == 2
+    assert small.count("mnist_5k") == 2 and small.count("train[:500]") == 1
     for_data = keras_genai.FeatureExtractor.for_data
     monkeypatch.setattr(
         keras_genai.FeatureExtractor,
         "for_data",
         lambda examples, verbose: for_data(examples, epochs=1, verbose=0),
     )
-    exec(small, {"kg": keras_genai, "model": keras_genai.DCGAN(seed=0)})
+    exec(small, {"kg": keras_genai})
     printed = capsys.readouterr().out
     for name in ("frechet_distance", "recall", "memorised_share", "floor"):
         assert name in printed
