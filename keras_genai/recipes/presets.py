@@ -35,6 +35,7 @@ class _Recipes(collections.abc.Mapping):
 
 
 RECIPES = _Recipes()
+"""Every recipe: name of the family -> preset -> `Recipe`."""
 
 
 def _elsewhere():
