@@ -619,7 +619,7 @@ def test_export_to_other_runtimes(copied, capsys):
     message = refused(
         capsys, "export", copied, "--format", "onnx", "--quantization", "int8"
     )
-    assert "LiteRT alone" in message
+    assert "Only LiteRT" in message
 
 
 def test_export_of_a_run_without_a_model(copied, capsys):

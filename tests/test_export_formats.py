@@ -376,7 +376,7 @@ def test_a_missing_runtime_is_named(model, tmp_path, monkeypatch):
     ("arguments", "match"),
     [
         ({"format": "gguf"}, "saved_model, litert, onnx"),
-        ({"format": "onnx", "quantization": "int8"}, "LiteRT alone"),
+        ({"format": "onnx", "quantization": "int8"}, "Only LiteRT"),
         ({"format": "litert", "quantization": "int4"}, "'int4'"),
         ({"format": "litert", "filepath": "m.lite"}, "ends in .tflite"),
         ({"format": "onnx", "filepath": "m.onnx"}, "is a folder"),

@@ -84,7 +84,7 @@ STYLES = {
 
 
 def get_style(name, **choices):
-    """Looks up a style, with some of its choices made otherwise.
+    """Looks up a style, and changes some of its choices.
 
     Args:
         name: String, `"modern"` or `"gpt2"`.
