@@ -1,7 +1,7 @@
-"""Files that are written whole or not at all, and files that are safe to read.
+"""Files are written completely or not at all; only safe files are read.
 
 A file or folder is first written in a folder beside it, `.NAME-xxxxxxxx`, and
-then moved to its path in one step; an existing folder changes places with it. A
+then moved to its path in one step; an existing folder is swapped with it. A
 killed process leaves `.NAME-xxxxxxxx` behind; `remove_leftovers` removes it.
 Only regular files of a limited size are read.
 """

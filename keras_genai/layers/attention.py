@@ -35,8 +35,8 @@ class Attention(layers.Layer):
         causal: Boolean. Defaults to `True`.
         cross: Boolean, whether keys and values come from a context. Defaults
             to `False`.
-        positions: `"rotary"` or `"relative"`; or, where attention itself does
-            not know the places, `"none"` or `"learned"`.
+        positions: `"rotary"` or `"relative"`; or `"none"` or `"learned"`, if
+            attention itself does not know the places.
         qk_norm: Boolean, whether queries and keys are normalised.
         use_bias: Boolean, whether the products have biases.
         dropout: Float in [0, 1), the share of the weights that is dropped.
@@ -194,7 +194,7 @@ class Attention(layers.Layer):
         num_keys = ops.shape(key)[2]
         scores = scores + self.positions.scores(query, num_keys, position)
         scores = scores / self.head_dim**0.5  # (batch, heads, length, keys)
-        # No weight for later tokens, nor for pads.
+        # No weight for later tokens and for pads.
         allowed = None
         if self.causal:
             places = position + ops.arange(ops.shape(query)[2])
