@@ -160,7 +160,7 @@ def test_the_check_finds_another_models_export(model, format, tmp_path):
 def test_the_check_finds_an_export_that_does_not_run(model, tmp_path):
     path = tmp_path / "half.tflite"
     path.write_bytes(b"\x1c\0\0\0TFL3")
-    with pytest.raises(ValueError, match="does not run in a process"):
+    with pytest.raises(ValueError, match="does not run in a separate process"):
         check_export(path, model)
 
 

@@ -18,7 +18,7 @@ def build_text(model, events):
         events: `Events`.
 
     Returns:
-        Empty list: nothing is done when the page is opened.
+        Empty list: no function runs when the page is opened.
     """
     with gr.Row():
         with gr.Column(scale=1):

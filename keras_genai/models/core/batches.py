@@ -113,7 +113,7 @@ def check_no_targets(targets, images, model):
         The images.
 
     Raises:
-        ValueError: If the targets are none of these. Targets that are other
+        ValueError: If the targets are anything else. Targets that are other
             images are refused when they arrive.
     """
     if targets is None:
