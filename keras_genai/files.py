@@ -138,7 +138,7 @@ def check_replaceable(path, kind, is_one, overwrite):
 
     Args:
         path: `pathlib.Path` to write to. An empty folder may be replaced.
-        kind: String, what will be written: `"a SavedModel"`.
+        kind: String, the kind of file to write: `"a SavedModel"`.
         is_one: Function of an existing path: whether it is of that kind.
         overwrite: Boolean. Whether one of that kind may be replaced.
 

@@ -123,7 +123,7 @@ def total(*values):
 
 
 def draw(random, shape, *args, **kwargs):
-    """Draws for this replica's examples what one device would draw for them.
+    """Draws the same numbers for examples as one device would.
 
     Every replica draws for the whole batch and keeps its own rows.
 

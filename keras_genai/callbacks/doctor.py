@@ -79,7 +79,7 @@ MEANINGS = {
         _GANS,
     ),
     "saturated_discriminator": (
-        "the discriminator tells all images apart, and its gradients no longer "
+        "the discriminator recognises all images, and its gradients no longer "
         "help the generator; often it knows the images by heart.",
         "discriminator_augmentation='adaptive', a lower d_learning_rate, or "
         "compile(label_smoothing=0.1).",

@@ -45,7 +45,7 @@ class Images:
     source: str
     digest: str
 
-    unit = "images"  # what its length counts
+    unit = "images"  # the unit of its length
 
     def __len__(self):
         return len(self.images)

@@ -136,7 +136,7 @@ def _remedy(text):
 
 
 class Reader:
-    """Reads texts, makes them plain and counts what it changes.
+    """Reads texts, makes them plain and counts the changes.
 
     A plain text has no byte-order mark, its lines end with a line feed only,
     and UTF-8 can hold it.

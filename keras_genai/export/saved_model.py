@@ -121,7 +121,7 @@ def read_about(filepath):
         _check_about(about)
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"Expected what an export says of itself: {error}. "
+            f"Expected the metadata of an export: {error}. "
             f"Received: {str(note)!r}"
         ) from error
     return about

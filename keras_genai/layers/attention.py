@@ -49,8 +49,8 @@ class Attention(layers.Layer):
             cross-attention only.
         cache: Pair of float tensors `(batch, key_value_heads, limit,
             head_dim)`, the keys and values before `position`, or `None`. The
-            new ones are written into it. For cross-attention it is what
-            `keys_and_values` returned for the context.
+            new ones are written into it. For cross-attention it is the result
+            of `keys_and_values` for the context.
         position: Integer, the place of the first token of `x`.
         key_mask: Boolean tensor `(batch, keys)`, `False` for pads, or `None`.
         training: Boolean, whether dropout is on.

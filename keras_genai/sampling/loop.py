@@ -218,8 +218,8 @@ def run_loop(model, loop, until, choice, end_token_id=-1, num_beams=1):
         return now._replace(position=tf.constant(kept), state=state)
 
     def up_to_the_limit(now):
-        # A loop inside the loop: XLA copies what a branch returns. A branch in
-        # every step would copy the whole state for each token.
+        # A loop inside the loop: XLA copies the results of a branch. A branch
+        # in every step would copy the whole state for each token.
         now = tf.cond(
             now.position == limit, lambda: read_again(now), lambda: now
         )

@@ -173,8 +173,7 @@ def _build_drawing(model, events):
         with gr.Column(scale=2):
             with gr.Row():
                 shown = [
-                    _image(label)
-                    for label in ("drawn", "with noise", "what comes back")
+                    _image(label) for label in ("drawn", "with noise", "result")
                 ]
             code = gr.Textbox(label="its code", lines=2)
     events.bind(

@@ -5,7 +5,7 @@ import math
 
 from keras_genai.checks import check_choice
 
-# What each choice may be; the others are booleans.
+# The valid values of each choice; the others are booleans.
 _KNOWN = {
     "positions": ("learned", "relative", "rotary"),
     "normalization": ("layer", "rms"),

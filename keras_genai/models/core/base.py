@@ -47,11 +47,11 @@ class GenerativeModel(Fitting):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    makes = "images"  # what `generate` returns: a folder of `modalities`
+    makes = "images"  # the modality, a folder of `modalities`
     condition = Condition()  # input besides the images or tokens
-    # What `keras-genai train` does unless told otherwise: the kind of recipe,
-    # and what the presets "default" and "quick" change of it. Written as
-    # literals, since `keras_genai.recipes` reads them without TensorFlow.
+    # The defaults of `keras-genai train`: the kind of recipe, and the changes
+    # of it in the presets "default" and "quick". They are literals, because
+    # `keras_genai.recipes` reads them without TensorFlow.
     recipe = None
     hands_on = False  # whether `**kwargs` are arguments of the parent family
     network_names = ()  # arguments and attributes that are networks
@@ -62,7 +62,7 @@ class GenerativeModel(Fitting):
         return self.condition.num_classes
 
     def unpack(self, data):
-        """Takes from a batch what a step needs.
+        """Takes the inputs of a step from a batch.
 
         Args:
             data: A batch, as from `check`.
@@ -242,7 +242,7 @@ class GenerativeModel(Fitting):
         }
 
     def _run(self, signature, *arrays, batch_size=256):
-        """Runs what `export` would write on arrays, a batch at a time.
+        """Runs an exported function on arrays, a batch at a time.
 
         Args:
             signature: String, a name in `_functions()`.

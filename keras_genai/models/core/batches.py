@@ -190,7 +190,7 @@ def after(assertion, tensor):
     """The tensor, usable only after an assertion has been checked.
 
     Args:
-        assertion: What `tf.debugging.Assert` returned, `None` eagerly.
+        assertion: The result of `tf.debugging.Assert`, `None` in eager mode.
         tensor: Tensor.
 
     Returns:

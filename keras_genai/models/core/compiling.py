@@ -139,8 +139,8 @@ class Compiling(keras.Model):
         muon = isinstance(self.optimizer, keras.optimizers.Muon)
         if muon and self.variable_dtype == "float64":
             raise ValueError(
-                "Keras's Muon, the optimizer that this family takes unless "
-                "told otherwise, does not work in float64: give compile "
+                "Keras's Muon, the default optimizer of this family, does "
+                "not work in float64: give compile "
                 'another, such as optimizer="adam", or the model '
                 'dtype="float32". '
                 f"Received: dtype {self.dtype_policy.name}"
