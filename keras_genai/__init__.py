@@ -9,8 +9,8 @@ import importlib
 from keras_genai.registered import register_with_keras
 from keras_genai.version import __version__
 
-# The model families. The last part of a module is a family's name on the
-# command line, and its class says the rest: see `recipe` of any of them.
+# The model families. The last part of a module is the family's name on the
+# command line; the attribute `recipe` of its class has the defaults.
 _FAMILIES = {
     "GAN": "keras_genai.models.gans.gan",
     "DCGAN": "keras_genai.models.gans.dcgan",

@@ -6,15 +6,15 @@ classes, links and other files in the weights. Tests found that it accepts the
 following, which is refused here:
 
 - sizes: compressed members (2 GiB from a file of 8 MB), datasets that declare
-  more than is stored (4 GiB by one of a few bytes) or refer to one string many
-  times (8 GiB by a mebibyte), as attributes do. Keras has no bound below 4 GiB,
-  and NumPy has none for `.npz`;
+  more than is stored (4 GiB in a file of a few bytes) or refer to one string
+  many times (8 GiB in a mebibyte); attributes can do the same. Keras has no
+  bound below 4 GiB, and NumPy has none for `.npz`;
 - long configs and many layers, which take minutes to be made;
 - damage, where a member is read in pieces: `zipfile` gives up its checksum when
   it seeks, from Python 3.12 on;
-- functions of Keras that no model is made of: `datasets.cifar10.load_data` as
-  a learning rate downloads while it is loaded. `FlaxLayer`, which gets a method
-  of any object by its name, is not guarded by the safe mode either.
+- functions of Keras that are not parts of models: `datasets.cifar10.load_data`
+  as a learning rate downloads while it is loaded. `FlaxLayer`, which gets a
+  method of any object by its name, is not guarded by the safe mode either.
 """
 
 import io
@@ -85,7 +85,7 @@ def check_keras_archive(path):
     It must have the three members that `model.save` writes, not compressed,
     with correct checksums. The weights must not be larger than the file that
     holds them. The config must be small enough to be built in seconds, and may
-    name only those functions of Keras that models are made of.
+    name only those functions of Keras that are parts of models.
 
     Args:
         path: Path of the file.
@@ -99,7 +99,7 @@ def check_keras_archive(path):
         names = sorted(member.filename for member in members)
         if names != _KERAS_MEMBERS:
             raise ValueError(
-                "Expected a `.keras` file with nothing but "
+                "Expected a `.keras` file that has only "
                 f"{', '.join(_KERAS_MEMBERS)}. "
                 f"Received: {str(path)!r} with {names[:9]}"
             )
@@ -119,7 +119,7 @@ def check_keras_archive(path):
             config, _, weights = map(archive.read, _KERAS_MEMBERS)
             _check_config(json.loads(config))
             _check_weights(weights)
-        except Exception as error:  # a broken file can raise any kind
+        except Exception as error:  # a damaged file can raise any kind
             raise ValueError(
                 f"Expected a whole `.keras` file, as `model.save` writes it: "
                 f"{error}. Received: {str(path)!r}"
@@ -165,8 +165,8 @@ def _check_config(config):
         package, *names = module.split(".")
         if package == "keras" and names and names[0] not in _PARTS:
             raise ValueError(
-                f"its config names {module}.{part.get('class_name')}, which no "
-                "model is made of"
+                f"its config names {module}.{part.get('class_name')}, which is "
+                "not a part of models"
             )
         if part.get("class_name") == "FlaxLayer":
             raise ValueError("its config has a FlaxLayer, which is not guarded")

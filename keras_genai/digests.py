@@ -1,4 +1,4 @@
-"""Digests: a short name for data and files, the same wherever they lie."""
+"""Digests: a short name for data and files, the same in every place."""
 
 import hashlib
 
@@ -10,7 +10,7 @@ _ROWS = 4096  # of an array that are read at once
 
 
 def short_digest(parts):
-    """Computes the digest that a data set is known by.
+    """Computes the digest that identifies a data set.
 
     Args:
         parts: Iterable of bytes or arrays, read one after another.
@@ -55,7 +55,7 @@ def file_digest(path):
         String of 64 hexadecimal digits.
 
     Raises:
-        ValueError: If it is no regular file.
+        ValueError: If it is not a regular file.
         OSError: If it cannot be opened.
     """
     with open_regular(path) as file:

@@ -1,4 +1,4 @@
-"""How what is optional is installed."""
+"""How to install the optional packages."""
 
 
 def how_to_install(extra):

@@ -1,7 +1,7 @@
-"""Files that are written whole or not at all, and files that are safe to read.
+"""Files are written completely or not at all; only safe files are read.
 
 A file or folder is first written in a folder beside it, `.NAME-xxxxxxxx`, and
-then moved to its path in one step; an existing folder changes places with it. A
+then moved to its path in one step; an existing folder is swapped with it. A
 killed process leaves `.NAME-xxxxxxxx` behind; `remove_leftovers` removes it.
 Only regular files of a limited size are read.
 """
@@ -138,7 +138,7 @@ def check_replaceable(path, kind, is_one, overwrite):
 
     Args:
         path: `pathlib.Path` to write to. An empty folder may be replaced.
-        kind: String, what will be written: `"a SavedModel"`.
+        kind: String, the kind of file to write: `"a SavedModel"`.
         is_one: Function of an existing path: whether it is of that kind.
         overwrite: Boolean. Whether one of that kind may be replaced.
 

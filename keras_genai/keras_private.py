@@ -1,7 +1,7 @@
 """Interfaces of Keras that it does not document, and why each is needed.
 
-All were read in Keras 3.15, which `setup.cfg` asks for at least. Where a later
-version no longer has one, the test that is named for it fails.
+All were read in Keras 3.15, which `setup.cfg` asks for at least. If a later
+version no longer has one, the test that is named here fails.
 """
 
 import contextlib
@@ -11,20 +11,20 @@ import tensorflow as tf
 
 
 class ChecksBeforeSteps(keras.Model):
-    """Has `check` see each batch before a step that XLA compiles.
+    """Calls `check` on each batch before a step that XLA compiles.
 
-    XLA leaves assertions out. What Keras compiles by it is wrapped by
-    `_autoconvert_optionals`, and outside of that a batch can be checked.
-    Tests: `habits/test_fit_arguments.py`.
+    XLA leaves assertions out. `_autoconvert_optionals` wraps the function that
+    Keras compiles with XLA; outside of it a batch can be checked. Tests:
+    `habits/test_fit_arguments.py`.
     """
 
     _before_steps = False
 
     def _maybe_symbolic_build(self, *args, **kwargs):
-        """Under a strategy Keras builds what is not built, by one batch.
+        """Skips Keras's building of a model, under a strategy, by one batch.
 
-        Every family is built in `__init__`, and not every one is called on
-        what `fit` is given.
+        Every family is built in `__init__`, and some cannot be called on the
+        data of `fit`.
         """
 
     def _make_function(self, step_function):
@@ -34,8 +34,8 @@ class ChecksBeforeSteps(keras.Model):
         finally:
             self._before_steps = False
         # TensorFlow counts the traces of this line of Keras over all models,
-        # and five in forty executions, of several steps each, are soon there,
-        # with no function traced twice. Each is to be counted for itself.
+        # and warns after five in forty executions, although no function is
+        # traced twice. Each model must have its own count.
         for traced in (cell.cell_contents for cell in function.__closure__):
             if hasattr(traced, "_key_for_call_stats"):
                 traced._key_for_call_stats = traced._python_function
@@ -57,16 +57,16 @@ class ChecksBeforeSteps(keras.Model):
 
 
 def is_default(method):
-    """Whether a method of a callback is the empty one of Keras.
+    """Whether a callback has Keras's empty method and does not override it.
 
-    Keras marks those, to call no callback at each batch for nothing. Tests:
-    `habits/test_fit_arguments.py`.
+    Keras marks empty methods, so that it need not call them at each batch.
+    Tests: `habits/test_fit_arguments.py`.
     """
     return getattr(method, "_is_default", False)
 
 
 def users_metrics(model):
-    """The metrics that `compile(metrics=...)` was given: a list of 0 or 1.
+    """The metrics of `compile(metrics=...)`: a list of length 0 or 1.
 
     Keras makes one `CompileMetrics` of them, which its own `train_step`
     updates. Tests: `habits/test_fit_arguments.py`.
@@ -76,28 +76,28 @@ def users_metrics(model):
 
 
 def say_direction(metric, direction):
-    """Says which way a metric is better, `"up"` or `"down"`.
+    """Sets the better direction of a metric, `"up"` or `"down"`.
 
-    Keras's metrics know it by a class attribute. Tests: `test_gan.py`.
+    Keras's own metrics have a class attribute for it. Tests: `test_gan.py`.
     """
     metric._direction = direction
 
 
 def direction(metric):
-    """Which way a metric is better: `"up"` or `"down"`."""
+    """The better direction of a metric: `"up"` or `"down"`."""
     return getattr(metric, "_direction", "down")
 
 
 def validates(given):
     """Whether `evaluate` was called by `fit`, by its arguments.
 
-    `fit` then has checked them. Tests: `habits/test_fit_arguments.py`.
+    In this case `fit` has checked them. Tests: `habits/test_fit_arguments.py`.
     """
     return bool(given.get("_use_cached_eval_dataset"))
 
 
 def safe_mode():
-    """A context in which Keras's safe mode is on, whatever a process set.
+    """A context in which Keras's safe mode is on, always.
 
     Tests: `faults/test_archives.py`.
     """
@@ -107,14 +107,16 @@ def safe_mode():
 
 
 def remember_attributes_of_optimizers():
-    """Stops Keras's saving from making an optimizer to see what one has.
+    """Stops Keras from making an optimizer in each save, for its attributes.
 
-    Keras lists the attributes that every optimizer has once, and keeps the
-    list under another name than it looks for (`get_attr_skipset`). So each
-    save makes an optimizer, whose two variables have new names, of which
-    TensorFlow keeps 35 KiB each for good. Tests: `test_callbacks.py`.
+    Keras lists the attributes of all optimizers, and keeps the list, but under
+    a wrong name (`get_attr_skipset`). So each save makes an optimizer, whose
+    two variables have new names, and TensorFlow keeps 35 KiB for each name.
+    Tests: `test_callbacks.py`.
     """
-    with contextlib.suppress(ImportError, AttributeError):  # names of its own
+    with contextlib.suppress(
+        ImportError, AttributeError
+    ):  # they may be renamed
         from keras.src.backend.common import global_state
         from keras.src.saving import saving_lib
 

@@ -1,6 +1,6 @@
-"""`keras.metrics.Metric`s: what accumulates over batches.
+"""Metrics (`keras.metrics.Metric`), which add up over batches.
 
-They add up in 64 bits: of 32 a sum of 1e8 tokens loses the last ones.
+They add up in 64 bits: in 32 bits a sum over 1e8 tokens loses the last ones.
 """
 
 import math
@@ -19,7 +19,7 @@ class PSNR(keras.metrics.Mean):
 
     Args:
         name: String. Defaults to `"psnr"`.
-        dtype: What is added up in. Defaults to `"float64"`.
+        dtype: The type of the sums. Defaults to `"float64"`.
 
     Example:
         >>> metric = PSNR()
@@ -29,7 +29,7 @@ class PSNR(keras.metrics.Mean):
         20.0
     """
 
-    _direction = "up"  # what Keras asks for where a callback monitors it
+    _direction = "up"  # for callbacks that monitor it
 
     def __init__(self, name="psnr", dtype="float64"):
         super().__init__(name=name, dtype=dtype)
@@ -48,14 +48,14 @@ class PSNR(keras.metrics.Mean):
 
 @keras.saving.register_keras_serializable("keras_genai")
 class SSIM(keras.metrics.Mean):
-    """Structural similarity, averaged over images: 1 where nothing differs.
+    """Structural similarity, averaged over images: 1 for equal images.
 
-    TensorFlow's, over windows of 11 pixels, or of the image's shorter side
-    where that is less.
+    TensorFlow's `ssim`, over windows of 11 pixels, or of the image's shorter
+    side if that is less.
 
     Args:
         name: String. Defaults to `"ssim"`.
-        dtype: What is added up in. Defaults to `"float64"`.
+        dtype: The type of the sums. Defaults to `"float64"`.
 
     Example:
         >>> metric = SSIM()
@@ -68,7 +68,7 @@ class SSIM(keras.metrics.Mean):
         Wang et al., Image quality assessment, 2004.
     """
 
-    _direction = "up"  # what Keras asks for where a callback monitors it
+    _direction = "up"  # for callbacks that monitor it
 
     def __init__(self, name="ssim", dtype="float64"):
         super().__init__(name=name, dtype=dtype)
@@ -92,13 +92,13 @@ class ActiveUnits(keras.metrics.Metric):
     """Number of latents whose posterior mean varies over the data.
 
     A latent is active if the variance of `z_mean` over the images is above
-    0.01. One that is not tells nothing about its image: it has collapsed to
-    the prior.
+    0.01. An inactive latent contains nothing about its image: it has collapsed
+    to the prior.
 
     Args:
         latent_dim: Integer >= 1.
         name: String. Defaults to `"active_units"`.
-        dtype: What is added up in. Defaults to `"float64"`.
+        dtype: The type of the sums. Defaults to `"float64"`.
 
     Example:
         >>> metric = ActiveUnits(latent_dim=2)
@@ -112,7 +112,7 @@ class ActiveUnits(keras.metrics.Metric):
 
     threshold = 0.01
 
-    _direction = "up"  # what Keras asks for where a callback monitors it
+    _direction = "up"  # for callbacks that monitor it
 
     def __init__(self, latent_dim, name="active_units", dtype="float64"):
         super().__init__(name=name, dtype=dtype)
@@ -139,7 +139,7 @@ class ActiveUnits(keras.metrics.Metric):
     def result(self):
         count = ops.maximum(self.count, 1.0)
         # Sums, which replicas can add up. The difference cancels: in 32 bits
-        # nothing would be left of it where means are far from 0.
+        # it would lose all digits if means are far from 0.
         variance = self.total_squared / count - ops.square(self.total / count)
         return ops.sum(ops.cast(variance > self.threshold, self.dtype))
 
@@ -149,11 +149,11 @@ class ActiveUnits(keras.metrics.Metric):
 
 @keras.saving.register_keras_serializable("keras_genai")
 class Perplexity(keras.metrics.Metric):
-    """Exponential of the mean loss a token: as unsure as among so many.
+    """Exponential of the mean loss a token: the number of equal choices.
 
     Args:
         name: String. Defaults to `"perplexity"`.
-        dtype: What is added up in. Defaults to `"float64"`.
+        dtype: The type of the sums. Defaults to `"float64"`.
 
     Example:
         >>> metric = Perplexity()
@@ -171,9 +171,10 @@ class Perplexity(keras.metrics.Metric):
 
         Args:
             losses: Float tensor of any shape, nats a token.
-            weights: Float tensor like `losses`, 0 for what is ignored.
+            weights: Float tensor like `losses`, 0 for ignored tokens.
         """
-        # A token each, or Keras would average the rows of a batch first.
+        # One value for each token, or Keras would average the rows of a batch
+        # first.
         self.loss.update_state(
             ops.reshape(losses, (-1,)),
             sample_weight=ops.reshape(weights, (-1,)),
@@ -187,7 +188,7 @@ class Perplexity(keras.metrics.Metric):
 
 
 class _CostPerUnit(keras.metrics.Metric):
-    """The losses of all tokens, over the units that they stand for."""
+    """The losses of all tokens, divided by the units in these tokens."""
 
     def __init__(self, units_per_token, name, dtype):
         super().__init__(name=name, dtype=dtype)
@@ -200,7 +201,7 @@ class _CostPerUnit(keras.metrics.Metric):
         """Adds a batch.
 
         Args:
-            losses: Float tensor of any shape, nats, 0 for what is ignored.
+            losses: Float tensor of any shape, nats, 0 for ignored tokens.
             targets: Integer tensor like `losses`; -1 is ignored.
         """
         units = ops.take(
@@ -217,16 +218,16 @@ class _CostPerUnit(keras.metrics.Metric):
 
 @keras.saving.register_keras_serializable("keras_genai")
 class BitsPerCharacter(_CostPerUnit):
-    """What a character costs, whatever the tokens are: for all on one scale.
+    """Mean bits for each character, on one scale for all tokenizers.
 
-    The losses of all tokens, in bits, over the characters that they stand
-    for. It compares models of characters with those of bytes or byte pairs,
-    which perplexity does not.
+    The losses of all tokens, in bits, divided by the number of characters. It
+    compares models of characters with those of bytes or byte pairs, which
+    perplexity does not.
 
     Args:
         characters_per_token: Floats `(vocabulary_size,)`.
         name: String. Defaults to `"bits_per_character"`.
-        dtype: What is added up in. Defaults to `"float64"`.
+        dtype: The type of the sums. Defaults to `"float64"`.
 
     Example:
         >>> metric = BitsPerCharacter([1.0, 3.0])  # id 1 is three characters
@@ -252,14 +253,14 @@ class BitsPerCharacter(_CostPerUnit):
 
 @keras.saving.register_keras_serializable("keras_genai")
 class NatsPerStep(_CostPerUnit):
-    """What a sixteenth step of music costs, all its voices together.
+    """Mean nats for each sixteenth step of music, all voices together.
 
     It compares models whose tokens stand for different stretches of time.
 
     Args:
         steps_per_token: Floats `(vocabulary_size,)`.
         name: String. Defaults to `"nats_per_step"`.
-        dtype: What is added up in. Defaults to `"float64"`.
+        dtype: The type of the sums. Defaults to `"float64"`.
 
     Example:
         >>> metric = NatsPerStep([0.0, 2.0])  # id 0 is a note, id 1 its time

@@ -1,18 +1,18 @@
-"""Names that are looked up, and what is near to those that are not known."""
+"""Look-ups of names, with suggestions for unknown names."""
 
 import difflib
 import re
 
 
 def did_you_mean(name, known):
-    """Names what is near to a name that is not known.
+    """Suggests the known name that is closest to an unknown one.
 
     Args:
         name: String.
         known: Iterable of strings.
 
     Returns:
-        String to append to a refusal; empty where nothing is near.
+        String to append to an error; empty if no name is close.
 
     Example:
         >>> did_you_mean("--epoch", ["--epochs", "--seed"])
@@ -23,14 +23,14 @@ def did_you_mean(name, known):
 
 
 def look_up(table, kind, name, elsewhere=()):
-    """Looks a name up, or says what is near to it.
+    """Looks a name up, or suggests the closest name.
 
     Args:
         table: Dictionary: name -> value.
-        kind: String, what the names are of, for the refusal.
+        kind: String, the kind of named thing, for the error.
         name: String.
-        elsewhere: Dictionary: what is called otherwise, in lower case without
-            other characters than letters and digits -> its name in the table.
+        elsewhere: Dictionary: other names, in lower case with only letters and
+            digits -> names in the table.
 
     Returns:
         The value.

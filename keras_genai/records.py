@@ -8,9 +8,9 @@ from keras_genai.tables import aligned
 
 
 class Comparison:
-    """What several runs were given, and what came of it.
+    """The arguments of several runs, and their results.
 
-    `str(comparison)` are two tables with a column a run: arguments that
+    `str(comparison)` has two tables with a column for each run: arguments that
     differ, and final numbers with the recorded evaluations. A run that was
     interrupted or diverged has the numbers of its last finished epoch.
 
@@ -20,16 +20,16 @@ class Comparison:
     Attributes:
         histories: Dictionary: name of the run -> dictionary: name -> list of
             floats, one an epoch. A run is named by its folder, by the whole
-            path where two folders have one name.
-        arguments: Dictionary: name -> list of values, one a run, `None` where
-            it has none. Those that differ between the runs.
+            path if two folders have one name.
+        arguments: Dictionary: name -> list of values, one a run, `None` if it
+            has no value. Only arguments that differ between the runs.
         numbers: Dictionary: name -> list of numbers, one a run, or `None`.
-            The final ones by their names; those of evaluations behind the
-            name of their split, as `"test/elbo"`.
+            Final numbers have their own names; numbers of evaluations have the
+            name of their split in front, as in `"test/elbo"`.
 
     Raises:
-        ValueError: If there are fewer than two runs, a folder is not one of
-            a run, or is given twice.
+        ValueError: If there are fewer than two runs, a folder does not belong
+            to a run, or is given twice.
     """
 
     def __init__(self, folders):
@@ -69,7 +69,7 @@ def table(header, rows):
     Args:
         header: Strings, one a column.
         rows: Lists, each as long as `header`: of strings, numbers, which are
-            given five digits, and `None`, which is left blank.
+            shown with five digits, and `None`, which is left blank.
 
     Returns:
         String, lines with a rule under the header.
@@ -102,7 +102,7 @@ def _names(folders):
 
 def _arguments(record):
     recipe = dict(record["recipe"])
-    if "arguments" in record:  # which has those of the recipe, and defaults
+    if "arguments" in record:  # with those of the recipe, and defaults
         recipe.pop("model_arguments", None)
     parts = ("status", "seed", "deterministic", "tensorboard", "seconds")
     return _flat(
@@ -144,9 +144,9 @@ def _flat(nested, prefix=""):
 
 
 def _rows(columns):
-    """Dictionaries, one a run -> name -> values, `None` where there is none.
+    """Dictionaries, one a run -> name -> values, `None` if one is missing.
 
-    Names of one part stay together, those without a part before them.
+    Names with the same first part stay together, after names without parts.
     """
     columns = list(columns)
     names = dict.fromkeys(name for column in columns for name in column)
@@ -169,5 +169,5 @@ def _cell(value):
     text = value
     if not (isinstance(value, str) and value and value.isprintable()):
         text = json.dumps(value, ensure_ascii=False)
-    # Both ends: paths and vocabularies often differ in the last of them.
+    # Both ends: paths and vocabularies often differ at the end.
     return text if len(text) <= 36 else f"{text[:16]} .. {text[-16:]}"

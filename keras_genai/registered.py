@@ -1,9 +1,9 @@
-"""What Keras finds in saved files, without importing anything for it.
+"""Classes that Keras finds in saved files, without importing them first.
 
-Keras looks a class of a `.keras` file up among those that were registered,
-which happens where a class is defined. So that `import keras_genai` is enough,
-and still quick, each name is registered with a stand-in that imports its
-module when a file has it.
+Keras looks a class of a `.keras` file up among the registered classes, and a
+class is registered when its module is imported. So that `import keras_genai`
+is enough, and still quick, each name is registered with a stand-in, which
+imports the module when a file needs it.
 """
 
 import importlib
@@ -11,7 +11,7 @@ import importlib.abc
 import importlib.util
 import sys
 
-# Module -> the classes in it that are registered, beside the families.
+# Module -> the classes in it that are registered, besides the families.
 MODULES = {
     "layers.labels": ("LabelPlanes",),
     "layers.normalization": ("SpectralNormalization",),
@@ -28,18 +28,18 @@ MODULES = {
 
 
 class StandIn:
-    """A class that is not imported yet, as Keras's `from_config` asks it.
+    """Stands for a class that is not imported yet; Keras calls `from_config`.
 
     Args:
         module: String, the module's full name.
-        name: String, the class's.
+        name: String, the class's name.
     """
 
     def __init__(self, module, name):
         self.module, self.name = module, name
 
     def from_config(self, config):
-        """Makes an object of the class itself."""
+        """Imports the class and makes an object of it."""
         module = importlib.import_module(self.module)
         return getattr(module, self.name).from_config(config)
 
@@ -57,7 +57,7 @@ def register_with_keras(families):
 
 
 def stand_ins(families):
-    """One for each registered class, with the arguments of above."""
+    """Registers one stand-in for each class; see `register`."""
     return [
         StandIn(f"keras_genai.{module}", name)
         for module, names in MODULES.items()
@@ -68,7 +68,7 @@ def stand_ins(families):
 def _register(found):
     import keras
 
-    if not hasattr(keras, "saving"):  # no Keras, but something in its place
+    if not hasattr(keras, "saving"):  # not Keras, but a replacement
         return
     known = keras.saving.get_custom_objects()
     for stand_in in found:
@@ -76,7 +76,7 @@ def _register(found):
 
 
 class _AfterKeras(importlib.abc.MetaPathFinder):
-    """Registers once Keras is there; it finds nothing itself.
+    """Registers when Keras is imported; it never finds a module itself.
 
     A search for Keras that imports nothing changes nothing.
     """
@@ -88,7 +88,7 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
     def find_spec(self, fullname, path=None, target=None):
         if fullname != "keras" or self._asks:
             return None
-        self._asks = True  # the others, and is asked itself on the way
+        self._asks = True  # the other finders; they call this one too
         try:
             spec = importlib.util.find_spec("keras")
         finally:

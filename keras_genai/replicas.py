@@ -1,11 +1,11 @@
-"""What the replicas of a `tf.distribute` strategy share in one step.
+"""Sums and draws that the replicas of a `tf.distribute` strategy share.
 
-A step of several devices is to be the step of one device on the whole batch.
+A step of several devices must equal the step of one device on the whole batch.
 Each replica has its share of the examples; optimizers add up the gradients of
-all. So a mean is divided by the size of the whole batch, and what is drawn for
-examples is drawn for the whole batch, alike everywhere, of which each replica
-takes its rows. Without a strategy, and with one of a single replica, each
-function here does the plain thing.
+all. So a mean is divided by the size of the whole batch. Random numbers for
+examples are drawn for the whole batch, the same on every replica, and each
+replica takes its rows. Without a strategy, or with a single replica, each
+function here works as on one device.
 """
 
 import os
@@ -57,13 +57,13 @@ def get_strategy(name):
 
 
 def is_chief(name):
-    """Whether this process is the one of all machines that writes files.
+    """Whether this process writes the files, the only one of all machines.
 
     Args:
         name: As for `get_strategy`.
 
     Returns:
-        Boolean, `True` on one machine alone.
+        Boolean, always `True` if there is only one machine.
 
     Example:
         >>> is_chief("mirrored")
@@ -123,15 +123,15 @@ def total(*values):
 
 
 def draw(random, shape, *args, **kwargs):
-    """Draws for this replica's examples what one device would draw for them.
+    """Draws the same numbers for examples as one device would.
 
     Every replica draws for the whole batch and keeps its own rows.
 
     Args:
-        random: Function of a shape, `keras.random.normal` or the like.
+        random: Function of a shape, such as `keras.random.normal`.
         shape: `(batch, ...)`, of this replica's share of the batch.
         *args: For `random`.
-        **kwargs: For `random`, `seed` among them: an integer, or a
+        **kwargs: For `random`, including `seed`: an integer, or a
             `keras.random.SeedGenerator` in the same state everywhere.
 
     Returns:
@@ -144,7 +144,7 @@ def draw(random, shape, *args, **kwargs):
     replica = _replica()
     if replica is None:
         return random(shape, *args, **kwargs)
-    # Of an uneven batch the last replicas have less, or nothing.
+    # In an uneven batch the last replicas have fewer examples, or no example.
     number = replica.replica_id_in_sync_group
     mine = tf.one_hot(number, replica.num_replicas_in_sync, dtype="int32")
     sizes = replica.all_reduce(tf.distribute.ReduceOp.SUM, mine * shape[0])
@@ -154,19 +154,19 @@ def draw(random, shape, *args, **kwargs):
 
 
 def whole_gradients(gradients, optimizer):
-    """Shows an optimizer what all replicas add up to, before it steps.
+    """Adds up the gradients of all replicas before an optimizer steps.
 
     Keras's optimizers clip each replica's share, then add; and its loss
-    scaling looks for overflow in the share of the first replica alone.
+    scaling looks for overflow only in the share of the first replica.
 
     Args:
-        gradients: List of tensors, this replica's, `None` among them perhaps.
-        optimizer: `keras.optimizers.Optimizer` that they go to.
+        gradients: List of tensors, this replica's; some may be `None`.
+        optimizer: `keras.optimizers.Optimizer` that will use them.
 
     Returns:
-        List like `gradients`: as they are where the optimizer neither clips
-        nor scales. Else what adds up to their sum, clipped, and not finite on
-        any replica if it is not on one.
+        List like `gradients`: unchanged if the optimizer does not clip and
+        scale. Otherwise the replicas' lists add up to the clipped sum, and if
+        one replica has a number that is not finite, all have one.
     """
     replica = _replica()
     scales = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
@@ -197,8 +197,8 @@ def synchronize_batch_normalization(model):
     """Makes BatchNorm normalise by the whole batch on several devices.
 
     By default each replica normalises its share by the share's own mean and
-    variance, as nearly all code for several GPUs does: quicker, and another
-    step than one device would take, more so the smaller the shares are.
+    variance, as nearly all code for several GPUs does: this is faster, but
+    differs from the step of one device, most of all for small shares.
 
     Args:
         model: `keras.Model`, not trained yet by `fit`.
@@ -228,7 +228,7 @@ def on_several_machines():
 
 
 def _replica():
-    """Where this code runs as one of several replicas, its context."""
+    """The context of this replica, if there are several."""
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:
         return None

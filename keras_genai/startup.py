@@ -10,15 +10,14 @@ def prepare_tensorflow():
     """Imports TensorFlow with oneDNN on and without its start-up log.
 
     The package changes no setting when it is imported; the command line, and
-    a notebook that wants the same, call this before anything imports
-    TensorFlow. Environment variables that are set already are kept:
-    `TF_ENABLE_ONEDNN_OPTS` (faster convolutions; TensorFlow turns them on by
-    itself on newer processors only) and `TF_CPP_MIN_LOG_LEVEL` (the log of
-    TensorFlow's C++ code).
+    notebooks that need this call it before TensorFlow is imported. Environment
+    variables that are already set are kept: `TF_ENABLE_ONEDNN_OPTS` (faster
+    convolutions; TensorFlow turns them on by itself on newer processors only)
+    and `TF_CPP_MIN_LOG_LEVEL` (the log of TensorFlow's C++ code).
 
     Returns:
-        Boolean: `False` where TensorFlow had been imported already, so that
-        nothing could be changed.
+        Boolean: `False` if TensorFlow was already imported, so that nothing
+        could be changed.
 
     Example:
         >>> prepare_tensorflow() in (True, False)
@@ -44,8 +43,8 @@ def require_tensorflow_backend():
     Example:
         >>> require_tensorflow_backend()
     """
-    # Asked of the environment first: importing Keras with a backend that is
-    # not installed fails with an error about that backend.
+    # The environment variable comes first: importing Keras with a backend that
+    # is not installed fails with an error about that backend.
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")
     if backend == "tensorflow":
         with _standard_error_aside():
@@ -63,8 +62,8 @@ def require_tensorflow_backend():
 
 @contextlib.contextmanager
 def _standard_error_aside():
-    # On the level of the file descriptor, where C++ writes; what an import
-    # that failed had to say is shown.
+    # On the level of the file descriptor, where C++ writes; the output of a
+    # failed import is shown.
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as aside:

@@ -235,7 +235,7 @@ def test_an_adapted_wasserstein_gan_of_before_loads(
     augment.probability.assign(0.25)
     model.save(tmp_path / "model.keras")
     loaded = keras_genai.load_model(tmp_path / "model.keras")
-    assert "keeps its strength" in capsys.readouterr().out
+    assert "keeps its present strength" in capsys.readouterr().out
     loaded.run_eagerly = True
     loaded.train_on_batch(np.full((4, 4, 4, 1), 0.5, "float32"))
     assert float(loaded.discriminator_augmentation.probability) == 0.25

@@ -262,7 +262,10 @@ def test_deterministic_is_turned_on(
         (["dcgam"], ["Did you mean 'dcgan'?", "model='dcgam'"]),
         (["dcgan", "--preset", "quik"], ["'quick'?", "preset='quik'"]),
         (["dcgan", "--witdh", "4"], ["'--witdh'", "--width"]),
-        (["dcgan", "--width"], ["Expected a value", "'--width' alone"]),
+        (
+            ["dcgan", "--width"],
+            ["Expected a value", "Received: only '--width'"],
+        ),
         (["dcgan", "--width", "0"], ["width=0"]),
         (["dcgan", "--loss", "hinje"], ["'hinge'", "loss='hinje'"]),
         (["dcgan", "--dtype", "float15"], ["float15"]),
@@ -487,7 +490,7 @@ def test_a_refused_resume_leaves_the_record(copied, no_training, capsys):
         assert "in use" in refused(capsys, *resume)
     for checkpoint in run.checkpoints.iterdir():
         checkpoint.write_bytes(b"damaged")
-    assert "no checkpoint is whole" in refused(capsys, *resume)
+    assert "no checkpoint is complete" in refused(capsys, *resume)
     assert run.record_path.read_bytes() == before
 
 
@@ -619,7 +622,7 @@ def test_export_to_other_runtimes(copied, capsys):
     message = refused(
         capsys, "export", copied, "--format", "onnx", "--quantization", "int8"
     )
-    assert "LiteRT alone" in message
+    assert "Only LiteRT" in message
 
 
 def test_export_of_a_run_without_a_model(copied, capsys):

@@ -160,7 +160,7 @@ def test_the_check_finds_another_models_export(model, format, tmp_path):
 def test_the_check_finds_an_export_that_does_not_run(model, tmp_path):
     path = tmp_path / "half.tflite"
     path.write_bytes(b"\x1c\0\0\0TFL3")
-    with pytest.raises(ValueError, match="does not run in a process"):
+    with pytest.raises(ValueError, match="does not run in a separate process"):
         check_export(path, model)
 
 
@@ -376,7 +376,7 @@ def test_a_missing_runtime_is_named(model, tmp_path, monkeypatch):
     ("arguments", "match"),
     [
         ({"format": "gguf"}, "saved_model, litert, onnx"),
-        ({"format": "onnx", "quantization": "int8"}, "LiteRT alone"),
+        ({"format": "onnx", "quantization": "int8"}, "Only LiteRT"),
         ({"format": "litert", "quantization": "int4"}, "'int4'"),
         ({"format": "litert", "filepath": "m.lite"}, "ends in .tflite"),
         ({"format": "onnx", "filepath": "m.onnx"}, "is a folder"),

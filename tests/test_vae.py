@@ -455,7 +455,7 @@ def test_pixels_in_the_range_of_gans_are_refused():
 
 def test_labels_are_refused():
     model = compiled(ConditionalVAE, num_classes=3)
-    with pytest.raises(ValueError, match="Received: images alone"):
+    with pytest.raises(ValueError, match="Received: only images"):
         model.fit(batches(), verbose=0)
     wrong = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS + 1)).batch(5)
     with pytest.raises(ValueError, match=r"\[0, 3\). Received: labels from"):

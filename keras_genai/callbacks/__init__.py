@@ -1,4 +1,4 @@
-"""What `fit` calls on a schedule."""
+"""Callbacks of `fit`."""
 
 from keras_genai.callbacks.checkpoints import Checkpoints
 from keras_genai.callbacks.doctor import Alarm, RaiseOnNaN, TrainingDoctor

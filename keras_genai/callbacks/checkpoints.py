@@ -1,4 +1,4 @@
-"""The last epochs of a training, to go on from."""
+"""The last epochs of a training run, to resume it."""
 
 import json
 import re
@@ -15,9 +15,9 @@ class Checkpoints(keras.callbacks.Callback):
     """Keeps the model as it was after each of the last two epochs.
 
     `keras.callbacks.BackupAndRestore` writes weights and epoch to two files:
-    killed between them, it goes on from one epoch with the weights of another.
-    Here a checkpoint is one `.keras` file, `epoch_003.keras`, which is whole
-    or not there, and whose checksums tell damage.
+    after a kill between them, training resumes one epoch with the weights of
+    another. Here a checkpoint is one `.keras` file, `epoch_003.keras`, which
+    is complete or absent, and whose checksums show damage.
 
     Args:
         directory: Path of the folder to write to.
@@ -31,30 +31,30 @@ class Checkpoints(keras.callbacks.Callback):
         self.directory = Path(directory)
 
     def restore(self, model, set_aside=True):
-        """Takes the model back to the last epoch that is there whole.
+        """Restores the model as it was after the last complete checkpoint.
 
-        A checkpoint that is damaged, or of another model, is named and set
-        aside, as `epoch_003.keras.damaged`, where an earlier one is whole.
+        If a checkpoint is damaged, or is of another model, and an earlier one
+        is complete, the damaged one is reported and renamed,
+        `epoch_003.keras.damaged`.
 
         Args:
             model: A model like the one that was saved.
-            set_aside: Boolean. Whether damaged ones are renamed: of several
-                machines one does it, the others only pass them over, and so
-                they do with one that is renamed in that moment.
+            set_aside: Boolean. Whether damaged checkpoints are renamed. One of
+                several machines renames them, the others skip them.
 
         Returns:
-            Integer, the epochs that it was trained for, 0 without
-            a checkpoint: `fit(..., initial_epoch=checkpoints.restore(model))`.
+            Integer, the epochs of its training so far, 0 without a checkpoint:
+            `fit(..., initial_epoch=checkpoints.restore(model))`.
 
         Raises:
-            ValueError: If there are checkpoints and none is whole.
+            ValueError: If there are checkpoints, but no complete one.
         """
         damaged = []
         for epoch, path in reversed(self._saved()):
             try:
                 check_keras_archive(path)
                 _load(model, path)
-            except FileNotFoundError:  # another machine set it aside
+            except FileNotFoundError:  # another machine renamed it
                 continue
             except ValueError as error:
                 damaged.append((path, error))
@@ -67,7 +67,7 @@ class Checkpoints(keras.callbacks.Callback):
         if damaged:
             path, error = damaged[0]
             raise ValueError(
-                "The run cannot go on: no checkpoint is whole, and nothing "
+                "The run cannot be resumed: no checkpoint is complete. No file "
                 f"was changed. {error}"
             ) from error
         return 0
@@ -93,7 +93,7 @@ class Checkpoints(keras.callbacks.Callback):
 
 
 def _load(model, path):
-    """Loads the weights of a checkpoint, if it is of such a model."""
+    """Loads the weights of a checkpoint of the same kind of model."""
     with open_archive(path) as archive:
         family = json.loads(archive.read("config.json"))["class_name"]
     try:

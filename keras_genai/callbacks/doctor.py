@@ -1,4 +1,4 @@
-"""What goes wrong in training, said while it does."""
+"""Warnings about training that goes wrong, while it runs."""
 
 import math
 import typing
@@ -11,9 +11,9 @@ from keras_genai.modalities import get_modality, names, of_model
 class RaiseOnNaN(keras.callbacks.Callback):
     """Ends training with an error when a number is no longer finite.
 
-    Keras's `TerminateOnNaN` looks only at `"loss"`, which a GAN, with a loss
-    for each network, does not report; and it lets the epoch end, so that
-    a backup of the broken weights takes the place of a good one.
+    Keras's `TerminateOnNaN` looks only at `"loss"`, which a GAN does not
+    report because it has a loss for each network. It also lets the epoch end,
+    so that a backup of the broken weights replaces a good one.
 
     Raises:
         FloatingPointError: When a reported number is NaN or infinite.
@@ -35,12 +35,12 @@ class RaiseOnNaN(keras.callbacks.Callback):
 
 
 class Alarm(typing.NamedTuple):
-    """Something that a training run shows and a healthy one does not.
+    """A sign of trouble in a training run.
 
     Attributes:
         epoch: Integer, from 1 on.
         name: String, a key of `MEANINGS`.
-        seen: String, what was measured beside its threshold.
+        seen: String, the measured number and its threshold.
     """
 
     epoch: int
@@ -58,11 +58,11 @@ class Alarm(typing.NamedTuple):
 
 
 _GANS = "tutorial 10, 'What goes wrong'"
-# Name of an alarm -> what it means, what to try, where to read on.
+# Name of an alarm -> its meaning, the advice, further reading.
 MEANINGS = {
     "not_finite": (
-        "a number overflowed, and no weight will recover from it; training "
-        "was stopped.",
+        "a number overflowed, and the weights cannot recover from it; "
+        "training was stopped.",
         "a learning rate 10 times lower, or clipnorm=1.0 in the optimizer.",
         f"{_GANS}, and tutorial 4 for VAEs",
     ),
@@ -73,37 +73,37 @@ MEANINGS = {
         f"{_GANS}, and tutorial 7 for language models",
     ),
     "unbounded_critic": (
-        "no critic of slope 1 can give such a gap: its slope is not bounded, "
-        "and its scores measure nothing.",
+        "a critic of slope 1 cannot give such a gap: the slope is not bounded, "
+        "and the scores measure nothing.",
         "compile(gradient_penalty=10.0), or normalization='spectral'.",
         _GANS,
     ),
     "saturated_discriminator": (
-        "the discriminator tells all images apart, and its verdicts say no "
-        "more which way is better; often it knows the images by heart.",
+        "the discriminator recognises all images, and its gradients no longer "
+        "help the generator; often it knows the images by heart.",
         "discriminator_augmentation='adaptive', a lower d_learning_rate, or "
         "compile(label_smoothing=0.1) where the loss has targets.",
         _GANS,
     ),
     "posterior_collapse": (
-        "the codes say next to nothing about the images, and the decoder "
-        "makes do without them.",
+        "the codes contain almost nothing about the images, and the decoder "
+        "works without them.",
         "a lower beta, kl_warmup_steps of a few epochs, or free_bits=0.1; "
         "and sums, not averages, in a loss of your own.",
         "tutorial 4, 'What goes wrong'",
     ),
 }
-# Samples are looked at by each modality, which says what it may see.
+# Each modality checks its own samples, and lists its possible alarms.
 for _name in names():
     MEANINGS |= get_modality(_name).training.alarms
 
 
 class TrainingDoctor(keras.callbacks.Callback):
-    """Watches a run of any family for what usually goes wrong.
+    """Watches a training run of any family for common problems.
 
-    Each kind of trouble is said once, with what was seen, what it means and
-    the argument to try. It looks at what the model reports, and every
-    `period` epochs at samples, as the model's modality does:
+    Each kind of problem is reported once, with the measured number, its
+    meaning and the argument to try. The doctor reads the model's metrics, and
+    every `period` epochs it checks samples:
 
     - any number that is not finite: training stops;
     - divergence: a `loss` above that of the first epoch, and half as much
@@ -122,22 +122,23 @@ class TrainingDoctor(keras.callbacks.Callback):
     - repetition: more than half of a text's pieces of ten characters were in
       it before, for `patience` looks.
 
-    A run that ends before `patience` epochs, or generators within
-    `warm_up_steps`, are judged at their end by what is seen there, and how
-    short it was is said.
+    A run that ends before `patience` epochs, or within the `warm_up_steps` of
+    a generator, is judged by its last epoch, and the report says how short the
+    run was.
 
     Args:
-        reference: Real images, array `(count, height, width, channels)`,
-            float in [0, 1] or uint8, or `None`: samples of images are then
-            not looked at. A few hundred are enough.
-        extractor: `FeatureExtractor`, whose features and classes are looked
-            at, or `None` to compare pixels.
-        num_samples: Integer >= 2, images a look. Defaults to `256`.
-        period: Integer >= 1, epochs from one look at samples to the next.
-        patience: Integer >= 1, in a row before an alarm. Defaults to `5`.
+        reference: Real images, array `(count, height, width, channels)`, float
+            in [0, 1] or uint8, or `None`: samples of images are then not
+            checked. A few hundred are enough.
+        extractor: `FeatureExtractor`, whose features and classes are compared,
+            or `None` to compare pixels.
+        num_samples: Integer >= 2, images in each check. Defaults to `256`.
+        period: Integer >= 1, epochs from one check of samples to the next.
+        patience: Integer >= 1, checks in a row before an alarm. Defaults to
+            `5`.
         warm_up_steps: Integer >= 0, batches in which a generator that has
             learned nothing yet may make all images alike. Defaults to `1000`.
-        prompt: String that texts go on from. Defaults to a line break.
+        prompt: String that texts continue. Defaults to a line break.
         seed: Integer, of the samples. Defaults to `0`.
         verbose: Boolean. Whether alarms are printed. Defaults to `True`.
 
@@ -193,9 +194,9 @@ class TrainingDoctor(keras.callbacks.Callback):
         self.alarms = []
         self._in_a_row = {}
         self._losses = []
-        self.steps = self._batches = 0  # before the epoch, and in it
+        self.steps = self._batches = 0  # before the epoch; in the epoch
         self._last = None  # epoch, and its logs
-        self._look = None  # what the model's modality looks at
+        self._look = None  # the check of the model's modality
 
     def on_train_batch_end(self, batch, logs=None):
         self._batches = batch + 1
@@ -207,12 +208,12 @@ class TrainingDoctor(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if any(alarm.name == "not_finite" for alarm in self.alarms):
-            return  # such a model makes no samples
+            return  # such a model has no samples
         self._last = epoch, logs or {}
         self._losses.append((logs or {}).get("loss"))
         self.steps += self._batches
         for name, seen in self._symptoms(*self._last):
-            # Some are known at once, others only when they last.
+            # Some alarms come at once, others only if the sign lasts.
             patience = 1 if name in _AT_ONCE else self.patience
             if seen is not None:
                 self._in_a_row[name] = self._in_a_row.get(name, 0) + 1
@@ -228,7 +229,7 @@ class TrainingDoctor(keras.callbacks.Callback):
         epoch, _ = self._last
         is_short = epoch + 1 < self.patience
         if not is_short and self.steps >= self.warm_up_steps:
-            return  # all was said when it had lasted
+            return  # long runs have reported all alarms
         for name, seen in self._symptoms(*self._last, at_end=True):
             if seen is not None and (is_short or name == "mode_collapse"):
                 steps = f"{self.steps:,} steps"
@@ -236,7 +237,7 @@ class TrainingDoctor(keras.callbacks.Callback):
                 self._raise(name, epoch, seen + short)
 
     def _symptoms(self, epoch, logs, at_end=False):
-        """Yields what was looked at: its name, and what was seen or `None`."""
+        """Yields each check: its name, and the sign that was seen or `None`."""
         if "loss" in logs:
             yield "divergence", self._divergence()
         if "wasserstein_distance" in logs:
@@ -287,5 +288,5 @@ class TrainingDoctor(keras.callbacks.Callback):
             print(f"\n{self.alarms[-1]}")
 
 
-# Alarms that one epoch is enough for.
+# Alarms for which one epoch is enough.
 _AT_ONCE = ("divergence", "unbounded_critic", "posterior_collapse")

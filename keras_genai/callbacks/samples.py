@@ -11,7 +11,7 @@ from keras_genai.plotting import image_grid, plot_piano_roll, write_gif
 
 
 class SampleImages(keras.callbacks.Callback):
-    """Shows what a model makes of the same noise, epoch after epoch.
+    """Shows the images of a model for the same noise, epoch after epoch.
 
     Writes a picture of a grid of samples, makes a GIF of all of them at the
     end, and in a notebook shows the newest one in place.
@@ -25,7 +25,7 @@ class SampleImages(keras.callbacks.Callback):
         period: Integer >= 1, epochs from one picture to the next.
         seed: Integer, seed of the noise. Defaults to `0`.
         inline: Boolean, whether to show pictures in a notebook, or `None` to
-            find out whether there is one.
+            detect a notebook.
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -103,7 +103,7 @@ class SampleImages(keras.callbacks.Callback):
 
 
 class SampleText(keras.callbacks.Callback):
-    """Writes down how a model goes on from a prompt, epoch after epoch.
+    """Writes a model's continuations of a prompt, epoch after epoch.
 
     Args:
         directory: Path of a folder for `epoch_001.txt`, ..., or `None` to
@@ -159,7 +159,7 @@ class SampleText(keras.callbacks.Callback):
 
 
 class SampleScores(keras.callbacks.Callback):
-    """Keeps what a model composes from the same seed, epoch after epoch.
+    """Writes a model's scores from the same seed, epoch after epoch.
 
     Args:
         directory: Path of a folder for `epoch_001.mid` and its piano roll

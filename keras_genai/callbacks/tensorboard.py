@@ -12,28 +12,29 @@ from keras_genai.plotting import image_grid
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
-    """Writes what TensorBoard shows: scalars, samples, and codes.
+    """Writes scalars, samples and codes for TensorBoard.
 
-    Besides all that Keras's callback of that name writes, it shows what the
-    model makes of the same noise, or how it goes on from the same prompt,
-    epoch after epoch (of music nothing: `SampleScores` writes it down); and
-    when training ends, the codes that it gives to `images`, for the projector
-    (`tensorboard --logdir LOG_DIR`).
+    It writes all that Keras's callback of the same name writes. In addition it
+    writes the model's images for the same noise, or continuations of the same
+    prompt, epoch after epoch (but no music: `SampleScores` writes that); and
+    when training ends, the codes of `images`, for the projector (`tensorboard
+    --logdir LOG_DIR`).
 
     Args:
         log_dir: Path of the folder to write to. Defaults to `"logs"`.
         num_samples: Integer >= 1, images on a picture. Defaults to `64`.
         period: Integer >= 1, epochs from one sample to the next.
         seed: Integer, seed of the samples. Defaults to `0`.
-        prompt: String that the samples of a language model go on from.
-            Defaults to a line break.
-        max_new_tokens: Integer >= 1, length of those. Defaults to `400`.
+        prompt: String that the samples of a language model continue. Defaults
+            to a line break.
+        max_new_tokens: Integer >= 1, length of these samples. Defaults to
+            `400`.
         images: Float array `(count, height, width, channels)`, in [0, 1],
             whose codes are projected, or `None`. Needs a model with `encode`.
         labels: Integer array `(count,)`, the classes of `images`, or `None`.
             A conditional model needs them.
         **kwargs: Arguments of `keras.callbacks.TensorBoard`. `write_graph` is
-            `False` here: of a step of one's own Keras writes no graph.
+            `False` here: Keras writes no graph for a custom step.
 
     Raises:
         ValueError: If an argument is out of its range; when training begins,
@@ -69,7 +70,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         ):
             count = None if images is None else len(images)
             raise ValueError(
-                "Expected an image a label. Received: "
+                "Expected one image for each label. Received: "
                 f"{len(labels)} labels, images of length {count}"
             )
         self.num_samples = num_samples
@@ -100,7 +101,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         if (epoch + 1) % self.period == 0:
             with self._train_writer.as_default(epoch):
                 of_model(self.model).training.show(self.model, self)
-        for writer in self._writers.values():  # a run may be killed
+        for writer in self._writers.values():  # in case the run is killed
             writer.flush()
 
     def on_train_end(self, logs=None):
@@ -112,7 +113,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         from google.protobuf import text_format
         from tensorboard.plugins.projector import ProjectorConfig
 
-        # Beside the scalars: each folder of those is a run to TensorBoard.
+        # Next to the scalars, whose folders TensorBoard shows as runs.
         folder = Path(self.log_dir) / "train"
         config = ProjectorConfig()
         embedding = config.embeddings.add()
@@ -136,7 +137,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
     def _codes(self):
         labels = (self.labels,) if _is_conditional(self.model) else ()
         codes = self.model.encode(self.images, *labels)
-        if isinstance(codes, tuple):  # a posterior: its mean, and its spread
+        if isinstance(codes, tuple):  # a posterior: its mean and log-variance
             codes = codes[0]
         return np.reshape(codes, (len(self.images), -1))
 

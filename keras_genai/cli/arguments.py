@@ -7,24 +7,24 @@ import re
 
 from keras_genai.names import did_you_mean
 
-# Fields of a recipe that have an option of their own, or none.
+# Fields of a recipe that have their own option, or cannot be set.
 _TRAIN_OPTIONS = (
     *("family", "source", "split", "image_size", "batch_size", "epochs"),
     *("model_arguments", "skip_broken"),
 )
-# Arguments of models that the data or an option of their own decide.
+# Arguments of models that the data or other options determine.
 _FROM_DATA = (
     *("image_shape", "num_classes", "vocabulary_size", "tokenizer", "seed"),
 )
 
 
 def with_own_arguments(recipe, extra, options=()):
-    """Adds `--name value` pairs that are arguments of the model or recipe.
+    """Sets arguments of the model or recipe from `--name value` pairs.
 
     Args:
         recipe: `Recipe`.
         extra: Strings, `--name value` or `--name=value`.
-        options: Strings, what else might have been meant.
+        options: Strings, other options, for suggestions in errors.
 
     Returns:
         `Recipe`.
@@ -51,7 +51,9 @@ def with_own_arguments(recipe, extra, options=()):
                 f"{', '.join(recipe_options)}"
             )
     if len(extra) % 2:
-        raise ValueError(f"Expected a value. Received: {extra[-1]!r} alone")
+        raise ValueError(
+            f"Expected a value after {extra[-1]!r}. Received: none"
+        )
     values = {
         name: _value(text)
         for name, text in zip(names, extra[1::2], strict=True)
@@ -62,10 +64,10 @@ def with_own_arguments(recipe, extra, options=()):
 
 
 def add_own_arguments(parser, recipe):
-    """Has the parser's help list the arguments of a model and its recipe.
+    """Adds the arguments of a model and its recipe to the parser's help.
 
     Args:
-        parser: `argparse.ArgumentParser`, of which only the help is wanted.
+        parser: `argparse.ArgumentParser`, of which only the help is used.
         recipe: `Recipe`.
     """
     for title, defaults, classes in (
@@ -88,7 +90,7 @@ def own_arguments(recipe):
         recipe: `Recipe`.
 
     Returns:
-        Dictionary: name -> what it is unless it is given.
+        Dictionary: name -> default value.
     """
     family, *_ = _families(recipe)
     parameters = {
@@ -101,7 +103,7 @@ def own_arguments(recipe):
         name: recipe.model_arguments.get(name, parameter.default)
         for name, parameter in parameters.items()
         if name not in family.network_names
-        # PixelCNN is conditional where it is told of classes.
+        # PixelCNN is conditional if it gets a number of classes.
         and (name not in _FROM_DATA or _is_choice(name, parameter))
     }
 
@@ -113,7 +115,7 @@ def recipe_arguments(recipe):
         recipe: `Recipe`.
 
     Returns:
-        Dictionary: name -> what it is unless it is given.
+        Dictionary: name -> default value.
     """
     return {
         field.name: getattr(recipe, field.name)
@@ -123,7 +125,7 @@ def recipe_arguments(recipe):
 
 
 def _families(recipe):
-    """The model's class, and the parent that it hands other arguments on to."""
+    """The model's class, and the parent that gets its other arguments."""
     import keras_genai
 
     family = getattr(keras_genai, recipe.family)
@@ -136,7 +138,7 @@ def _is_choice(name, parameter):
 
 
 def _described(classes):
-    """Name -> what docstrings say of an argument, but for its default."""
+    """Name -> the docstrings' text on an argument, without its default."""
     found = {}
     for each in classes:
         text = inspect.cleandoc(each.__doc__ or "")

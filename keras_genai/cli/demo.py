@@ -7,10 +7,10 @@ from keras_genai.startup import prepare_tensorflow
 
 
 def add_command(commands):
-    """Tells the parser of `demo`.
+    """Adds `demo` to the parser.
 
     Args:
-        commands: What `add_subparsers` returned.
+        commands: The result of `add_subparsers`.
     """
     parser = commands.add_parser(
         "demo", help="serve a page for runs or exports (the extra demo)"
@@ -31,12 +31,12 @@ def demo(options, _):
     """Serves the page until it is interrupted.
 
     Args:
-        options: What the parser returned.
+        options: The result of the parser.
 
     Raises:
         ImportError: If Gradio is not installed.
         OSError: If the port is taken.
-        ValueError: If there is no export, or no such port.
+        ValueError: If there is no export, or the port is invalid.
     """
     from keras_genai.demo import build_page, launch
 
@@ -48,11 +48,11 @@ def demo(options, _):
 
 
 def example(page, address):
-    """How the HTTP API is asked: a call, and then its answer.
+    """Shows a use of the HTTP API: a call, and then its answer.
 
     Args:
-        page: What `build_page` returned.
-        address: String, what `launch` returned.
+        page: The result of `build_page`.
+        address: String, the result of `launch`.
 
     Returns:
         String, two lines for a shell.
@@ -66,5 +66,5 @@ def example(page, address):
     return (
         f"curl {url} -H 'Content-Type: application/json' "
         f"""-d '{{"data": {data}}}'\n"""
-        f"curl -N {url}/EVENT_ID  # which the first one answers"
+        f"curl -N {url}/EVENT_ID  # from the answer to the first"
     )

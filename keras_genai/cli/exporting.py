@@ -1,4 +1,4 @@
-"""`keras-genai export`: a run's model, for others to run."""
+"""`keras-genai export`: a run's model, for other programs."""
 
 import contextlib
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 from keras_genai.cli.values import user_path
 from keras_genai.startup import prepare_tensorflow
 
-# Format -> how what is written beside the run's own export is called.
+# Format -> the name of the new export, next to the run's own.
 _ENDINGS = {"saved_model": "", "litert": ".tflite", "onnx": "_onnx"}
 
 
 def add_command(commands):
-    """Tells the parser of `export`.
+    """Adds `export` to the parser.
 
     Args:
-        commands: What `add_subparsers` returned.
+        commands: The result of `add_subparsers`.
     """
     parser = commands.add_parser("export", help="export a run's model")
     parser.add_argument("source", type=user_path, metavar="RUN")
@@ -23,7 +23,7 @@ def add_command(commands):
         choices=tuple(_ENDINGS),
         default="saved_model",
         help="TensorFlow's (saved_model); LiteRT's, a .tflite file; or ONNX, a "
-        "folder of a file a function",
+        "folder with a file for each function",
     )
     parser.add_argument(
         "--quantization",
@@ -39,7 +39,7 @@ def add_command(commands):
 
 
 def export(options, _):
-    """Exports, compares in a fresh process, and says what was left out."""
+    """Exports, compares in a fresh process, and lists omitted functions."""
     from keras_genai.runs import Run
 
     run = Run.open(options.source)
@@ -54,13 +54,13 @@ def export(options, _):
     def check(partial):
         return check_export(partial, model, TOLERANCES[options.quantization])
 
-    # In the run's own folder no other process may be at work.
+    # In the run's own folder no other process may work.
     with contextlib.nullcontext() if options.output else run.locked():
         difference = checked_export(
             model, path, check, options.format, options.quantization
         )
     print(
-        f"{path}: loaded again in a process of its own, differs from the "
+        f"{path}: loaded again in a separate process, it differs from the "
         f"model by {difference:.1g}"
     )
     if options.format != "saved_model":

@@ -11,15 +11,15 @@ from keras_genai.cli.values import (
 from keras_genai.modalities import get_modality, names, of_export
 from keras_genai.startup import prepare_tensorflow
 
-# Options of every modality; each says which others it takes.
+# Options of every modality; each modality adds its own.
 _OF_ALL = ("source", "seed", "run", "parser")
 
 
 def add_command(commands):
-    """Tells the parser of `generate`.
+    """Adds `generate` to the parser.
 
     Args:
-        commands: What `add_subparsers` returned.
+        commands: The result of `add_subparsers`.
     """
     parser = commands.add_parser(
         "generate", help="sample from a run or an export"
@@ -55,13 +55,13 @@ def add_command(commands):
 
 
 def generate(options, _):
-    """Writes or prints what a run's model, or an export, makes.
+    """Writes or prints samples of a run's model, or of an export.
 
     Args:
-        options: What the parser returned.
+        options: The result of the parser.
 
     Raises:
-        ValueError: If it is asked for what it does not make.
+        ValueError: If the options do not fit the modality of the model.
     """
     from keras_genai.recipes import recipe_from_record
     from keras_genai.runs import Run
@@ -98,9 +98,9 @@ def generate(options, _):
 
 
 def _own_folder(source):
-    """Where samples go that are given no file: to the run, if there is one."""
+    """The folder of samples without `--output`: in the run, if there is one."""
     path = Path(source)
-    if not path.name:  # "." has no parent that says more
+    if not path.name:  # "." has no name and no useful parent
         path = path.resolve()
     for folder in (path, path.parent):  # a run, or its export
         if (folder / "run.json").is_file():
@@ -109,7 +109,7 @@ def _own_folder(source):
 
 
 def _check_fits(modality, options):
-    """Refuses options of another modality, and the lack of a required one."""
+    """Refuses options of another modality, and missing required ones."""
     command = modality.command
     foreign = [
         f"--{name.replace('_', '-')} {value!r}"

@@ -1,4 +1,4 @@
-"""`keras-genai`: what is typed -> the command that does it."""
+"""`keras-genai`: arguments -> the function of a command."""
 
 import argparse
 import re
@@ -10,7 +10,7 @@ from keras_genai.version import __version__
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose refusals name what is near to what was typed."""
+    """A parser whose errors suggest the closest option."""
 
     def error(self, message):
         choice = re.search(r"invalid choice: '(.*?)' .*from (.*)\)", message)
@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
         super().error(message)
 
     def long_options(self):
-        """The long options that the parser knows, as its help has them."""
+        """The long options of the parser, as in its help."""
         return re.findall(r"--[\w-]+", self.format_help())
 
 
@@ -31,7 +31,8 @@ def build_parser():
     """Builds the parser of all commands.
 
     Returns:
-        Pair of the `Parser`, and a dictionary: name of a command -> its own.
+        Pair of the `Parser`, and a dictionary: name of a command -> its
+        `Parser`.
 
     Example:
         >>> [*build_parser()[1]][:3]
@@ -75,7 +76,7 @@ def main(arguments=None):
 
 
 def _print_whatever_comes():
-    """Prints `?` for a character that the terminal has not, and goes on."""
+    """Prints `?` for a character that the terminal cannot show."""
     for stream in (sys.stdout, sys.stderr):
         if getattr(stream, "errors", None) == "strict":
             stream.reconfigure(errors="replace")

@@ -15,10 +15,10 @@ from keras_genai.startup import prepare_tensorflow
 
 
 def add_commands(commands):
-    """Tells the parser of all that looks at runs.
+    """Adds `evaluate`, `compare` and `list` to the parser.
 
     Args:
-        commands: What `add_subparsers` returned.
+        commands: The result of `add_subparsers`.
     """
     parser = commands.add_parser(
         "evaluate", help="measure a run's model on held-out data"
@@ -39,7 +39,7 @@ def add_commands(commands):
     )
     parser.add_argument("--seed", type=integer, default=0)
     parser.add_argument(
-        "--offline", action="store_true", help="leave the network alone"
+        "--offline", action="store_true", help="do not use the network"
     )
     parser.set_defaults(run=evaluate, parser=parser)
 
@@ -94,13 +94,14 @@ def compare(options, _):
     from keras_genai.records import Comparison
 
     comparison = Comparison(options.runs)
-    # Where it is to go is refused before the tables, and the run's own folder
-    # after them: they are what was asked for, with a picture or without.
+    # A wrong --output is refused before the tables, a problem with the run's
+    # own folder after them: the user wants the tables, with a picture or
+    # without.
     if options.output is not None:
         _picture(options)
     print(comparison, flush=True)
     if not any(comparison.histories.values()):
-        print("\nNo run has finished an epoch: there is nothing to draw.")
+        print("\nNo run has finished an epoch, so there is no picture.")
         return
     output = _picture(options)
     figure = plot_comparison(comparison.histories)

@@ -12,10 +12,10 @@ from keras_genai.startup import prepare_tensorflow
 
 
 def add_command(commands):
-    """Tells the parser of `train`.
+    """Adds `train` to the parser.
 
     Args:
-        commands: What `add_subparsers` returned.
+        commands: The result of `add_subparsers`.
     """
     parser = commands.add_parser(
         "train",
@@ -26,7 +26,7 @@ def add_command(commands):
         allow_abbrev=False,
         add_help=False,
     )
-    # Not argparse's own, which prints before it knows which model.
+    # Not argparse's own help, which prints before the model is known.
     parser.add_argument(
         *("-h", "--help"),
         action="store_true",
@@ -50,7 +50,7 @@ def add_command(commands):
     parser.add_argument(
         "--skip-broken",
         action="store_true",
-        help="pass over files that cannot be read",
+        help="skip files that cannot be read",
     )
     parser.add_argument("--preset", help="default, or quick (a minute)")
     parser.add_argument("--epochs", type=integer_above_zero)
@@ -60,7 +60,7 @@ def add_command(commands):
         "--deterministic", action="store_true", help="repeat bit for bit"
     )
     parser.add_argument(
-        "--offline", action="store_true", help="leave the network alone"
+        "--offline", action="store_true", help="do not use the network"
     )
     parser.add_argument(
         "--tensorboard", action="store_true", help="write RUN/tensorboard"
@@ -74,7 +74,7 @@ def add_command(commands):
         "--output", type=user_path, help="run folder (runs/MODEL-NNN)"
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="delete the run that is there"
+        "--overwrite", action="store_true", help="replace an existing run"
     )
     parser.add_argument(
         "--resume", type=user_path, metavar="RUN", help="continue a run"
@@ -83,17 +83,17 @@ def add_command(commands):
 
 
 def train(options, extra):
-    """Trains a model into the folder of a run, or goes on with one.
+    """Trains a model into the folder of a run, or resumes a run.
 
     Args:
-        options: What the parser returned.
-        extra: Strings, `--name value` pairs that it does not know.
+        options: The result of the parser.
+        extra: Strings, `--name value` pairs that the parser does not know.
 
     Returns:
         Integer, the exit status.
 
     Raises:
-        ValueError: If something is refused.
+        ValueError: If an option or the data are invalid.
     """
     from keras_genai.runs import Run, follow, new_record, next_folder
 
@@ -167,7 +167,7 @@ def train(options, extra):
     print(
         f"\n{run.folder}: {seconds / 60:.1f} minutes of training"
         f"\n    {modality.training.written}, epoch after epoch"
-        f"\n    history.png             what was measured, epoch by epoch"
+        f"\n    history.png             the metrics, epoch by epoch"
         f"\n    model.keras             to load and train on"
         f"\n    export/                 SavedModel, runs without keras_genai"
         f"{shown}"
@@ -222,7 +222,7 @@ def _chosen_recipe(options):
         "skip_broken": options.skip_broken or None,
     }
     if path and not command.splits_own_data and recipe.validation_split:
-        # Most have none; --validation-split says which.
+        # Most have no such split; --validation-split names one.
         recipe = dataclasses.replace(recipe, validation_split=None)
     return dataclasses.replace(
         recipe,

@@ -1,4 +1,4 @@
-"""What options are given, and where output goes."""
+"""The values of options, and the files of output."""
 
 import argparse
 import itertools
@@ -47,7 +47,7 @@ def number(text):
 def user_path(text):
     """Reads a path, in which `~` is the user's folder.
 
-    A shell puts it there for `--output ~/run`, and not for `--output=~/run`.
+    A shell replaces `~` in `--output ~/run`, but not in `--output=~/run`.
 
     Args:
         text: String.
@@ -111,28 +111,26 @@ def _read(kind, text, noun):
 
 
 def files_to_write(options, folder, name, suffixes, count=1):
-    """The files that output goes to, numbered where there are several.
+    """The files of output, numbered if there are several.
 
-    Where no file is asked for, they are in a folder of the run's own, under
-    a name that is free: a second use takes the next one.
+    Without `--output`, they are in a folder of the run, under a free name: a
+    second use takes the next name.
 
     Args:
         options: Object with `output`, a string or `None`, and `overwrite`.
-        folder: `pathlib.Path` of the folder that is written to where there is
-            no output.
-        name: String, the name there: `"seed_0"`. It is `"seed_0_2"` where
-            there is a file of that name, unless it may be replaced.
-        suffixes: Tuple of strings, those that are known; the first is that of
-            files in the folder.
+        folder: `pathlib.Path` of the folder to write to without `--output`.
+        name: String, the name in that folder: `"seed_0"`. It becomes
+            `"seed_0_2"` if such a file exists, unless it may be replaced.
+        suffixes: Tuple of strings, the valid suffixes; files in the folder
+            have the first one.
         count: Integer >= 1. Defaults to `1`.
 
     Returns:
         List of `pathlib.Path`: `file.mid`, or `file-1.mid`, `file-2.mid`, ...
 
     Raises:
-        ValueError: If they have another suffix, if there is such a file
-            already and it may not be replaced, or if the folder cannot be
-            written to.
+        ValueError: If they have another suffix, if a file exists already and
+            may not be replaced, or if the folder cannot be written to.
     """
     if options.output is not None:
         output = Path(options.output)
@@ -169,7 +167,7 @@ def _numbered(file, count):
 def _check_writable(folder):
     if folder.is_symlink():
         raise ValueError(
-            "Nothing is written through a link in a run's folder; choose a "
+            "A link in a run's folder is not followed to write; choose a "
             f"file elsewhere with --output. Received: {str(folder)!r}"
         )
     there = folder

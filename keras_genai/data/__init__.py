@@ -3,7 +3,7 @@
 Each kind of data has one door to batches that train a model, and one to the
 examples themselves:
 
-| kind | batches | examples | what these are |
+| kind | batches | examples | their class |
 | --- | --- | --- | --- |
 | images | `image_dataset` | `load_images` | `Images` |
 | text | `text_dataset` | `load_text` | `Corpus` |

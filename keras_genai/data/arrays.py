@@ -85,7 +85,7 @@ def _as_array(images):
 
 def _as_uint8(images, background):
     shape, channels = images.shape, (1, 3, 4)
-    # (height, width, channels): a row of one to four pixels is no image.
+    # (height, width, channels): a row of one to four pixels is not an image.
     if len(shape) == 3 and shape[1] > 4 and shape[2] in channels:
         raise ValueError(
             "Expected images (count, height, width) or (count, height, width, "

@@ -47,7 +47,7 @@ class Corpus:
     source: str
     digest: str
 
-    unit = "characters"  # what its length counts
+    unit = "characters"  # the unit of its length
 
     def __len__(self):
         return sum(map(len, self.texts))

@@ -1,7 +1,7 @@
 """A folder of files -> the files of each split, and the files left out.
 
-Folders of images, texts and music also hold files that nobody means: previews,
-hidden copies, files of another kind. This module leaves them out and says so.
+Folders of images, texts and music also hold other files: previews, hidden
+copies, files of another kind. This module leaves them out and prints that.
 """
 
 import collections

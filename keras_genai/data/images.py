@@ -173,7 +173,7 @@ def undo_scaling(images, value_range=(-1, 1)):
 
 
 def _shuffled(indices, seed, epoch, count):
-    """Turns places in an epoch to indices: a permutation of `range(count)`.
+    """Maps places in an epoch to indices: a permutation of `range(count)`.
 
     TensorFlow's shuffle has only 256 permutations. Three of them, one after
     another, give 16 million.

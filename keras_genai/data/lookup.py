@@ -14,7 +14,7 @@ def find_source(name, offline_sets, stand_ins, offline, check=None):
 
     Args:
         name: String.
-        offline_sets: Dictionary: name of a packaged set -> what it is.
+        offline_sets: Dictionary: name of a packaged set -> its description.
         stand_ins: Dictionary: name -> name of the packaged set to take
             instead of a set that is not on disk and cannot be downloaded.
         offline: Boolean. Whether to use no network.
@@ -95,8 +95,8 @@ def in_catalogue(name):
         name: String, with or without a config and a version.
 
     Returns:
-        Boolean. It is true for `"huggingface:..."` and the like too: they are
-        no paths, and `find_source` refuses them.
+        Boolean. It is also true for names such as `"huggingface:..."`: they
+        are not paths, and `find_source` refuses them.
     """
     if _is_elsewhere(name):
         return True

@@ -242,8 +242,8 @@ def decode(path, background):
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_90,
     }
-    # From bytes: Pillow turns some TIFFs wrongly if it opens the path, and asks
-    # a file for as many bytes as a PNG declares, gigabytes set aside at once.
+    # From bytes: if Pillow opens the path, it turns some TIFFs wrongly, and it
+    # reserves as many bytes as a PNG declares, even gigabytes.
     with open_regular(path) as file:
         content = io.BytesIO(file.read())
     with _opened(content) as image:
@@ -308,7 +308,7 @@ def _to_8_bits(image):
 
 
 def _tried(read):
-    """Reads a part that may be broken in an image that is otherwise whole."""
+    """Reads a part that may be broken, of an image that is complete."""
     try:
         return read()
     except Exception:

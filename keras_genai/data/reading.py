@@ -43,7 +43,7 @@ def read_each(paths, read, skip_broken):
             instead of an error.
 
     Returns:
-        Dictionary: path -> what `read` returned.
+        Dictionary: path -> the result of `read`.
 
     Raises:
         ValueError: If files are broken and `skip_broken` is false.

@@ -45,7 +45,7 @@ class Images:
     source: str
     digest: str
 
-    unit = "images"  # what its length counts
+    unit = "images"  # the unit of its length
 
     def __len__(self):
         return len(self.images)
@@ -172,7 +172,7 @@ def _images(name, split, found):
 
 
 def _pair(source):
-    """Returns images, and labels or `None`, of a source that is no path."""
+    """Returns images, and labels or `None`, of a source that is not a path."""
     if hasattr(source, "__array__") or hasattr(source, "__array_interface__"):
         return source, None
     if not isinstance(source, (tuple, list)) or len(source) != 2:
@@ -202,7 +202,7 @@ def _what_is_at(path):
         return "is an archive: unpack it, and give the folder"
     if path.suffix.lower() == ".npy":
         return "is one array: pass np.load(path)"
-    return "is neither"
+    return "is not one of them"
 
 
 def _from_name(name, split, store, offline, background):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 
 def sizes_of(counts):
-    """Puts counts of examples in the form that TFDS has them in.
+    """Puts counts of examples in the form of TFDS.
 
     Args:
         counts: Dictionary: name of a split -> integer.

@@ -32,7 +32,7 @@ def is_text(source):
 
     Returns:
         Boolean. A text is a string that is empty, has a line break, or is
-        longer than any name and no existing path.
+        longer than any name and is not an existing path.
     """
     if not isinstance(source, str):
         return False
@@ -52,7 +52,7 @@ def list_of_texts(source, name="source"):
         List of strings, or `None` if the source is of another type.
 
     Raises:
-        ValueError: If it holds something else than strings, or paths.
+        ValueError: If it holds anything that is not a string, or holds paths.
 
     Example:
         >>> list_of_texts(np.array(["to be", "or not"]))
@@ -136,7 +136,7 @@ def _remedy(text):
 
 
 class Reader:
-    """Reads texts, makes them plain and counts what it changes.
+    """Reads texts, makes them plain and counts the changes.
 
     A plain text has no byte-order mark, its lines end with a line feed only,
     and UTF-8 can hold it.

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_genai.data.epochs import epoch_dataset
 
-IGNORED = -1  # the target where there is no token: no loss counts it
+IGNORED = -1  # the target at a place without a token: losses ignore it
 
 
 def random_windows(
@@ -47,9 +47,9 @@ def tiled_windows(stream, starts, sequence_length, batch_size):
     """Makes windows that start at given places, in order.
 
     Args:
-        stream: Integer array or tensor `(tokens,)`. It has -1 where there is
-            nothing to predict, and so has the part of a window beyond its
-            end.
+        stream: Integer array or tensor `(tokens,)`. Targets of -1 are not
+            predicted; the part of a window beyond the end has such targets
+            too.
         starts: Integer array `(windows,)`.
         sequence_length: Integer, tokens of a window.
         batch_size: Integer, windows of a batch.

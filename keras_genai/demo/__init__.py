@@ -1,4 +1,4 @@
-"""A page in the browser for exported models; SavedModels are all it needs."""
+"""A page in the browser for exported models; it needs only SavedModels."""
 
 from keras_genai.demo.page import build_page, launch
 

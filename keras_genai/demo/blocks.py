@@ -1,4 +1,4 @@
-"""What a page hands to its models, and the files that it keeps."""
+"""The inputs of a page's calls, and the files that it keeps."""
 
 import contextlib
 import os
@@ -14,12 +14,12 @@ MAX_KEPT_FILES = 4096
 
 
 class Page(gr.Blocks):
-    """Gradio's page, whose inputs are what was sent, and nothing else.
+    """Gradio's page, whose calls get exactly the inputs of the request.
 
-    Gradio looks for files in any input of any kind, at any depth, and fetches
-    those that are named by an address. Here a call gets its inputs as they
-    are in the request, and checks them itself; a sheet to draw on opens files
-    of the page's own folder.
+    Gradio looks for files in every input, at any depth, and fetches files from
+    addresses. Here a call gets its inputs as they are in the request, and
+    checks them itself; a sheet to draw on opens only files of the page's own
+    folder.
     """
 
     async def preprocess_data(self, block_fn, inputs, *_, **__):
@@ -59,9 +59,9 @@ def make_room(folder, max_bytes, max_files, kept=()):
 
     Args:
         folder: Path.
-        max_bytes: Integer, of the files together.
+        max_bytes: Integer, the limit of all files together.
         max_files: Integer.
-        kept: Paths of files that stay.
+        kept: Paths of files that are not deleted.
 
     Example:
         >>> folder = getfixture("tmp_path")
@@ -87,7 +87,7 @@ def make_room(folder, max_bytes, max_files, kept=()):
         if str(path) in kept:
             continue
         path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # others are in it
+        with contextlib.suppress(OSError):  # it still has files
             if path.parent != Path(folder):
                 path.parent.rmdir()
         count, size = count - 1, size - bytes_of_it

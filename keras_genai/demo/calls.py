@@ -1,4 +1,4 @@
-"""The calls that wait, a queue for each model."""
+"""The waiting calls, in a queue for each model."""
 
 import time
 
@@ -9,21 +9,21 @@ from gradio.server_messages import ProcessCompletedMessage
 MAX_WAITING = 32
 PATIENCE = 60.0  # seconds
 _DROPPED = (
-    "Expected someone to read the results of the call. "
-    "Received: nobody, so the call was dropped."
+    "Expected a reader of the results of the call. "
+    "Received: no reader, so the call was dropped."
 )
 
 
 class Calls(Queue):
-    """Gradio's queue, in which a call begins when someone follows it.
+    """Gradio's queue, in which a call begins when a client reads its results.
 
-    Each model has a queue of its own, of 32 calls at most. A call that nobody
-    follows never runs: it is dropped after a minute, or as soon as the queue
-    is full and another call comes.
+    Each model has a queue of its own, of 32 calls at most. A call without a
+    reader never runs: it is dropped after a minute, or as soon as the queue is
+    full and another call comes.
     """
 
     async def push(self, body, request, username):
-        """Takes a call, or says why not: Gradio's `Queue.push`."""
+        """Takes a call, or returns the reason against it: `Queue.push`."""
         queue = self._queue_of(get_fn(self.blocks, None, body))
         if queue is not None and len(queue.queue) >= MAX_WAITING:
             left = [each for each in queue.queue if not self._is_followed(each)]
@@ -34,7 +34,7 @@ class Calls(Queue):
         return await super().push(body, request, username)
 
     def get_events(self):
-        """The call that is next, as a list: Gradio's `Queue.get_events`."""
+        """The next call, in a list: Gradio's `Queue.get_events`."""
         now = time.monotonic()
         for name, queue in self.event_queue_per_concurrency_id.items():
             for event in list(queue.queue):
@@ -51,7 +51,8 @@ class Calls(Queue):
         return self.event_queue_per_concurrency_id.get(function.concurrency_id)
 
     def _is_followed(self, event):
-        # Each call is told its place at once: someone has read that.
+        # Each call gets its place at once; an empty queue means that it was
+        # read.
         messages = self.pending_messages_per_session.get(event.session_hash)
         return messages is not None and messages.empty()
 
@@ -60,13 +61,13 @@ class Calls(Queue):
         self.event_ids_to_events.pop(event._id, None)
         sessions = self.pending_messages_per_session
         if event.session_hash in sessions:
-            # For those who come too late.
+            # For clients that come too late.
             self.send_message(
                 event,
                 ProcessCompletedMessage(
                     output={"error": _DROPPED}, success=False
                 ),
             )
-        # Gradio keeps the last 2,000 sessions, and their numbers for good.
+        # Gradio keeps the last 2,000 sessions, and their numbers for ever.
         for gone in self.pending_event_ids_session.keys() - sessions.keys():
             del self.pending_event_ids_session[gone]

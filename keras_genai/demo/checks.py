@@ -1,7 +1,6 @@
-"""What a request may hold: anything else is refused before a model runs.
+"""Checks of requests: invalid ones are refused before a model runs.
 
-A page's own controls keep to their bounds; its HTTP API gets whatever JSON
-can hold.
+The controls of a page keep their bounds, but its HTTP API can get any JSON.
 """
 
 import math
@@ -13,19 +12,19 @@ _SHORT.maxlong = 20
 
 
 def check_integer(name, value, low, high):
-    """Takes an integer within bounds; JSON may have it as a float.
+    """Checks an integer within bounds; JSON may have it as a float.
 
     Args:
-        name: String, what the error calls it.
+        name: String, its name in errors.
         value: Anything.
-        low: Integer, the least that is taken.
-        high: Integer, the greatest that is taken.
+        low: Integer, the least valid value.
+        high: Integer, the greatest valid value.
 
     Returns:
         Integer.
 
     Raises:
-        ValueError: If it is not one, or out of bounds.
+        ValueError: If it is not an integer, or out of bounds.
 
     Example:
         >>> check_integer("seed", 3.0, 0, 10)
@@ -40,19 +39,19 @@ def check_integer(name, value, low, high):
 
 
 def check_number(name, value, low, high):
-    """Takes a finite number within bounds.
+    """Checks a finite number within bounds.
 
     Args:
-        name: String, what the error calls it.
+        name: String, its name in errors.
         value: Anything.
-        low: Float, the least that is taken.
-        high: Float, the greatest that is taken.
+        low: Float, the least valid value.
+        high: Float, the greatest valid value.
 
     Returns:
         Float.
 
     Raises:
-        ValueError: If it is not one, or out of bounds.
+        ValueError: If it is not a number, or out of bounds.
 
     Example:
         >>> check_number("noise", 1, 0, 2)
@@ -67,10 +66,10 @@ def check_number(name, value, low, high):
 
 
 def check_text(name, value, longest):
-    """Takes a text that is neither empty nor too long.
+    """Checks a text, which must not be empty or too long.
 
     Args:
-        name: String, what the error calls it.
+        name: String, its name in errors.
         value: Anything.
         longest: Integer, characters at most.
 
@@ -78,7 +77,8 @@ def check_text(name, value, longest):
         String.
 
     Raises:
-        ValueError: If it is not one, too long, or cannot be written as UTF-8.
+        ValueError: If it is not a text, is empty or too long, or cannot be
+            written as UTF-8.
 
     Example:
         >>> check_text("prompt", "Once", 10)
@@ -101,7 +101,7 @@ def check_text(name, value, longest):
 
 
 def shortened(value):
-    """What an error shows of a value, which may be of any size."""
+    """A short form of a value of any size, for errors."""
     return _SHORT.repr(value)
 
 

@@ -1,10 +1,10 @@
-"""Controls that several parts of a page have."""
+"""Controls that several parts of a page share."""
 
 import gradio as gr
 
 
 def choice_controls():
-    """The controls of how a token is drawn.
+    """The controls for drawing a token.
 
     Returns:
         List of components: temperature, top-k, top-p and the seed.

@@ -1,4 +1,4 @@
-"""A picture that someone drew -> an image such as a model knows."""
+"""The user's picture -> an image like those that a model learned."""
 
 import io
 import warnings
@@ -10,7 +10,7 @@ from keras_genai.demo.checks import shortened
 
 MAX_PIXELS = 2048 * 2048
 _FORMATS = ("PNG", "JPEG", "WEBP")
-_INK = 0.1  # below is paper
+_INK = 0.1  # less ink counts as paper
 
 
 def read_picture(file):
@@ -20,20 +20,19 @@ def read_picture(file):
         file: Path, or binary file object.
 
     Returns:
-        uint8 array `(height, width, 3)`; what is transparent is white.
+        uint8 array `(height, width, 3)`; transparent parts are white.
 
     Raises:
-        ValueError: If it is too large, or no PNG, JPEG or WebP that can be
-            read.
+        ValueError: If it is too large, or is not a valid PNG, JPEG or WebP.
     """
     from PIL import Image
 
-    # Pillow believes the lengths that a PNG declares, and asks the file for so
-    # much at once: a file on disk would set gigabytes aside, bytes do not.
+    # Pillow reads as many bytes as a PNG declares, at once: a file on disk
+    # would reserve gigabytes, bytes in memory do not.
     content = file.read() if hasattr(file, "read") else Path(file).read_bytes()
     try:
         with warnings.catch_warnings():
-            # Of sizes that are refused below.
+            # A warning about sizes that are refused below.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             opened = Image.open(io.BytesIO(content), formats=_FORMATS)
         with opened:
@@ -60,10 +59,10 @@ def _check_size(width, height):
 
 
 def fit_picture(picture, image_shape):
-    """Makes a picture what a model works on.
+    """Turns a picture to an input of a model.
 
-    For one channel it is a drawing, dark on white: it becomes white on black
-    and is centred as MNIST's digits are. For three it is a photo, whose
+    With one channel it is a drawing, dark on white: it becomes white on black
+    and is centred like MNIST's digits. With three channels it is a photo: its
     middle is cut out.
 
     Args:
@@ -93,11 +92,11 @@ def fit_picture(picture, image_shape):
 
 
 def centre_drawing(ink, height, width):
-    """Scales and centres a drawing as MNIST's digits are.
+    """Scales and centres a drawing like MNIST's digits.
 
-    They were fitted into 20 x 20 pixels, their proportions kept, and laid
-    into 28 x 28 with their centre of mass in the middle; other sizes go by
-    the same proportion.
+    They were fitted into 20 x 20 pixels, their proportions kept, and laid into
+    28 x 28 with their centre of mass in the middle; other sizes use the same
+    proportion.
 
     Args:
         ink: Float array `(rows, columns)`, 0 for paper, 1 for ink.
@@ -142,6 +141,6 @@ def _resize(plane, height, width):
     from PIL import Image
 
     plane = Image.fromarray(np.asarray(plane, "float32"))
-    # A box as wide as the pixels that become one: nothing is skipped.
+    # A box as wide as the pixels that become one, so that none is skipped.
     plane = plane.resize((width, height), Image.Resampling.BILINEAR)
     return np.clip(np.asarray(plane), 0.0, 1.0)

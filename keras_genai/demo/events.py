@@ -1,4 +1,4 @@
-"""How a page asks a model: refusals are shown, and one call runs at a time."""
+"""Calls from a page to a model: errors are shown, one call runs at a time."""
 
 import contextlib
 import functools
@@ -20,7 +20,7 @@ class Events:
     """Binds the controls of one model's part of a page to its calls.
 
     Args:
-        name: String, the model's.
+        name: String, the model's name.
         prefix: String before its names in the HTTP API.
     """
 
@@ -40,7 +40,7 @@ class Events:
             api_name: String, its name in the HTTP API; `None` for none.
 
         Returns:
-            What Gradio returns, to be cancelled.
+            Gradio's event, which can be cancelled.
         """
         return trigger(
             _refusing(function),
@@ -48,7 +48,7 @@ class Events:
             outputs,
             api_name=f"{self.prefix}{api_name}" if api_name else None,
             api_visibility="public" if api_name else "private",
-            # Gradio's own checks stumble over lists, for instance.
+            # Gradio's own checks fail for lists, for example.
             preprocess=False,
             concurrency_limit=1,
             concurrency_id=self.name,
@@ -81,25 +81,25 @@ def _shown():
     except ValueError as error:
         raise gr.Error(str(error), print_exception=False) from None
     except Exception as error:
-        # What went wrong inside is not for everybody to read.
-        raise gr.Error("It failed; the server's log says why.") from error
+        # Internal errors are not shown to users.
+        raise gr.Error("It failed; the server's log has the reason.") from error
 
 
 # --- Sheets to draw on -------------------------------------------------------
 
 
 def guard(sheet):
-    """Keeps a sheet from what its class would do for anyone who asks.
+    """Limits a sheet, whose class would do too much for any request.
 
-    Gradio's sheets keep as many drawings, and as many layers of each, as they
-    are told that there are. It is the object that is changed: of a subclass
-    Gradio writes a stub into its folder.
+    Gradio's sheets keep as many drawings and layers as a request says. This
+    changes the object itself, because for a subclass Gradio would write a stub
+    into its own folder.
 
     Args:
         sheet: `gr.ImageEditor`, to be read only by `read_sheet`.
 
     Returns:
-        The same.
+        The same sheet.
     """
 
     @server
@@ -115,18 +115,18 @@ def guard(sheet):
 
 
 def read_sheet(sheet, payload):
-    """Reads what was drawn.
+    """Reads a drawing.
 
     Args:
-        sheet: What `guard` returned.
-        payload: Anything: what the browser or the HTTP API sent.
+        sheet: The result of `guard`.
+        payload: Anything that the browser or the HTTP API sent.
 
     Returns:
-        uint8 array `(height, width, 3)`, or `None` of a white sheet.
+        uint8 array `(height, width, 3)`, or `None` for a white sheet.
 
     Raises:
-        ValueError: If it is no picture, too large, or no file that was
-            uploaded.
+        ValueError: If it is not a picture, is too large, or is not an uploaded
+            file.
     """
     file = _drawn_file(sheet, payload)
     picture = None if file is None else read_picture(file)
@@ -134,7 +134,7 @@ def read_sheet(sheet, payload):
 
 
 def _drawn_file(sheet, payload):
-    """The file of a drawing, a path or binary; `None` if there is none."""
+    """The file of a drawing, a path or binary; `None` if it is missing."""
     if payload is None:
         return None
     if not isinstance(payload, dict):
@@ -151,7 +151,7 @@ def _drawn_file(sheet, payload):
 
 
 def _uploaded(sheet, file):
-    """The path of a file in the folder of the page, and of no other."""
+    """The path of a file, which must be in the folder of the page."""
     path = file.get("path") if isinstance(file, dict) else None
     with contextlib.suppress(OSError, TypeError, ValueError):
         folder = Path(sheet.GRADIO_CACHE).resolve()
@@ -159,17 +159,17 @@ def _uploaded(sheet, file):
         if found.is_relative_to(folder) and found.is_file():
             return found
     raise ValueError(
-        "Expected the path of an uploaded file: nothing is fetched, and what "
-        f"was not uploaded is not read. Received: path={shortened(path)}"
+        "Expected the path of an uploaded file: other files are not "
+        f"read, and none is fetched. Received: path={shortened(path)}"
     )
 
 
 def new_file(component, name):
-    """A path to write to, from where a page serves files.
+    """A path to write to, in the folder that a page serves.
 
     Args:
         component: The component that will show it.
-        name: String, the file's.
+        name: String, the file's name.
 
     Returns:
         `pathlib.Path`.

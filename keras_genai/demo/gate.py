@@ -1,4 +1,4 @@
-"""The gate of a page: it sees every request first, and every answer last."""
+"""The gate of a page, before every request and after every answer."""
 
 import ipaddress
 import os
@@ -18,7 +18,7 @@ _READ = (
 _SENT = ("call", "cancel", "component_server", "queue", "reset", "upload")
 _UPLOADS = ("component_server", "upload")
 _FOREIGN = "Expected a request from the page's own address."
-_FAILED = "It failed; the server's log says why."
+_FAILED = "It failed; the server's log has the reason."
 _MALFORMED = f"Expected a request as {_API}info describes it."
 _SENTENCES = {
     404: "Expected an address that the page has.",
@@ -28,20 +28,20 @@ _SENTENCES = {
 
 
 class Gate:
-    """ASGI middleware around all of Gradio.
+    """ASGI middleware around the whole of Gradio.
 
-    It refuses, before Gradio reads anything:
+    It refuses the following, before Gradio reads anything:
 
-    - another `Host` than this machine's, where the page is for this machine
-      only: a foreign name that leads here is DNS rebinding;
+    - another `Host` than this machine's, if the page is for this machine only:
+      a foreign name that leads here is DNS rebinding;
     - an `Origin` that is not the page itself. Gradio never sees an origin, so
       it gives no CORS header;
-    - addresses that a page does not need, those that fetch or forward among
-      them, and files outside the page's folder;
-    - bodies that are too long or are no valid form.
+    - addresses that a page does not need, such as those that fetch or forward,
+      and files outside the page's folder;
+    - bodies that are too long or are not a valid form.
 
-    A refusal or a failure is answered by one sentence of ours, because
-    Gradio's tell folders and objects.
+    The answer to a refusal or a failure is one sentence from here, because
+    Gradio's answers reveal folders and objects.
 
     Args:
         app: ASGI application.
@@ -118,7 +118,7 @@ class Gate:
         if scope["path"].removeprefix(_API).rstrip("/") not in _UPLOADS:
             return 400, _MALFORMED
         try:
-            # Gradio's own parser leaves files behind when it stumbles.
+            # Gradio's own parser leaves files behind when it fails.
             async with Request(scope, _replayed(body)).form():
                 pass
         except Exception:
@@ -127,7 +127,7 @@ class Gate:
         return None
 
     async def _pass(self, scope, receive, send):
-        """Lets Gradio answer, except where it refuses or fails."""
+        """Lets Gradio answer, but replaces its refusals and failures."""
         status = None
 
         async def answer(message):
@@ -144,10 +144,12 @@ class Gate:
             if status is not None and status < 400:
                 if not _is_refusal(error):
                     raise
-                # A stream that nobody knows: it said so, and ends here.
+                # An unknown stream: the client has the error, and the stream
+                # ends.
                 await send({"type": "http.response.body"})
                 return
-            # Calls run later, in the queue: here it is the request that fails.
+            # Calls run later, in the queue: here the request itself has
+            # failed.
             status = 400
             if scope["method"] in ("GET", "HEAD") or isinstance(error, OSError):
                 status, failure = 500, error
@@ -159,7 +161,7 @@ class Gate:
 
 
 def _is_refusal(error):
-    # Starlette wraps what comes after the answer has begun.
+    # Starlette wraps errors that come after the answer has begun.
     return isinstance(error.__cause__ or error, HTTPException)
 
 
@@ -169,7 +171,7 @@ def _answer(status, sentence):
 
 
 def _replayed(body, receive=None):
-    """What gives a body that was read, and then what comes after it."""
+    """A function that gives the body that was read, then further messages."""
     given = False
 
     async def replay():
@@ -188,7 +190,7 @@ def _place(origin):
 
 
 def _name(host):
-    """The host without its port, or `None` if there is none."""
+    """The host without its port, or `None` if it is missing."""
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

@@ -25,9 +25,9 @@ def build_page(paths):
 
     Models of images have sliders along the directions in which their images
     change most, labels, seeds, and the way from one sample to another;
-    autoencoders and VAEs a sheet to draw on; models of text a prompt, whose
-    text streams; models of music sound and a piano roll. SavedModels are all
-    that is loaded.
+    autoencoders and VAEs have a sheet to draw on; models of text have a
+    prompt, and the text streams; models of music have sound and a piano roll.
+    Only SavedModels are loaded.
 
     Args:
         paths: List of paths of SavedModels, or of runs, which have one in
@@ -76,14 +76,15 @@ def build_page(paths):
 def launch(page, host="127.0.0.1", port=7860):
     """Serves a page, and returns at once.
 
-    Nothing leaves the machine, and nothing is fetched. Requests are bounded:
-    6 MiB each, for each model one call that runs and 32 that wait, 256 MiB of
-    files in all. On this machine only, requests to another name and from
-    another page are refused. What is refused is told in a sentence; how the
-    server failed is for its log only.
+    The page sends no data to other servers, and fetches none. Requests are
+    bounded: 6 MiB each, for each model one call that runs and 32 that wait,
+    256 MiB of files in all. If the page is for this machine only, requests to
+    another name and from another page are refused. The answer to a refused
+    request is one sentence; the reason for a failure is only in the server's
+    log.
 
     Args:
-        page: What `build_page` returned.
+        page: The result of `build_page`.
         host: String, the address to listen at. Defaults to `"127.0.0.1"`,
             this machine only.
         port: Integer. Defaults to `7860`; 0 for one that is free.
@@ -94,7 +95,7 @@ def launch(page, host="127.0.0.1", port=7860):
     Raises:
         ImportError: If Gradio is not installed.
         OSError: If the port is taken.
-        ValueError: If there is no such port.
+        ValueError: If the port is invalid.
     """
     if not 0 <= port < 2**16:
         raise ValueError(
@@ -118,7 +119,7 @@ def launch(page, host="127.0.0.1", port=7860):
             share=False,
             prevent_thread_lock=True,
             quiet=True,
-            show_error=False,  # but for what `gr.Error` tells
+            show_error=False,  # except `gr.Error`
             inbrowser=False,
             ssr_mode=False,
             run_history=False,
@@ -128,7 +129,7 @@ def launch(page, host="127.0.0.1", port=7860):
             max_file_size=_MAX_REQUEST_BYTES,
             state_session_capacity=100,
             app_kwargs={"lifespan": gated},
-            # Fonts that the machine has: the defaults' are Google's.
+            # Fonts of the machine: the default fonts come from Google.
             theme=gr.themes.Base(
                 primary_hue="blue",
                 neutral_hue="slate",
@@ -142,7 +143,7 @@ def launch(page, host="127.0.0.1", port=7860):
 
 @contextlib.contextmanager
 def _reached_directly(host):
-    """Has Gradio, which asks its own server whether it is up, use no proxy."""
+    """Keeps Gradio, which checks its own server, from using a proxy."""
     others = os.environ.get("no_proxy", os.environ.get("NO_PROXY", ""))
     hosts = [others, host, "localhost", "127.0.0.1", "::1"]
     with _environment("no_proxy", ",".join(filter(None, hosts))):
@@ -150,10 +151,10 @@ def _reached_directly(host):
 
 
 def _own_folder():
-    """Makes a folder for what a page serves, in that of all of Gradio's.
+    """Makes a folder for the files of one page, in Gradio's folder.
 
-    Gradio names files by what they hold, and a page that closes deletes them:
-    in one folder for all, those of another page too.
+    Gradio names files by their contents, and a page deletes its files when it
+    closes: in a shared folder it would delete those of another page too.
     """
     from gradio.utils import get_upload_folder
 
@@ -163,7 +164,7 @@ def _own_folder():
 
 
 def _files_in(folder):
-    """Has Gradio, which looks here, keep its files in a folder."""
+    """Makes Gradio keep its files in a folder."""
     return _environment("GRADIO_TEMP_DIR", folder)
 
 
@@ -185,13 +186,13 @@ def _import_gradio():
         import gradio
     except ImportError as error:
         raise ImportError(
-            f"The page is Gradio's: {how_to_install('demo')}"
+            f"The page needs Gradio: {how_to_install('demo')}"
         ) from error
     return gradio
 
 
 def _different(names, link):
-    """Names, those that are there before with a number behind them."""
+    """Names, with a number after those that occur before."""
     found = []
     for name in names:
         other, number = name, 1

@@ -1,7 +1,7 @@
-"""Exported models, and calls that check what they are given.
+"""Exported models, and calls that check their arguments.
 
-A SavedModel is loaded by TensorFlow only. Its signatures tell its modality,
-which has the class that asks it: `keras_genai/modalities/NAME/served.py`.
+A SavedModel is loaded by TensorFlow only. Its signatures show its modality,
+which has the class that calls it: `keras_genai/modalities/NAME/served.py`.
 """
 
 from pathlib import Path
@@ -16,18 +16,18 @@ MAX_TOP_K = 1_000_000
 
 
 def load(path):
-    """Loads an export, to be asked for what it makes.
+    """Loads an export, so that it can be called.
 
     Args:
         path: Path of a SavedModel, or of a run, which has one in `export/`.
 
     Returns:
-        `ServedModel` of the export's modality: `ServedImages`, `ServedText`
-        and the like.
+        `ServedModel` of the export's modality, such as `ServedImages` or
+        `ServedText`.
 
     Raises:
-        ValueError: If there is no SavedModel, or one that generates nothing,
-            or another thing than it says of itself.
+        ValueError: If there is no SavedModel, if it has no `generate`, or if
+            its modality is not the one in its metadata.
     """
     import tensorflow as tf
 
@@ -49,7 +49,7 @@ def load(path):
     modality = of_export(loaded.signatures)
     if about.get("makes", modality.name) != modality.name:
         raise ValueError(
-            f"Expected an export of {about['makes']}, as it says of itself. "
+            f"Expected an export of {about['makes']}, as in its metadata. "
             f"Received: {str(path)!r} with {sorted(loaded.signatures)}"
         )
     path = path.resolve()
@@ -58,12 +58,12 @@ def load(path):
 
 
 class ServedModel:
-    """What models of all modalities share; each has a class of its own.
+    """The base of exported models; each modality has its own class.
 
     Args:
-        loaded: What `tf.saved_model.load` returned.
-        about: Dictionary, what `read_about` returned.
-        name: String to tell models apart by.
+        loaded: The result of `tf.saved_model.load`.
+        about: Dictionary, the result of `read_about`.
+        name: String, the name of the model on the page.
     """
 
     def __init__(self, loaded, about, name):
@@ -74,7 +74,7 @@ class ServedModel:
 
     @property
     def family(self):
-        """String, the class that was exported, or what is known of it."""
+        """String, the class that was exported, or `"SavedModel"`."""
         return self.about.get("family", "SavedModel")
 
     def inputs(self, signature):
@@ -93,20 +93,20 @@ class ServedModel:
 
         Args:
             signature: String.
-            **inputs: Arrays or numbers. Those that the signature does not
-                take are left out.
+            **inputs: Arrays or numbers. Inputs that the signature does not
+                take are ignored.
 
         Returns:
             Dictionary of NumPy arrays.
 
         Raises:
-            ValueError: If the export refuses what it is given.
+            ValueError: If the export refuses the inputs.
         """
         return ask(self.signatures[signature], **inputs)
 
 
 def check_seed(seed):
-    """Takes a seed that an export takes.
+    """Checks a seed for an export.
 
     Args:
         seed: Anything.
@@ -115,13 +115,13 @@ def check_seed(seed):
         Integer.
 
     Raises:
-        ValueError: If it is not one.
+        ValueError: If it is not a valid seed.
     """
     return check_integer("seed", seed, 0, MAX_SEED)
 
 
 def check_choice(temperature, top_k, top_p):
-    """Takes the ways to draw a token.
+    """Checks the arguments for drawing a token.
 
     Args:
         temperature: Anything.

@@ -24,7 +24,7 @@ class Features(typing.NamedTuple):
     Attributes:
         values: float64 array `(count, feature_dim)`.
         probabilities: float64 array `(count, num_classes)`, or `None` if the
-            extractor knows no classes.
+            extractor has no classes.
     """
 
     values: np.ndarray

@@ -1,4 +1,4 @@
-"""Sets of images that are handed to an evaluation, and draws from them."""
+"""Sets of images for an evaluation, and draws from them."""
 
 import typing
 
@@ -27,7 +27,7 @@ class Given:
             `None` for any.
 
     Raises:
-        ValueError: If they are no such images.
+        ValueError: If they are not such images.
     """
 
     def __init__(self, source, name, image_shape=None):

@@ -22,7 +22,7 @@ def load_kept(path, record, network):
 
     Args:
         path: `pathlib.Path` of the `.keras` file.
-        record: Dictionary of what the file's record must say.
+        record: Dictionary, the required contents of the file's record.
         network: Keras model of the same shape.
 
     Returns:
@@ -74,10 +74,10 @@ def check_record(path, record):
 
     Args:
         path: `pathlib.Path` of the `.keras` file.
-        record: Dictionary of what the file's record must say.
+        record: Dictionary, the required contents of the file's record.
 
     Raises:
-        ValueError: If there is no record, or if it says something else.
+        ValueError: If there is no record, or if it differs.
     """
     about = path.with_suffix(".json")
     if not about.is_file() or about.stat().st_size > _LONGEST_RECORD:

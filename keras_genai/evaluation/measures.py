@@ -49,12 +49,12 @@ def measure_features(
     Args:
         samples: `Features` of samples.
         reference: `Features` of held-out images.
-        floor: `Features` of real images, as many as samples, measured in
-            their place, or `None`.
+        floor: `Features` of real images, as many as samples, measured in place
+            of the samples, or `None`.
         training: Float array `(training_count, feature_dim)`, features of all
             training images, or `None`.
-        asked: Integer array `(count,)`, labels that the samples were asked
-            for, or `None`.
+        asked: Integer array `(count,)`, labels that were given to the model
+            for the samples, or `None`.
         labels: Integer array `(reference_count,)`, labels of the reference,
             or `None`. The classifier's accuracy on them is the floor of the
             agreement with `asked`.

@@ -22,7 +22,7 @@ class PretrainedFeatures:
     Attributes:
         image_shape: `(height, width, channels)`, with `None` for any.
         feature_dim: Integer.
-        num_classes: `None`, because it knows no classes.
+        num_classes: `None`, because it has no classes.
         name: String.
 
     Raises:
@@ -82,7 +82,7 @@ class PretrainedFeatures:
                 weights="imagenet",
                 input_shape=(299, 299, 3),
             )
-        except Exception as error:  # Keras raises no other kind
+        except Exception as error:  # Keras raises this kind
             raise ConnectionError(
                 "No download of the weights of keras.applications.InceptionV3: "
                 f"{error}. Received: weights='imagenet'"

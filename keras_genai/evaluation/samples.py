@@ -43,8 +43,9 @@ def evaluate_samples(
     Args:
         samples: Model with `generate(num_samples, seed=)`, or array `(count,
             height, width, channels)`, uint8 or float in [0, 1]. A conditional
-            model is asked for labels as frequent as in `training`, and one
-            more measure says how often the extractor finds them.
+            model generates labels as frequent as in `training`, and one more
+            measure is the share of samples in which the extractor finds the
+            label.
         reference: Held-out `Images`, or an array like `samples`.
         training: `Images` that the model was trained on, or an array, or
             `None`. Without it there is no floor and no search for copies.
@@ -168,7 +169,7 @@ def evaluate_samples(
 
 
 def _check_extractor(extractor, held_out, trained_on):
-    """Refuses an extractor that does not fit, or data that train none."""
+    """Refuses an extractor that does not fit, or data without labels."""
     if extractor is None:
         if trained_on is None or trained_on.labels is None:
             raise ValueError(
@@ -212,7 +213,7 @@ def _check_varied(images):
 
 
 def _obeys(model, trained_on, extractor):
-    """Tells whether the model can be asked for labels of the extractor."""
+    """Tells whether the model can generate the labels of the extractor."""
     num_classes = getattr(model, "num_classes", None)
     has_labels = trained_on is not None and trained_on.labels is not None
     known = None if extractor is None else extractor.num_classes

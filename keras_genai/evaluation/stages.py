@@ -208,7 +208,7 @@ def class_measures(comparison):
 
 
 def _agreement(comparison):
-    """How many samples have the class that they were asked to have."""
+    """The share of samples that have the requested class."""
     if comparison.asked is None:
         return []
     floor = None

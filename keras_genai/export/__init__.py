@@ -1,4 +1,4 @@
-"""Artefacts for others to load, and the check that they can be loaded.
+"""Exports that other programs load, and the check that they can.
 
 A SavedModel is a folder for TensorFlow, and does all that a model does. LiteRT
 has a file, ONNX a folder of files; both are for networks, which draw nothing.

@@ -1,4 +1,4 @@
-"""An export, asked in a fresh process, against the model it is of."""
+"""Compares an export, in a fresh process, with its model."""
 
 import os
 import subprocess
@@ -14,8 +14,8 @@ from keras_genai.export.expressible import why_not
 from keras_genai.files import check_replaceable, complete_or_absent
 
 # How far an export may be from its model, by its quantisation: the greatest
-# difference as a share of the greatest value. Three times and more of what
-# trained models were measured at (benchmarks/export_latency.py).
+# difference as a share of the greatest value. At least three times the
+# differences measured of trained models (benchmarks/export_latency.py).
 TOLERANCES = {None: 1e-5, "float16": 0.01, "int8": 0.3}
 # Format -> the package that runs it, and the extra that has it.
 _RUNTIMES = {
@@ -28,13 +28,13 @@ _KINDS = {
     "onnx": onnx.KIND,
 }
 _LIMITS = {"labels": "num_classes", "token_ids": "vocabulary_size"}
-_LENGTH = 32  # of sequences where the model has no limit
+_LENGTH = 32  # of sequences if the model has no limit
 
 
 def checked_export(
     model, filepath, check, format="saved_model", quantization=None
 ):
-    """Exports a model, and replaces what stood there once that is checked.
+    """Exports a model, checks the export, then replaces an older one.
 
     Args:
         model: `GenerativeModel`.
@@ -45,7 +45,7 @@ def checked_export(
         quantization: As in `GenerativeModel.export`.
 
     Returns:
-        What `check` returned.
+        The value that `check` returned.
 
     Raises:
         ValueError: As `GenerativeModel.export` and `check`.
@@ -57,7 +57,7 @@ def checked_export(
             model.export(partial, format, quantization=quantization)
             return check(partial)
         except ValueError as error:
-            # It names the path aside, which is gone when it is read.
+            # It names the temporary path, which no longer exists.
             message = str(error).replace(str(partial), str(path))
             raise ValueError(message) from error
 
@@ -65,14 +65,15 @@ def checked_export(
 def check_export(filepath, model, tolerance=1e-5, count=100):
     """Loads an export in a fresh process and compares it with its model.
 
-    The process has the runtime alone, TensorFlow, LiteRT or ONNX Runtime, and
-    neither `keras_genai` nor the model. It is given `count` inputs: noise and
-    codes are normal, images uniform, labels and token ids any, prompts and
-    texts any tokens joined. Every function of the export is compared, of a
-    SavedModel those that draw by what is served by default.
+    The process has only the runtime, TensorFlow, LiteRT or ONNX Runtime,
+    without `keras_genai` and the model. Its `count` inputs are random: noise
+    and codes are normal, images uniform, labels and token ids uniform, prompts
+    and texts are random tokens joined. Every function of the export is
+    compared; among the functions of a SavedModel that draw, only the one that
+    is served by default.
 
     Args:
-        filepath: Path of what `GenerativeModel.export` wrote.
+        filepath: Path of an export that `GenerativeModel.export` wrote.
         model: The model that it was exported from.
         tolerance: Float, greatest difference allowed, as a share of the
             greatest value; `TOLERANCES` has one for each quantisation of
@@ -80,8 +81,7 @@ def check_export(filepath, model, tolerance=1e-5, count=100):
         count: Integer >= 1. Defaults to `100`.
 
     Returns:
-        Float, the greatest difference; texts are equal or infinitely
-        different.
+        Float, the greatest difference; unequal texts count as infinity.
 
     Raises:
         ImportError: If the runtime is not installed.
@@ -96,7 +96,7 @@ def check_export(filepath, model, tolerance=1e-5, count=100):
         require(*_RUNTIMES[format])
     requests, expected = [], []
     for name, (function, specs) in _functions(model, format).items():
-        # Traced once: TensorFlow would warn of many that are traced again.
+        # Traced only once: TensorFlow would warn of repeated tracing.
         traced = saved_model.graph(function, specs)
         concrete = traced.get_concrete_function()
         for inputs in _requests(model, specs, count):
@@ -119,7 +119,7 @@ def _format(path):
 
 
 def _functions(model, format):
-    """What is asked: all that is there, of draws what is served by default."""
+    """The requests: all functions; of those that draw only the default."""
     if format != "saved_model":
         offered = model.network_signatures()
         skipped = why_not(offered, format)
@@ -135,7 +135,7 @@ def _functions(model, format):
 
 
 def _requests(model, specs, count):
-    """Inputs, all at once, or one by one where the batch is one."""
+    """Inputs, all at once, or one by one for a batch size of one."""
     generator = np.random.default_rng(0)
     inputs = {
         spec.name: _input(model, spec, count, generator) for spec in specs
@@ -155,7 +155,7 @@ def _input(model, spec, count, generator):
     if spec.name == "prompt":
         longest = min(length, _LENGTH)
         return _texts(model.tokenizer, 1, longest, count, generator)
-    if spec.name == "text":  # of which the first token is given
+    if spec.name == "text":  # with a first token as context
         return _texts(model.tokenizer, 2, 2 * length, count, generator)
     shape = (count, *(length if n is None else n for n in spec.shape[1:]))
     if spec.name in _LIMITS:
@@ -167,7 +167,7 @@ def _input(model, spec, count, generator):
 
 
 def _texts(tokenizer, shortest, longest, count, generator):
-    """Texts of any tokens, of so many at least and at most."""
+    """Texts of random tokens, with a minimum and a maximum of tokens."""
     sizes = generator.integers(shortest, longest, 10 * count, endpoint=True)
     texts = [
         tokenizer.decode(generator.integers(tokenizer.vocabulary_size, size=n))
@@ -175,7 +175,7 @@ def _texts(tokenizer, shortest, longest, count, generator):
     ]
     # NumPy loses a zero at the end.
     texts = np.array([text.replace("\0", "") for text in texts])
-    # Joined, tokens may be cut anew, into more of them or fewer.
+    # The joined text may be split into more or fewer tokens.
     sizes = tokenizer.tokenize(texts).row_lengths().numpy()
     return texts[(sizes >= shortest) & (sizes <= longest)][:count]
 
@@ -194,7 +194,7 @@ def _ask(format, path, requests):
         process = _run_apart(format, path.absolute(), given, answered)
         if process.returncode:
             raise ValueError(
-                "The export does not run in a process of its own. Received: "
+                "The export does not run in a separate process. Received: "
                 f"filepath={str(path)!r}\n{process.stderr.strip()}"
             )
         answers = [{} for _ in requests]
@@ -208,7 +208,7 @@ def _ask(format, path, requests):
 def _run_apart(*arguments):
     """Runs `runtimes.py` in a fresh process."""
     return subprocess.run(
-        # -P: beside the script lies `onnx.py`, which is not onnx.
+        # -P: the folder of the script has an `onnx.py`, which is not onnx.
         [sys.executable, "-P", runtimes.__file__, *arguments],
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
@@ -227,4 +227,4 @@ def _difference(answers, expected):
         else:
             scale = max(np.abs(value).max(), np.finfo("float32").tiny)
             differences.append(np.abs(answer - value).max() / scale)
-    return np.max(differences)  # not a number, if one is not
+    return np.max(differences)  # NaN, if one is NaN

@@ -1,4 +1,4 @@
-"""What the converters of LiteRT and ONNX have in common."""
+"""Helpers for the converters of LiteRT and ONNX."""
 
 import importlib
 import os
@@ -10,7 +10,7 @@ from keras_genai.extras import how_to_install
 
 
 def require(package, extra):
-    """Imports a package, or says what to install.
+    """Imports a package, or raises an error that says how to install it.
 
     Args:
         package: String, its name in Python.
@@ -26,16 +26,16 @@ def require(package, extra):
         return importlib.import_module(package)
     except ImportError as error:
         raise ImportError(
-            f"This format takes the package {package}: {how_to_install(extra)}"
+            f"This format needs the package {package}: {how_to_install(extra)}"
         ) from error
 
 
 @contextmanager
 def silence():
-    """Keeps what a converter has to say off the terminal.
+    """Keeps the output of a converter off the terminal.
 
-    Its C++ part writes to the file descriptors, its Python part warns. What
-    goes wrong is an exception, and is not kept back.
+    Its C++ part writes to the file descriptors, its Python part warns. Errors
+    are exceptions, and are not hidden.
     """
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -55,7 +55,7 @@ def silence():
 
 
 def refusal(format, names, missing):
-    """The error of a converter, in the words of this package.
+    """Makes an error for operations that a converter does not know.
 
     Args:
         format: String, the format's name.

@@ -1,10 +1,10 @@
-"""Which functions the formats beside SavedModel can express, and why not."""
+"""Which functions LiteRT and ONNX can express, and why not the others."""
 
 import operator
 
 from keras_genai.export.saved_model import graph
 
-# What the name of an operation contains -> what is wrong with it.
+# A part of an operation's name -> the reason against it.
 _REASONS = {
     "Random": "it draws random numbers",
     "String": "it takes or gives strings",
@@ -19,9 +19,9 @@ def why_not(functions, format):
     """Says why functions cannot be written in a format.
 
     LiteRT and ONNX are for networks: they have no draws that a seed repeats,
-    no text worth the name and no ragged rows, and tf2onnx loses the shapes of
-    a loop inside a loop. Whoever runs such an export draws the noise, or the
-    next token, in the language that calls it.
+    hardly any text and no ragged rows, and tf2onnx loses the shapes of a loop
+    inside a loop. The program that runs such an export draws the noise, or the
+    next token, itself.
 
     Args:
         functions: Dictionary: name -> (function of tensors that returns a
@@ -48,7 +48,7 @@ def why_not(functions, format):
 
 
 def expressible(functions, format):
-    """Those of the functions that a format can express.
+    """Chooses the functions that a format can express.
 
     Args:
         functions: As in `why_not`.
@@ -58,7 +58,7 @@ def expressible(functions, format):
         Dictionary like `functions`.
 
     Raises:
-        ValueError: If it is none of them.
+        ValueError: If the format can express no function.
     """
     reasons = why_not(functions, format)
     kept = {
@@ -67,8 +67,8 @@ def expressible(functions, format):
     if not kept:
         told = "; ".join(f"{name}: {why}" for name, why in reasons.items())
         raise ValueError(
-            f"Nothing of the model can be expressed in this format ({told}). "
-            f"What can be is format='saved_model'. Received: format={format!r}"
+            f"This format can express no function of the model ({told}). "
+            f"Expected format='saved_model'. Received: format={format!r}"
         )
     return kept
 
@@ -76,7 +76,7 @@ def expressible(functions, format):
 def _reason(function, specs, format):
     import tensorflow as tf
 
-    # What can be told without tracing, which of a loop takes seconds.
+    # First without tracing, because tracing a loop takes seconds.
     if any(spec.name == "seed" for spec in specs):
         return _REASONS["Random"]
     if any(spec.dtype == tf.string for spec in specs):

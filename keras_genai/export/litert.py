@@ -14,25 +14,25 @@ QUANTIZATIONS = (None, "float16", "int8")
 def write_litert(functions, filepath, overwrite=True, quantization=None):
     """Writes functions as one `.tflite` file, each as a named signature.
 
-    Weights that several of them use are there once. What LiteRT cannot
-    express is left out: `why_not(functions, "litert")` says why.
+    Functions share their weights. Functions that LiteRT cannot express are
+    left out: `why_not(functions, "litert")` says why.
 
     Args:
         functions: Dictionary: name -> (function of tensors that returns a
             dictionary of tensors, list of `tf.TensorSpec`).
         filepath: Path of the file to write, which ends in `.tflite`.
-        overwrite: Boolean. Whether a LiteRT file that stands there already is
-            replaced; anything else never is. Defaults to `True`.
+        overwrite: Boolean. Whether an existing LiteRT file is replaced;
+            anything else is never replaced. Defaults to `True`.
         quantization: `None` for float32, `"float16"` for weights of half the
             size, or `"int8"` for a quarter: dynamic range, weights of eight
-            bits and a scale, with which large products are computed too.
+            bits and a scale; large products are computed in eight bits too.
 
     Returns:
         `pathlib.Path` of the file.
 
     Raises:
-        ValueError: If nothing can be expressed, if an operation is missing in
-            LiteRT, or if `filepath` exists and may not be replaced.
+        ValueError: If no function can be expressed, if an operation is missing
+            in LiteRT, or if `filepath` exists and may not be replaced.
     """
     path = Path(filepath)
     if path.suffix != ".tflite":
@@ -54,14 +54,14 @@ def write_litert(functions, filepath, overwrite=True, quantization=None):
 
 
 def is_litert(path):
-    """Whether a path is a LiteRT file, by the letters at its beginning."""
+    """Whether a path is a LiteRT file, by its first letters."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
         return file.read(8)[4:] == b"TFL3"
 
 
-# What an export of this format may replace.
+# Only this may be replaced by an export of this format.
 KIND = "a LiteRT file", is_litert
 
 
@@ -69,9 +69,9 @@ def _convert(functions, quantization, aside):
     import tensorflow as tf
 
     # By way of a SavedModel: several signatures share weights only so. It is
-    # beside the file, not in /tmp, which may be small and is nobody's concern.
-    # Functions are traced again: of a graph that calls another one the
-    # converter does not know the shapes of tensor lists.
+    # written next to the file, not in /tmp, which may be small. Functions are
+    # traced again: in a graph that calls another one, the converter does not
+    # know the shapes of tensor lists.
     plain = {
         name: (getattr(function, "python_function", function), specs)
         for name, (function, specs) in functions.items()

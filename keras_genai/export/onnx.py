@@ -1,4 +1,4 @@
-"""ONNX: networks, a file a function, for ONNX Runtime and its like."""
+"""ONNX: networks, a file for each function, for ONNX Runtime and others."""
 
 import logging
 from pathlib import Path
@@ -9,31 +9,31 @@ from keras_genai.files import check_replaceable, complete_or_absent
 
 
 def write_onnx(functions, filepath, overwrite=True):
-    """Writes functions as a folder of `.onnx` files, one a function.
+    """Writes functions as a folder of `.onnx` files, one for each function.
 
-    What ONNX cannot express is left out: `why_not(functions, "onnx")` says
-    why. Of an output that has an input's name, which ONNX does not allow, the
-    name is `"output_"` and that.
+    Functions that ONNX cannot express are left out: `why_not(functions,
+    "onnx")` says why. ONNX does not allow an output with the name of an input:
+    `"output_"` is put before such a name.
 
     Args:
         functions: Dictionary: name -> (function of tensors that returns a
             dictionary of tensors, list of `tf.TensorSpec`).
         filepath: Path of the folder to write.
-        overwrite: Boolean. Whether a folder of `.onnx` files that stands there
-            already is replaced; anything else never is. Defaults to `True`.
+        overwrite: Boolean. Whether an existing folder of `.onnx` files is
+            replaced; anything else is never replaced. Defaults to `True`.
 
     Returns:
         `pathlib.Path` of the folder.
 
     Raises:
         ImportError: If tf2onnx or onnx is not installed.
-        ValueError: If nothing can be expressed, if an operation is missing in
-            ONNX, or if `filepath` exists and may not be replaced.
+        ValueError: If no function can be expressed, if an operation is missing
+            in ONNX, or if `filepath` exists and may not be replaced.
     """
     path = Path(filepath)
     if path.suffix == ".onnx":
         raise ValueError(
-            "An ONNX export is a folder, with a file a function in it. "
+            "An ONNX export is a folder, with a file for each function. "
             f"Received: filepath={str(path)!r}"
         )
     for package in ("onnx", "tf2onnx"):
@@ -58,7 +58,7 @@ def is_onnx(path):
     )
 
 
-# What an export of this format may replace.
+# Only this may be replaced by an export of this format.
 KIND = "a folder of .onnx files", is_onnx
 
 
@@ -90,7 +90,7 @@ def _convert(name, function, specs):
             )
     finally:
         logger.setLevel(level)
-    # tf2onnx leaves what it does not know in the file, and says nothing.
+    # tf2onnx leaves operations that it does not know in the file, silently.
     missing = _unknown_operations(model.graph)
     if missing:
         raise refusal("ONNX", [name], missing)
@@ -110,8 +110,8 @@ def _unknown_operations(graph):
     return unknown
 
 
-# Operations of TensorFlow that ONNX has by another name: of the exact GELU,
-# and of likelihoods of 8-bit pixels.
+# Operations of TensorFlow that ONNX has under another name: for the exact
+# GELU, and for likelihoods of 8-bit pixels.
 
 
 def _erfc(context, node, name, arguments):

@@ -1,6 +1,6 @@
-"""The runtimes that exports are for, each asked in one way.
+"""The runtimes of exports, all called in the same way.
 
-Run as a script it answers in a process of its own, without `keras_genai`:
+As a script it runs an export in a separate process, without `keras_genai`:
 
     python -P runtimes.py FORMAT EXPORT INPUTS.npz ANSWERS.npz
 
@@ -62,7 +62,7 @@ def main():
 
     import numpy as np
 
-    sys.modules["keras_genai"] = None  # to import it is an error
+    sys.modules["keras_genai"] = None  # so that its import fails
     runtime, path, given, answered = sys.argv[1:]
     requests, answers = {}, {}
     for key, value in np.load(given).items():

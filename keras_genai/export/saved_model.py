@@ -1,4 +1,4 @@
-"""SavedModel: everything that a model does, for TensorFlow alone to run."""
+"""SavedModel: everything that a model does, for TensorFlow only."""
 
 import json
 import re
@@ -10,9 +10,9 @@ import numpy as np
 from keras_genai import modalities
 from keras_genai.files import check_replaceable, complete_or_absent
 
-# Where SavedModel has a place for what TensorFlow itself does not read.
+# SavedModel's folder for files that TensorFlow itself does not read.
 _ABOUT = ("assets.extra", "keras_genai.json")
-# What it may say: the file may come from anywhere.
+# Its valid contents: the file may come from anywhere.
 _MAX_BYTES = 2**16
 _MAX_SIDE = 2**12
 _MAX_SIZES = {
@@ -23,19 +23,19 @@ _MAX_SIZES = {
 
 
 def write_saved_model(signatures, filepath, overwrite=True, about=None):
-    """Writes functions as a SavedModel that TensorFlow alone can run.
+    """Writes functions as a SavedModel that needs only TensorFlow.
 
-    The folder is written aside and moved in place when it is complete.
+    The folder is written under another name and moved when it is complete.
 
     Args:
         signatures: Dictionary: name -> (function of tensors that returns a
             dictionary of tensors, list of `tf.TensorSpec`). The first is also
             `serving_default`.
         filepath: Path of the folder to write.
-        overwrite: Boolean. Whether a SavedModel that stands there already is
-            replaced; a folder of anything else never is. Defaults to `True`.
-        about: Dictionary that JSON can hold, what `read_about` returns of the
-            export, or `None`.
+        overwrite: Boolean. Whether an existing SavedModel is replaced; a
+            folder of anything else is never replaced. Defaults to `True`.
+        about: Dictionary that JSON can hold, which `read_about` returns later,
+            or `None`.
 
     Returns:
         `pathlib.Path` of the folder.
@@ -47,13 +47,13 @@ def write_saved_model(signatures, filepath, overwrite=True, about=None):
 
     path = Path(filepath)
     check_replaceable(path, *KIND, overwrite)
-    # Already traced: a `tf.function` would be again, while it is saved.
+    # Already traced: saving would trace a `tf.function` again.
     traced = {
         name: graph(*each).get_concrete_function()
         for name, each in signatures.items()
     }
     served = tf.Module()
-    # What a function uses must be there for it to be saved.
+    # Saving needs references to the objects that a function uses.
     served.weights = [each.variables for each in traced.values()]
     for name, function in traced.items():
         setattr(served, name, function)
@@ -69,10 +69,10 @@ def write_saved_model(signatures, filepath, overwrite=True, about=None):
 
 
 def graph(function, specs):
-    """A function as a `tf.function`, which is traced once, when it is asked.
+    """A function as a `tf.function`, which is traced once, at its first use.
 
     Args:
-        function: Function of tensors, or what this has returned of one.
+        function: Function of tensors, or an earlier result of `traced`.
         specs: List of `tf.TensorSpec`, its arguments.
 
     Returns:
@@ -90,23 +90,23 @@ def is_saved_model(path):
     return (path / "saved_model.pb").is_file()
 
 
-# What an export of this format may replace.
+# Only this may be replaced by an export of this format.
 KIND = "a SavedModel", is_saved_model
 
 
 def read_about(filepath):
-    """Reads what an export says of itself.
+    """Reads the facts about the model that are stored in an export.
 
     Args:
         filepath: Path of a SavedModel.
 
     Returns:
-        Dictionary: what `GenerativeModel.about` returned; empty of an export
-        that another program wrote. It may lack a key, or have others.
+        Dictionary from `GenerativeModel.about`; empty if another program wrote
+        the export. Keys may be missing or additional.
 
     Raises:
-        ValueError: If it is no JSON object, longer than 64 KiB, or says what
-            no model is.
+        ValueError: If it is not a JSON object, is longer than 64 KiB, or has
+            values that no model has.
         OSError: If it cannot be read.
     """
     note = Path(filepath).joinpath(*_ABOUT)
@@ -121,7 +121,7 @@ def read_about(filepath):
         _check_about(about)
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"Expected what an export says of itself: {error}. "
+            f"Expected the metadata of an export: {error}. "
             f"Received: {str(note)!r}"
         ) from error
     return about
@@ -156,24 +156,24 @@ def _is_size(value, most):
     return type(value) is int and 1 <= value <= most
 
 
-# What exports called their answers before -> what they do now. TensorFlow
-# Serving writes what ends in `_bytes` in base64, and its JSON holds no others.
+# Old names of outputs -> new names. TensorFlow Serving writes outputs that end
+# in `_bytes` in base64, and its JSON can hold no other bytes.
 _NEW_NAMES = {"midi": "midi_bytes"}
 
 
 def ask(function, **inputs):
-    """Asks an export.
+    """Calls an export.
 
     Args:
         function: One of the signatures of a loaded SavedModel.
-        **inputs: Arrays, numbers or strings, what the signature takes; more
-            is left out.
+        **inputs: Arrays, numbers or strings for the signature; others are
+            ignored.
 
     Returns:
-        Dictionary of NumPy arrays, by the names that exports have today.
+        Dictionary of NumPy arrays, under the present names of outputs.
 
     Raises:
-        ValueError: If the export refuses what it is given.
+        ValueError: If the export refuses the inputs.
     """
     import tensorflow as tf
 
@@ -205,8 +205,8 @@ def check_saved_model(filepath, model, tolerance=1e-5):
         tolerance: Float, greatest difference allowed. Defaults to `1e-5`.
 
     Returns:
-        Float, the greatest absolute difference of what is served by default;
-        texts are equal or infinitely different.
+        Float, the greatest absolute difference of the function that is served
+        by default; unequal texts count as infinity.
 
     Raises:
         ValueError: If it is greater than `tolerance`.
@@ -240,7 +240,7 @@ def _difference(answer, expected):
 
 @contextmanager
 def _without_information():
-    # TensorFlow would tell of a folder that is about to be moved.
+    # TensorFlow would print a folder that is about to be moved.
     import tensorflow as tf
 
     logger = tf.get_logger()

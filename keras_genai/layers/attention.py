@@ -35,8 +35,8 @@ class Attention(layers.Layer):
         causal: Boolean. Defaults to `True`.
         cross: Boolean, whether keys and values come from a context. Defaults
             to `False`.
-        positions: `"rotary"` or `"relative"`; or, where attention itself does
-            not know the places, `"none"` or `"learned"`.
+        positions: `"rotary"` or `"relative"`; or `"none"` or `"learned"`, if
+            attention itself does not know the places.
         qk_norm: Boolean, whether queries and keys are normalised.
         use_bias: Boolean, whether the products have biases.
         dropout: Float in [0, 1), the share of the weights that is dropped.
@@ -49,8 +49,8 @@ class Attention(layers.Layer):
             cross-attention only.
         cache: Pair of float tensors `(batch, key_value_heads, limit,
             head_dim)`, the keys and values before `position`, or `None`. The
-            new ones are written into it. For cross-attention it is what
-            `keys_and_values` returned for the context.
+            new ones are written into it. For cross-attention it is the result
+            of `keys_and_values` for the context.
         position: Integer, the place of the first token of `x`.
         key_mask: Boolean tensor `(batch, keys)`, `False` for pads, or `None`.
         training: Boolean, whether dropout is on.
@@ -194,7 +194,7 @@ class Attention(layers.Layer):
         num_keys = ops.shape(key)[2]
         scores = scores + self.positions.scores(query, num_keys, position)
         scores = scores / self.head_dim**0.5  # (batch, heads, length, keys)
-        # No weight for later tokens, nor for pads.
+        # No weight for later tokens and for pads.
         allowed = None
         if self.causal:
             places = position + ops.arange(ops.shape(query)[2])

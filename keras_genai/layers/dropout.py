@@ -9,11 +9,11 @@ from keras_genai.replicas import draw
 
 @keras.saving.register_keras_serializable("keras_genai")
 class Dropout(keras.layers.Dropout):
-    """Keras's dropout, also where several devices share a batch, and faster.
+    """Keras's dropout, also for several devices that share a batch; faster.
 
-    It is made as Keras's own: `rate`, a float in [0, 1), is the share of the
-    inputs that are set to 0; the others are divided by `1 - rate`. Two things
-    differ:
+    Its arguments are those of Keras's layer: `rate`, a float in [0, 1), is the
+    share of the inputs that are set to 0; the others are divided by `1 -
+    rate`. Two things differ:
 
     - Keras drops the same units on every device, so that the first example of
       each share has the same mask. Here the masks are those that one device
@@ -31,7 +31,7 @@ class Dropout(keras.layers.Dropout):
     def __init__(self, rate, noise_shape=None, **kwargs):
         if noise_shape is not None:
             raise ValueError(
-                "Each unit is dropped by itself here. "
+                "Here each unit is dropped independently of the others. "
                 f"Received: noise_shape={noise_shape}"
             )
         super().__init__(rate, **kwargs)

@@ -66,12 +66,12 @@ def dense_encoder(
 def dense_decoder(
     code_dim, output_shape, units=(400,), activation="relu", seed=None
 ):
-    """Builds a perceptron from codes to images, the mirror of the encoder.
+    """Builds a perceptron from codes to images, the reverse of the encoder.
 
     Args:
         code_dim: Integer, width of the codes.
-        output_shape: `(height, width, channels)`; channels are numbers a
-            pixel, which need not be colours.
+        output_shape: `(height, width, channels)`; channels are numbers for
+            each pixel, not only colours.
         units: Integers, widths of the hidden layers. Defaults to `(400,)`.
         activation: String, of the hidden layers. Defaults to `"relu"`.
         seed: Integer, or `None` for weights drawn at random.
@@ -104,8 +104,8 @@ def convolutional_encoder(image_shape, code_dim, width=16, seed=None):
     20 nats ahead of one with ReLU.
 
     For 28x28 digits and `width=16`: 28x28x1 -> 14x14x16 -> 7x7x32 -> 256 ->
-    codes, half the decoder's channels: to double them cost a VAE more images
-    a second than it won.
+    codes, with half the decoder's channels: twice as many made a VAE slower
+    and improved it little.
 
     Args:
         image_shape: `(height, width, channels)`, sides multiples of 4.
@@ -155,7 +155,7 @@ def convolutional_decoder(code_dim, output_shape, width=32, seed=None):
     Args:
         code_dim: Integer, width of the codes.
         output_shape: `(height, width, channels)`, sides multiples of 4;
-            channels are numbers a pixel, which need not be colours.
+            channels are numbers for each pixel, not only colours.
         width: Integer, channels before the last layer.
         seed: Integer, or `None` for weights drawn at random.
 

@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_genai")
 class LabelPlanes(keras.layers.Layer):
-    """Shows labels to a convolution: one plane of the image a class.
+    """Adds labels to images for a convolution: one plane for each class.
 
     The plane of an image's own class is 1 everywhere, the others are 0. (To
     reshape embedded labels into planes would scramble them instead: each

@@ -8,20 +8,21 @@ from keras import ops
 class SpectralNormalization(keras.layers.Layer):
     """Divides a linear layer by its spectral norm, and adds a bias.
 
-    The largest singular value of the weights, a matrix of inputs by outputs,
-    is followed by one power iteration a call in training, and gradients go
-    through it, as in the paper: none is left along the weights themselves,
-    whose size no longer matters. (Keras's own layer of this name writes the
-    divided weights back, and its gradients take the norm for a constant.)
+    The weights are a matrix of inputs by outputs. One power iteration a call
+    in training updates the estimate of its largest singular value, and
+    gradients pass through it, as in the paper: the gradient along the weights
+    themselves is 0, because their size no longer matters. (Keras's own layer
+    of this name writes the divided weights back, and treats the norm as a
+    constant in gradients.)
 
     Args:
         layer: `keras.layers.Dense` or `Conv2D` without bias and activation.
-        seed: Integer, seed of where the iteration starts.
+        seed: Integer, seed of the iteration's first vector.
         **kwargs: `name` and the like, for `keras.layers.Layer`.
 
     Call arguments:
         inputs: Float tensor, as for the layer.
-        training: Boolean, whether the norm is followed.
+        training: Boolean, whether the estimate of the norm is updated.
 
     Raises:
         ValueError: If the layer has a bias or an activation: it would not be
@@ -49,7 +50,7 @@ class SpectralNormalization(keras.layers.Layer):
         self.seed = seed
 
     def build(self, input_shape):
-        if not self.layer.built:  # as it is when Keras loads it
+        if not self.layer.built:  # true when Keras loads it
             self.layer.build(input_shape)
         units = self.layer.kernel.shape[-1]
         # In 16 bits the iteration's squares and fourth powers overflow.
@@ -64,7 +65,7 @@ class SpectralNormalization(keras.layers.Layer):
         self.bias = self.add_weight(
             shape=(units,), initializer="zeros", name="bias"
         )
-        self._iterate(20)  # close to it from the first call on
+        self._iterate(20)  # close to the norm from the first call on
 
     def call(self, inputs, training=False):
         if training:
@@ -73,7 +74,7 @@ class SpectralNormalization(keras.layers.Layer):
         return self.layer(inputs) / norm + self.bias
 
     def spectral_norm(self):
-        """The norm as far as it is known, a scalar tensor of 32 bits or 64."""
+        """The estimate of the norm, a scalar tensor of 32 or 64 bits."""
         # |W v| with v, the direction, held constant.
         direction = ops.stop_gradient(ops.convert_to_tensor(self.direction))
         return ops.sqrt(ops.sum(ops.square(self._matrix() @ direction)) + 1e-12)

@@ -1,8 +1,8 @@
 """How attention knows the places of tokens.
 
-A class for each way, with two methods: `turn` changes queries and keys by their
-places, and `scores` adds to the products of queries and keys. `Attention` calls
-both, whichever class it has.
+A class for each way, with two methods: `turn` changes queries and keys by
+their places, and `scores` adds to the products of queries and keys.
+`Attention` calls both methods of any class.
 """
 
 import numpy as np
@@ -12,7 +12,8 @@ from keras import ops
 class NoPositions:
     """Attention does not know the places.
 
-    Embeddings may hold them, as in GPT-2, or nothing does, as for sets.
+    The places may be in the embeddings, as in GPT-2, or have no meaning, as in
+    sets.
     """
 
     def turn(self, heads, position):
@@ -84,7 +85,7 @@ class RelativePositions(NoPositions):
 
 
 def rotary_turns(length, head_dim):
-    """By how much each pair of numbers turns at each place.
+    """The angle by which each pair of numbers turns at each place.
 
     Args:
         length: Integer, places.

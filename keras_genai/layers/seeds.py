@@ -6,7 +6,7 @@ import keras
 
 
 def layer_seeds(seed, network):
-    """Seeds for the initializers and dropouts of a network, no two alike.
+    """Seeds for the initializers and dropouts of a network, all different.
 
     Args:
         seed: Integer, or `None` for seeds drawn at random.

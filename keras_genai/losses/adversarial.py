@@ -1,4 +1,4 @@
-"""Adversarial games: what a discriminator and a generator minimise.
+"""Adversarial games: the losses of a discriminator and a generator.
 
 A discriminator gives each image one logit: above `decision_threshold` for
 "real", below it for "generated". Each game is a pair of losses, one for the
@@ -17,7 +17,7 @@ def minimax_discriminator_loss(real_logits, fake_logits, label_smoothing=0.0):
     form that neither overflows nor loses precision. Smoothing is one-sided:
     the target of real images becomes `1 - label_smoothing`, and the target of
     generated images stays 0. (If it were smoothed too, the generator would be
-    rewarded for images that it makes already.)
+    rewarded for images that it already makes.)
 
     Args:
         real_logits: Float tensor `(batch, 1)` or `(batch, ...)`, the

@@ -9,7 +9,7 @@ from keras_genai.replicas import draw
 
 
 def gradient_penalty(critic, real_images, generated_images, seed):
-    """How far a critic's slope between real and generated is from 1.
+    """Penalises a critic's slope other than 1 between real and generated.
 
     Computes `(|grad D(x)| - 1)^2`, where `x` is a random point on the line
     between a real image and a generated one. It is 0 for a linear critic with

@@ -1,20 +1,21 @@
-"""What follows from what a model makes: images, text or music.
+"""Modalities: everything that depends on images, text or music.
 
-A model names its modality by the class attribute `makes`, a recipe does too,
-and so does what an export says of itself. All that depends on this name is in
-the folder of that name here. No other code compares it with anything.
+The attribute `makes` names the modality of a model, of a recipe and of an
+export. All code that depends on this name is in the folder of that name here.
+No other code compares the name with anything.
 
 To add a modality, say video, write a folder `video/` with a `modality` in its
-`__init__.py`. `base.py` lists what a modality answers; what it leaves out has
-an answer already. There is no list to extend: the folders here are the names.
+`__init__.py`. `base.py` lists the methods of a modality; each has a default.
+There is no list to extend: the folders here are the names.
 
 Imports go one way. This file, `base.py` and `options.py` import no other part
-of the package, so that all parts may ask them: `callbacks` and `export`, which
-know no model, as well as `runs`, `demo` and `cli`. A modality's own folder puts
-together what it needs: a callback, measures, a part of the page. It may import
-from `callbacks`, `evaluation`, `export`, `plotting` and `demo`, and nothing
-imports it, except `get_modality` here, by its name, when it is first needed.
-So `TensorBoard` can show the samples of a model and import nothing above it.
+of the package, so that all parts may import them: `callbacks` and `export`,
+which do not know models, and also `runs`, `demo` and `cli`. A modality's own
+folder puts together what it needs: a callback, measures, a part of the page.
+It may import from `callbacks`, `evaluation`, `export`, `plotting` and `demo`,
+and nothing imports it, except `get_modality` here, by its name, when it is
+first needed. So `TensorBoard` can show the samples of a model and import
+nothing above it.
 """
 
 import importlib
@@ -23,12 +24,12 @@ import pkgutil
 from keras_genai.modalities.base import Command, Exports, Modality, Training
 from keras_genai.names import look_up
 
-# Of models and exports that do not say what they make.
+# The modality of models and exports that do not name one.
 _DEFAULT = "images"
 
 
 def names():
-    """The names of all modalities: the folders that are here.
+    """The names of all modalities: the folders in this one.
 
     Returns:
         List of strings, sorted.
@@ -68,8 +69,7 @@ def of_model(model):
         model: `keras.Model`. One without `makes` makes images.
 
     Returns:
-        `Modality`; of a model that makes something else, one that shows
-        nothing.
+        `Modality`; for an unknown modality one that shows nothing.
     """
     makes = getattr(model, "makes", _DEFAULT)
     if makes in names():
@@ -81,7 +81,7 @@ def of_export(signatures):
     """The modality of an export, by the names of its functions.
 
     Args:
-        signatures: Those of a loaded SavedModel, by name.
+        signatures: The signatures of a loaded SavedModel, by name.
 
     Returns:
         `Modality`.

@@ -1,9 +1,9 @@
-"""What a modality answers: read this page to add one.
+"""The methods of a modality: read this file to add one.
 
-`Modality` has three parts, by who asks: `Training` during and after `fit`,
-`Command` on the command line, `Exports` once a model is exported. A modality
-writes a subclass of each in a file of its own, and overrides what differs from
-the answers here. These files are also read for `keras-genai --help`: they
+`Modality` has three parts: `Training` is used during and after `fit`,
+`Command` by the command line, `Exports` for exported models. A modality writes
+a subclass of each in its own file, and overrides the methods that differ from
+the defaults here. These files are also read for `keras-genai --help`: they
 import TensorFlow, Keras and the like inside of functions.
 """
 
@@ -12,13 +12,13 @@ import typing
 
 
 class Training:
-    """How samples are shown while a model is trained, and then measured.
+    """How samples are shown during training, and measured after it.
 
     Attributes:
-        written: String, what `sampler` writes into the folder of a run, and
-            what it is drawn from, told when a run ends.
-        alarms: Dictionary: name of an alarm that `look` may raise -> what it
-            means, what to try, where to read on.
+        written: String, the files that `sampler` writes into the folder of a
+            run, and the source of the samples; printed when a run ends.
+        alarms: Dictionary: name of an alarm that `look` may raise -> its
+            meaning, the advice, further reading.
         samples_are_measured: Boolean. Whether `measure` takes a number of
             samples.
     """
@@ -28,7 +28,7 @@ class Training:
     samples_are_measured = True
 
     def sampler(self, recipe, folder):
-        """The callback that writes down samples, epoch after epoch.
+        """The callback that writes samples, epoch after epoch.
 
         Args:
             recipe: `Recipe` of the run.
@@ -40,12 +40,12 @@ class Training:
         raise NotImplementedError
 
     def tensorboard_arguments(self, recipe, model, examples):
-        """What `keras_genai.TensorBoard` is made with, besides its folder.
+        """The arguments of `keras_genai.TensorBoard`, without its folder.
 
         Args:
             recipe: `Recipe` of the run.
             model: The model.
-            examples: Held-out examples, those of `dataset.examples`.
+            examples: Held-out examples, from `dataset.examples`.
 
         Returns:
             Dictionary of arguments.
@@ -62,10 +62,10 @@ class Training:
         """
 
     def doctor_arguments(self, examples):
-        """What `TrainingDoctor` is made with.
+        """The arguments of `TrainingDoctor`.
 
         Args:
-            examples: The examples to train on, those of `dataset.examples`.
+            examples: The training examples, from `dataset.examples`.
 
         Returns:
             Dictionary of arguments.
@@ -73,57 +73,57 @@ class Training:
         return {}
 
     def look(self, doctor):
-        """What the doctor looks at in samples.
+        """The doctor's check of samples.
 
         Args:
-            doctor: `TrainingDoctor`, whose arguments are attributes, and
-                `doctor.model`, `doctor.steps` besides.
+            doctor: `TrainingDoctor`, whose arguments are attributes; it also
+                has `doctor.model` and `doctor.steps`.
 
         Returns:
             Function of a Boolean, whether training has ended, that returns
-            pairs: the name of an alarm, and what was seen of it or `None`.
+            pairs: the name of an alarm, and the sign of it or `None`.
         """
         return lambda at_end: ()
 
     def measure(self, model, recipe, held_out, training, num_samples, seed):
-        """Measures what `model.evaluate` does not.
+        """Measures samples, in addition to `model.evaluate`.
 
         Args:
             model: The trained model.
             recipe: `Recipe` of the run.
             held_out: Examples of the split to measure on.
-            training: Function without arguments that opens the examples that
-                the model was trained on.
-            num_samples: Integer, or `None` for as many as are there.
+            training: Function without arguments that opens the training
+                examples.
+            num_samples: Integer, or `None` for as many as the split has.
             seed: Integer.
 
         Returns:
-            Pair: dictionary of what the record of the run holds; and what is
-            printed and saved beside it (`report.save(path)`), or `None`.
+            Pair: dictionary of numbers for the record of the run; and a report
+            to print and save (`report.save(path)`), or `None`.
 
         Raises:
-            ValueError: If the data do not have so many examples.
+            ValueError: If the data have fewer examples.
         """
         return {}, None
 
 
 class Command:
-    """What the command line takes.
+    """The options of the command line.
 
     Attributes:
         data_option: String, the option of `train` that takes the user's data:
             `"data"` or `"text"`.
-        trained_on: String, how a refusal names that option.
-        splits_own_data: Boolean. Whether the user's data are split as they
-            are read, so that some are held out.
+        trained_on: String, the name of that option in errors.
+        splits_own_data: Boolean. Whether reading splits the user's data, so
+            that a part is held out.
         options: Tuple of strings, the options of `generate` besides
             `--seed`; others are refused.
-        options_of_runs: Tuple of strings, those of them that an export does
-            not have.
-        required: Dictionary: option that must be given -> how it is typed.
-        suffixes: Tuple of strings, of the files that are written; none where
-            the samples are printed.
-        count_help: String, how many samples there are unless it is said.
+        options_of_runs: Tuple of strings, the options that an export does not
+            have.
+        required: Dictionary: required option -> its usage.
+        suffixes: Tuple of strings, of the files that are written; empty if the
+            samples are printed.
+        count_help: String, the default number of samples.
         output_help: String, which files are written.
     """
 
@@ -138,17 +138,17 @@ class Command:
     output_help = ""
 
     def add_options(self, parser):
-        """Tells the parser of `generate` the options of this modality only.
+        """Adds the options of this modality to the parser of `generate`.
 
         Args:
             parser: `argparse.ArgumentParser`.
         """
 
     def check(self, options, exported):
-        """Refuses what cannot be made, before a model is loaded.
+        """Refuses invalid options, before a model is loaded.
 
         Args:
-            options: What the parser returned.
+            options: The result of the parser.
             exported: Boolean. Whether the samples come from an export.
 
         Raises:
@@ -156,10 +156,10 @@ class Command:
         """
 
     def num_files(self, options):
-        """How many files are written.
+        """The number of files to write.
 
         Args:
-            options: What the parser returned.
+            options: The result of the parser.
 
         Returns:
             Integer >= 1.
@@ -167,24 +167,24 @@ class Command:
         return 1
 
     def generate(self, source, options, files):
-        """Makes samples, writes or prints them, and says so in a line.
+        """Makes samples, writes or prints them, and prints one line about it.
 
         Args:
             source: The model, or the signatures of an export.
-            options: What the parser returned.
+            options: The result of the parser.
             files: List of `pathlib.Path`, of one of the `suffixes`.
         """
         raise NotImplementedError
 
 
 class Exports:
-    """How an export is known, asked, and shown in the browser."""
+    """How an export is recognised, called and shown in the browser."""
 
     def made(self, signatures):
-        """Whether an export, which may not say so, is of this modality.
+        """Whether an export is of this modality, by its functions.
 
         Args:
-            signatures: Those of a loaded SavedModel, by name.
+            signatures: The signatures of a loaded SavedModel, by name.
 
         Returns:
             Boolean.
@@ -192,12 +192,12 @@ class Exports:
         return False
 
     def served(self, loaded, about, name):
-        """An export, to be asked for what it makes.
+        """Wraps an export, so that it can be called.
 
         Args:
-            loaded: What `tf.saved_model.load` returned.
-            about: Dictionary, what `read_about` returned.
-            name: String, to tell models apart by.
+            loaded: The result of `tf.saved_model.load`.
+            about: Dictionary, the result of `read_about`.
+            name: String, the name of the model on the page.
 
         Returns:
             `ServedModel`.
@@ -211,19 +211,19 @@ class Exports:
         """Builds the part of the page, inside the `gr.Blocks` being built.
 
         Args:
-            model: What `served` returned.
+            model: The result of `served`.
             events: `Events`.
 
         Returns:
-            List of triples, what to do when the page is opened: a function,
-            its inputs and its outputs.
+            List of triples for the opening of the page: a function, its inputs
+            and its outputs.
         """
         raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
 class Modality:
-    """A kind of output, and what follows from it.
+    """A kind of output, and all code that depends on it.
 
     Attributes:
         name: String, the name of its folder, which models have in `makes`.

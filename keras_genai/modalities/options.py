@@ -1,11 +1,11 @@
-"""What the options of `keras-genai generate` say, of every modality."""
+"""Options of `keras-genai generate` that all modalities share."""
 
-# How the next token is drawn, unless it is said.
+# The defaults for drawing the next token.
 CHOICE = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
 
 
 def given(options, names):
-    """Those of the options that were given.
+    """The options that were given.
 
     Args:
         options: Object with the options as attributes, `None` if not given.
@@ -22,10 +22,10 @@ def check_num_samples(count, most, of):
     """Refuses to make too few or too many samples.
 
     Args:
-        count: Integer, what was given as `--num-samples`, or `None`.
+        count: Integer, the value of `--num-samples`, or `None`.
         most: Integer.
-        of: String, what so many fit in, and what takes more: `"a picture; an
-            array takes more"`.
+        of: String, the kind of output with this limit, and one without: `"a
+            picture; an array takes more"`.
 
     Raises:
         ValueError: If it is below 1 or above `most`.

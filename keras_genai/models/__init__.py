@@ -10,26 +10,25 @@ require_tensorflow_backend()
 def load_model(filepath, compile=True, custom_objects=None):
     """Loads a model that one of the families saved.
 
-    As `keras.saving.load_model`, which it calls, but it knows the classes
-    without their having been imported, says what is wrong with a file, and
-    never runs code that the file brings along: `check_keras_archive` looks
-    through it first, and Keras's safe mode is always on.
+    It calls `keras.saving.load_model`, but it finds the classes without an
+    import, explains an invalid file, and never runs code from the file:
+    `check_keras_archive` reads it first, and Keras's safe mode is always on.
 
     Args:
-        filepath: Path of a file whose name ends in `.keras`; Keras would
-            read a file of another name in another way than it was checked.
+        filepath: Path of a file whose name ends in `.keras`; Keras would read
+            a file of another name in a way that was not checked.
         compile: Boolean. Whether the optimizers are restored too.
-        custom_objects: Dictionary: name -> class, of networks that are
-            neither Keras's nor registered with it; or `None`.
+        custom_objects: Dictionary: name -> class, of networks that are not
+            from Keras and not registered with it; or `None`.
 
     Returns:
         The model: weights, optimizers, random states and compile settings.
 
     Raises:
-        ValueError: If there is no such file, if its name ends otherwise, if
-            it is not a whole `.keras` file, if it could run code, if its
-            config is larger than what `keras_genai.archives` allows, or if it
-            holds a model of another package.
+        ValueError: If there is no such file, if its name has another ending,
+            if the `.keras` file is not complete, if it could run code, if its
+            config is larger than `keras_genai.archives` allows, or if the
+            model is from another package.
         OSError: If it cannot be read.
     """
     path = Path(filepath)
@@ -51,17 +50,17 @@ def load_model(filepath, compile=True, custom_objects=None):
 
     check_keras_archive(path)
     try:
-        # Also where the process has switched it off for other files.
+        # Safe even if the process has switched safe mode off.
         with safe_mode():
             model = keras.saving.load_model(
                 path, compile=compile, custom_objects=custom_objects
             )
-    except Exception as error:  # of whatever kind Keras stumbles on
-        # In many lines it shows the whole config, too.
+    except Exception as error:  # any kind that Keras raises
+        # The full message has many lines, with the whole config.
         reason = str(error).rpartition("Exception encountered: ")[2]
         reason = reason.partition("\n")[0][:200]
         raise ValueError(
-            f"The model cannot be made anew: {reason}. "
+            f"The model cannot be rebuilt: {reason}. "
             f"Received: filepath={str(path)!r}"
         ) from error
     if not isinstance(model, GenerativeModel):

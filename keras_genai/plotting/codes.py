@@ -17,7 +17,7 @@ def plot_codes(codes, labels, class_names=None):
         matplotlib `Figure`, which a notebook shows.
 
     Raises:
-        ValueError: If the codes are not pairs, one a label.
+        ValueError: If the codes are not pairs of numbers, one for each label.
 
     Example:
         >>> figure = plot_codes(np.zeros((3, 2)), [0, 1, 1])

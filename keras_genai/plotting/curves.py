@@ -4,7 +4,7 @@ import math
 
 from keras_genai.plotting.figures import new_figure
 
-# What a name ends in -> the unit of its panel; all others are losses.
+# The end of a name -> the unit of its panel; all others are losses.
 _UNITS = {
     "accuracy": "accuracy",
     "psnr": "PSNR (dB)",
@@ -16,15 +16,15 @@ _UNITS = {
 
 
 def plot_history(history):
-    """Draws what `fit` reported, epoch by epoch.
+    """Draws the history of `fit`, epoch by epoch.
 
     Numbers of one unit share a panel: losses, accuracies, decibels. A name
     with `val_` is drawn dashed in the colour of its training curve.
 
     Args:
         history: Dictionary: name -> values, one an epoch, as
-            `keras.callbacks.History.history`. `"epoch"`, where there is one,
-            numbers them from 0.
+            `keras.callbacks.History.history`. `"epoch"`, if present, numbers
+            them from 0.
 
     Returns:
         matplotlib `Figure`, which a notebook shows.
@@ -70,12 +70,12 @@ def plot_history(history):
 def plot_comparison(histories):
     """Draws the histories of several runs over each other.
 
-    Each number has a panel, and each run a colour; what was validated is
+    Each number has a panel, and each run a colour; validation curves are
     dashed.
 
     Args:
         histories: Dictionary: name of the run -> history, as `plot_history`
-            takes it. A run may lack what others have, or have nothing.
+            takes it. A run may lack some or all numbers of the others.
 
     Returns:
         matplotlib `Figure`, which a notebook shows.
@@ -123,8 +123,8 @@ def plot_comparison(histories):
         axes.set_ylabel(_unit(name))
         axes.grid(alpha=0.3)
     figure.tight_layout(rect=(0, 0, 1, 1 - header / figure.get_figheight()))
-    # Beside the panels, where it hides no curve, and with a line for a run
-    # that has none.
+    # Outside of the panels, so that it hides no curve, and with a line for a
+    # run without curves.
     lines = [
         axes.plot([], color=f"C{colour}")[0] for colour in range(len(histories))
     ]

@@ -1,4 +1,4 @@
-"""What was measured of samples -> a page."""
+"""Measures of samples -> a page."""
 
 import math
 
@@ -9,10 +9,10 @@ from keras_genai.plotting.images import image_grid
 
 
 def plot_evaluation(measures, class_shares, class_names, samples, nearest=None):
-    """Draws what was measured of samples, and some of them.
+    """Draws the measures of samples, and some of the samples.
 
-    Each measure is a bar with its interval; a dashed line is the floor, what
-    real images get. Below are samples, with their nearest training images
+    Each measure is a bar with its interval; a dashed line is the floor, the
+    value of real images. Below are samples, with their nearest training images
     under them.
 
     Args:

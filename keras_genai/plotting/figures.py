@@ -16,7 +16,7 @@ def new_figure(width, height):
     from matplotlib.figure import Figure
 
     class Picture(Figure):
-        # Shown by a notebook as the value of a cell, whatever the backend.
+        # A notebook shows it as the value of a cell, with any backend.
         def _repr_png_(self):
             buffer = io.BytesIO()
             self.savefig(buffer, format="png", bbox_inches="tight")

@@ -6,7 +6,7 @@ from keras_genai.plotting.images import image_grid
 
 
 def write_gif(pictures, path, seconds=6.0, zoom=1):
-    """Makes a GIF of pictures, which rests on the last one.
+    """Makes a GIF of pictures, which pauses on the last one.
 
     Args:
         pictures: Paths of pictures of one size, in order, or arrays `(height,

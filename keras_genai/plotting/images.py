@@ -8,12 +8,12 @@ from keras_genai.plotting.figures import new_figure
 
 
 def image_grid(images, columns=None, padding=2, zoom=1):
-    """Lays images out side by side in one.
+    """Lays images out on a grid in one image.
 
     Args:
         images: Array `(count, height, width, channels)`, float in [0, 1] or
             uint8.
-        columns: Integer, or `None` for a grid as square as can be.
+        columns: Integer, or `None` for a grid that is nearly square.
         padding: Integer >= 0, white pixels around each image.
         zoom: Integer >= 1, how often each pixel is repeated each way.
 
@@ -21,7 +21,7 @@ def image_grid(images, columns=None, padding=2, zoom=1):
         uint8 array `(grid_height, grid_width, 3)`.
 
     Raises:
-        ValueError: If there are no images, or not of that form.
+        ValueError: If there are no images, or if they have another form.
 
     Example:
         >>> image_grid(np.zeros((4, 8, 8, 1)), padding=1).shape
@@ -57,7 +57,7 @@ def plot_images(images, titles=None, columns=None):
         images: Array `(count, height, width, channels)`, float in [0, 1] or
             uint8.
         titles: Strings, one an image, or `None`.
-        columns: Integer, or `None` for a grid as square as can be.
+        columns: Integer, or `None` for a grid that is nearly square.
 
     Returns:
         matplotlib `Figure`, which a notebook shows.
@@ -88,7 +88,7 @@ def plot_images(images, titles=None, columns=None):
 def plot_rows(rows):
     """Draws rows of images under each other, each with its name.
 
-    Originals over their corrupted form over what came back, for instance.
+    For example originals, their corrupted form and the reconstructions.
 
     Args:
         rows: Dictionary: name -> array `(count, height, width, channels)`,

@@ -7,8 +7,8 @@ import numpy as np
 from keras_genai.plotting.figures import new_figure
 
 _STEPS_PER_QUARTER = 4
-# Told apart by the colour-blind too (Okabe and Ito, 2008); the first voice,
-# the highest, is warm.
+# Colour-blind readers can distinguish them too (Okabe and Ito, 2008); the
+# first voice, the highest, has a warm colour.
 _COLOURS = ("#D55E00", "#E69F00", "#009E73", "#0072B2", "#CC79A7", "#56B4E9")
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _BLACK_KEYS = (1, 3, 6, 8, 10)
@@ -19,28 +19,28 @@ def plot_piano_roll(
 ):
     """Draws scores as bars, pitch against time, a colour a voice.
 
-    A dark edge marks where a note begins, so that repeated notes are told
-    from a held one. Where voices sing the same note, the lower one shows
-    around the upper one. All scores share both axes.
+    A dark edge marks where a note begins, so that repeated notes differ from a
+    held one. If voices sing the same note, the lower one shows around the
+    upper one. All scores share both axes.
 
     Args:
         scores: `Score`, a sequence of them, or the `Scores` of a split. A
-            score is whatever has `pitches()`, the MIDI pitches that sound
-            `(steps, voices)`, a step a sixteenth, negative where a voice is
-            silent, and `onsets()`, booleans of that shape, where notes begin.
+            score is any object with `pitches()`, the MIDI pitches `(steps,
+            voices)` of each sixteenth step, negative where a voice is silent,
+            and `onsets()`, booleans of that shape, `True` where notes begin.
         titles: Strings, one a score, or `None`.
         voice_names: Strings, one a voice, or `None` for their numbers.
         columns: Integer >= 1, scores side by side. Defaults to `1`.
-        given: What a model was given rather than wrote, drawn pale and
-            hatched: a sequence of voices, counted from 0, or a boolean array
-            `(steps, voices)`, of each score. Defaults to `None`.
+        given: The part that was given to the model, drawn pale and hatched: a
+            sequence of voices, counted from 0, or a boolean array `(steps,
+            voices)` for each score. Defaults to `None`.
 
     Returns:
         matplotlib `Figure`, which a notebook shows.
 
     Raises:
-        ValueError: If there are no scores, if one is none, if titles or names
-            are not as many as what they name, or if `given` does not fit.
+        ValueError: If there are no scores, if one of them is not a score, if
+            the number of titles or names is wrong, or if `given` does not fit.
 
     Example:
         >>> import types
@@ -65,7 +65,7 @@ def plot_piano_roll(
             )
     if titles is not None and len(titles) != len(scores):
         raise ValueError(
-            f"Expected a title a score. Received: {len(titles)} titles, "
+            f"Expected a title for each score. Received: {len(titles)} titles, "
             f"{len(scores)} scores"
         )
     pitches = [np.asarray(score.pitches(), "int64") for score in scores]
@@ -129,7 +129,7 @@ def _mask(given, shape):
 
 
 def _draw_keys(axes, low, high, quarters):
-    # The black keys are grey rows, as in every sequencer.
+    # The black keys are grey rows, as in music programs.
     for pitch in range(low, high + 1):
         if pitch % 12 in _BLACK_KEYS:
             axes.axhspan(pitch - 0.5, pitch + 0.5, color="0.955", zorder=0)
@@ -154,7 +154,8 @@ def _draw_notes(axes, pitches, onsets, mask):
         # Thinner where lower voices sing the same.
         below = (pitches[:, voice + 1 :] == pitch[:, None]).sum(axis=1)
         height = 0.86 * 0.5**below
-        # A bar goes on while the note does, and what is drawn of it.
+        # A bar lasts as long as the note, and as long as its style is the
+        # same.
         state = np.column_stack([pitch, below, mask[:, voice]])
         changes = begins.copy()
         changes[0] = True

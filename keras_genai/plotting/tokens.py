@@ -1,4 +1,4 @@
-"""What tokens have to do with tokens -> squares of shades."""
+"""Relations between tokens -> squares of shades."""
 
 import math
 
@@ -8,11 +8,11 @@ from keras_genai.plotting.figures import new_figure
 
 
 def plot_tokens(matrices, tokens, titles=None, columns=4):
-    """Draws what tokens have to do with tokens: a square of shades each.
+    """Draws relations between tokens: a square of shades for each matrix.
 
-    Where each looks (`GPT.attention_maps`), or what follows it
-    (`MarkovChain.transition_matrix`): rows are the tokens asked about, and
-    darker is more.
+    For example the attention of each token (`GPT.attention_maps`), or the
+    tokens that follow it (`MarkovChain.transition_matrix`). Each row is one
+    token, and darker is more.
 
     Args:
         matrices: Float array `(count, length, length)`, or one matrix.
@@ -41,7 +41,7 @@ def plot_tokens(matrices, tokens, titles=None, columns=4):
     rows = math.ceil(len(matrices) / columns)
     side = max(1.6, 0.12 * len(tokens))
     figure = new_figure(side * columns + 0.4, (side + 0.3) * rows + 0.2)
-    # White space would leave no mark beside its row.
+    # White space would be invisible as the name of a row.
     marks = [repr(token)[1:-1] if token.strip() else "␣" for token in tokens]
     marks = [
         "↵" if token == "\n" else mark

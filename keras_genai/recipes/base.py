@@ -1,4 +1,4 @@
-"""What every recipe has."""
+"""The base of every recipe."""
 
 import dataclasses
 
@@ -9,15 +9,16 @@ class Recipe:
 
     Attributes:
         family: String, name of a model class of `keras_genai`.
-        source: What the data's door takes: a name, a path, or the data.
+        source: The source of the data: a name, a path, or the data.
         split: String, the split to train on.
         batch_size: Integer >= 1.
         epochs: Integer >= 1.
-        model_arguments: Dictionary of the model's own arguments.
-        synchronize_batch_normalization: Boolean. Whether BatchNorm sees the
-            whole batch on several devices, rather than each its share.
-        skip_broken: Boolean. Whether files that cannot be read are passed
-            over, rather than refused.
+        model_arguments: Dictionary of arguments of the model.
+        synchronize_batch_normalization: Boolean. Whether BatchNorm uses the
+            whole batch on several devices, instead of the share of each
+            device.
+        skip_broken: Boolean. Whether unreadable files are skipped instead of
+            refused.
     """
 
     family: str
@@ -40,8 +41,8 @@ class Recipe:
             offline: Boolean. Whether the network is not used.
             split: String, another split, read for evaluation, or `None` for
                 the one to train on.
-            like: What the other split is read like, the data or the model of
-                the training: its tokenizer is theirs. Of no use to images.
+            like: The training data or the trained model, whose tokenizer reads
+                the other split. Not used for images.
 
         Returns:
             `tf.data.Dataset`, with the attribute `examples`.
@@ -62,9 +63,9 @@ class Recipe:
             like: As in `dataset`.
 
         Returns:
-            `tf.data.Dataset`, or `None` where the recipe names no split,
-            where the source is one split already, or where there is too
-            little to hold some of it out.
+            `tf.data.Dataset`, or `None` if the recipe names no split, if the
+            source is already one split, or if the data are too few to hold out
+            a part.
         """
         from keras_genai.data.reading import EmptySplitError
 
@@ -73,7 +74,8 @@ class Recipe:
         try:
             return self.dataset(seed, offline, self.validation_split, like)
         except EmptySplitError as error:
-            # Nobody has asked for it: it is what most recipes have.
+            # Validation is a default of most recipes, not a request of the
+            # user.
             if self.validation_split != type(self).validation_split:
                 raise
             print(f"No validation. {error}")
@@ -83,7 +85,7 @@ class Recipe:
         """Builds the model for the data and compiles it.
 
         Args:
-            dataset: What `dataset` returned.
+            dataset: The result of `dataset`.
             seed: Integer, or `None` for one drawn at random.
 
         Returns:
@@ -105,10 +107,10 @@ class Recipe:
         return model
 
     def arguments_from(self, dataset):
-        """The model's arguments that the data decide.
+        """The model's arguments that follow from the data.
 
         Args:
-            dataset: What `dataset` returned.
+            dataset: The result of `dataset`.
 
         Returns:
             Dictionary.
@@ -116,7 +118,7 @@ class Recipe:
         raise NotImplementedError
 
     def compile_arguments(self, model, steps_per_epoch):
-        """What the model is compiled with; each kind of recipe gives its own.
+        """The arguments of `compile`; each kind of recipe gives its own.
 
         Args:
             model: The model that is to be compiled.

@@ -1,4 +1,4 @@
-"""What the class of a family declares of its recipes."""
+"""The recipes that the class of a family declares."""
 
 import ast
 import functools
@@ -26,15 +26,15 @@ def families():
 
 
 def declared(family):
-    """What a family's class says of its recipes, by its attribute `recipe`.
+    """Reads the attribute `recipe` of a family's class.
 
     Args:
         family: String, name of the class.
 
     Returns:
-        Dictionary: `"kind"`, and where there are any `"default"` and
-        `"quick"` (changes of the fields of that kind), `"labels"` (whether
-        the family is told the class of each image) and `"also_called"`.
+        Dictionary: `"kind"`, and, if present, `"default"` and `"quick"`
+        (changes of the fields of that kind), `"labels"` (whether the family
+        needs the class of each image) and `"also_called"`.
 
     Example:
         >>> declared("ConditionalVAE")["labels"]
@@ -47,10 +47,10 @@ def declared(family):
 
 @functools.cache
 def _read(family, module):
-    """Reads the attribute from the file, where it is written as literals.
+    """Reads the attribute, which is written as literals, from the file.
 
-    To import the class would import TensorFlow, which takes seconds, for
-    commands that need none of it.
+    To import the class would import TensorFlow, which takes seconds, also for
+    commands that do not need it.
     """
     package, *names = module.split(".")
     path = Path(importlib.util.find_spec(package).origin)

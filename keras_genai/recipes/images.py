@@ -20,12 +20,12 @@ class ImageRecipe(Recipe):
     augment: dict | None = None
 
     makes = "images"
-    value_range = (-1, 1)  # of the pixels that the family works on
+    value_range = (-1, 1)  # of the family's images
     binarize = None
 
     @property
     def labels(self):
-        """Whether the model is shown them."""
+        """Whether the model gets the labels."""
         if "num_classes" in self.model_arguments:
             return True
         return declared(self.family).get("labels", False)

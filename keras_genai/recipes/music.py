@@ -11,8 +11,8 @@ class MusicRecipe(TokenRecipe):
 
     Attributes:
         num_voices: Integer >= 1, voices that MIDI files are read with.
-        num_steps: Integer >= 1, sixteenths of a score that is composed after
-            an epoch, or to be measured.
+        num_steps: Integer >= 1, sixteenths of the scores that are composed
+            after an epoch or for an evaluation.
     """
 
     source: object = "bach_chorales"
@@ -38,8 +38,8 @@ class MusicRecipe(TokenRecipe):
             )
 
         if like is None:
-            # An instrument's range is known before what is played on it:
-            # a held-out note outside of all others could not be read.
+            # The range includes the held-out scores: otherwise a held-out note
+            # outside of the training range could not be read.
             pieces = scores("train+validation+test").scores
             tokenizer = MusicTokenizer.from_scores(pieces)
         else:

@@ -39,7 +39,7 @@ RECIPES = _Recipes()
 
 
 def _elsewhere():
-    """What families are called elsewhere -> their names here."""
+    """Other names of families -> their names here."""
     return {
         other: name
         for name, family in families().items()
@@ -48,7 +48,7 @@ def _elsewhere():
 
 
 def recipe_from_record(record):
-    """Makes the recipe again that a run wrote down.
+    """Rebuilds the recipe from the record of a run.
 
     Args:
         record: Dictionary of its fields, as from `dataclasses.asdict`.
@@ -57,7 +57,7 @@ def recipe_from_record(record):
         `Recipe` of the class that the family's recipes have.
 
     Raises:
-        ValueError: If no recipe is for that family, or has such fields.
+        ValueError: If no recipe is for that family, or the fields are wrong.
     """
     known = {family: family for family in families().values()}
     family = look_up(known, "family", str(record.get("family")))

@@ -11,10 +11,9 @@ class TextRecipe(TokenRecipe):
     """A recipe for text.
 
     Attributes:
-        tokenizer: `"character"`, `"byte"`, or the path of a tokenizer that
-            was saved.
+        tokenizer: `"character"`, `"byte"`, or the path of a saved tokenizer.
         windows: `"random"` or `"tiled"`.
-        prompt: String that the samples of each epoch go on from.
+        prompt: String that the samples of each epoch continue.
     """
 
     source: object = "tiny_shakespeare"
@@ -61,6 +60,6 @@ class TextRecipe(TokenRecipe):
         return arguments
 
     def compile_arguments(self, model, steps_per_epoch):
-        if not model.trainable_variables:  # a chain counts
+        if not model.trainable_variables:  # a Markov chain counts
             return {}
         return super().compile_arguments(model, steps_per_epoch)

@@ -1,4 +1,4 @@
-"""What recipes for tokens share: windows, and a rate that is warmed up."""
+"""Recipes for tokens: windows, and a learning rate with warm-up."""
 
 import dataclasses
 
@@ -13,8 +13,8 @@ class TokenRecipe(Recipe):
 
     Attributes:
         sequence_length: Integer >= 1, tokens of a window.
-        steps_per_epoch: Integer >= 1, or `None` for as many tokens as the
-            data have.
+        steps_per_epoch: Integer >= 1, or `None` for as many tokens an epoch as
+            the data have.
         learning_rate: Float > 0, at its highest: it is warmed up and annealed
             to 0 along half a cosine.
         validation_split: String, the split that each epoch is validated on,

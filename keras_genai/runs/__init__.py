@@ -1,4 +1,4 @@
-"""A run: a recipe, trained into a folder that holds all that came of it."""
+"""A run: a recipe, trained into a folder that holds all its results."""
 
 from keras_genai.runs.folder import new_record, next_folder, versions
 from keras_genai.runs.machines import follow

@@ -1,4 +1,4 @@
-"""The folder of a run: what is in it, and who may write there."""
+"""The folder of a run: its files, and its lock."""
 
 import contextlib
 import csv
@@ -20,7 +20,7 @@ from keras_genai.version import __version__
 
 try:
     import fcntl
-except ImportError:  # Windows: nothing is locked there
+except ImportError:  # Windows: folders are not locked there
     fcntl = None
 
 
@@ -59,9 +59,9 @@ class RunFolder:
             seed: Integer, seed of the weights, the data and the noise.
             deterministic: Boolean. Whether the run repeats bit for bit, by
                 TensorFlow's op determinism.
-            offline: Boolean. Whether the network is left alone.
-            overwrite: Boolean. Whether a run that stands there is replaced,
-                once the new one has its data and its model.
+            offline: Boolean. Whether the network is not used.
+            overwrite: Boolean. Whether an existing run is replaced, as soon as
+                the new one has its data and its model.
 
         Returns:
             `Run`.
@@ -77,7 +77,7 @@ class RunFolder:
             run._put_aside()
             run.folder.mkdir(parents=True, exist_ok=True)
             with run.locked():
-                run._check_room(overwrite=False)  # two may be as quick
+                run._check_room(overwrite=False)  # two processes may race
                 run.write_record(
                     new_record(recipe, seed, deterministic, offline)
                 )
@@ -151,25 +151,25 @@ class RunFolder:
         return self._parsed(self._history_lines())
 
     def _history_lines(self):
-        """The lines of `history.csv`, with their ends."""
+        """The lines of `history.csv`, with their line ends."""
         if not os.path.lexists(self.history_path):
             return []
         try:
             if not self.history_path.is_file():
-                raise ValueError("it is no file, or a link to none")
+                raise ValueError("it is not a file, or a link to a missing one")
             text = self.history_path.read_bytes().decode()
         except ValueError as error:
             raise self._broken_history(error) from error
         lines = text.splitlines(keepends=True)
         if lines and not lines[-1].endswith("\n"):
-            lines.pop()  # a process was killed, or the disk full, in it
+            lines.pop()  # incomplete, after a kill or on a full disk
         return lines
 
     def _parsed(self, lines):
         """Lines of `history.csv` -> name -> list of floats, one an epoch."""
         try:
             rows = list(csv.DictReader(lines, restkey="", strict=True))
-            # Keras's logger writes "NA" where nothing was validated.
+            # Keras's logger writes "NA" in epochs without validation.
             history = {
                 name: [float(row[name]) for row in rows]
                 for name in (rows[0] if rows else ())
@@ -191,10 +191,10 @@ class RunFolder:
     def locked(self):
         """Keeps other processes out of the folder, and tidies it up.
 
-        The lock is `flock` on the folder itself: it ends with the process,
-        however that ends. `.lock` tells others who holds it. Where the
+        The lock is `flock` on the folder itself: it ends when the process
+        ends, in any way. `.lock` tells other processes who holds it. If the
         operating or the file system has no such lock (Windows, some network
-        drives), nobody is kept out.
+        drives), other processes are not kept out.
 
         Raises:
             ValueError: If another process works in the folder, if it cannot
@@ -203,12 +203,12 @@ class RunFolder:
         try:
             lock = _lock(self.folder)
         except BlockingIOError:
-            holder = "another one"
-            with contextlib.suppress(OSError):  # it may be done by now
+            holder = "another process"
+            with contextlib.suppress(OSError):  # the process may have ended
                 holder = self._holder_path.read_text() or holder
             raise ValueError(
-                "The folder is in use: one process at a time trains or "
-                f"evaluates there, and now it is {holder}. "
+                "The folder is in use: only one process at a time may train or "
+                f"evaluate there, and now this is {holder}. "
                 f"Received: {str(self.folder)!r}"
             ) from None
         except OSError as error:
@@ -217,7 +217,7 @@ class RunFolder:
             try:
                 self._check_inside()
                 holder = f"process {os.getpid()} on {socket.gethostname()}"
-                # Made anew: if it is a link, nothing is written through it.
+                # A new file: if there was a link, it is not followed.
                 self._holder_path.unlink(missing_ok=True)
                 with self._holder_path.open("x") as file:
                     self._place = _place(self.folder)
@@ -229,11 +229,11 @@ class RunFolder:
         except OSError as error:
             if error.errno is None or error.filename is not None:
                 raise
-            # What writes to an open file names no file.
+            # An error from an open file has no file name.
             reason = os.strerror(error.errno)
             raise OSError(error.errno, reason, str(self.folder)) from error
         finally:
-            # Not in another folder that took its place.
+            # Not in another folder that has replaced it.
             if self._place is not None and _place(self.folder) == self._place:
                 with contextlib.suppress(OSError):
                     self._holder_path.unlink()
@@ -241,28 +241,28 @@ class RunFolder:
             _unlock(lock)
 
     def check_place(self):
-        """Refuses to go on where the locked folder is no longer at its path.
+        """Refuses to continue if the locked folder is no longer at its path.
 
         Raises:
-            OSError: If it was deleted, moved away or replaced, by a link too.
+            OSError: If it was deleted, moved away or replaced, also by a link.
             ValueError: If there is a link to another folder in it.
         """
         if _place(self.folder) != self._place:
             raise OSError(
                 "The folder of the run was deleted, moved away or replaced "
-                "while a process worked in it; nothing more is written there. "
+                "while a process used it; no more files are written there. "
                 f"Received: {str(self.folder)!r}"
             )
         self._check_inside()
 
     def _check_inside(self):
-        """Refuses a folder in which a path leads elsewhere, or to no file."""
+        """Refuses a folder with links to other places, pipes or devices."""
         for path in self.folder.rglob("*"):
             if not path.is_file() and (
                 path.exists() and (path.is_symlink() or not path.is_dir())
             ):
                 raise ValueError(
-                    "Nothing is written to a run that holds links to other "
+                    "A run is not written to if it holds links to other "
                     "folders, pipes or devices: put the folder itself there, "
                     f"or delete the link. Received: {str(path)!r}"
                 )
@@ -273,8 +273,8 @@ class RunFolder:
             f"another with --output. Received: {str(self.folder)!r}"
         )
 
-    # A run that is to be replaced stays aside, as `.NAME-xxxxxxxx/NAME`, until
-    # the new one is sure to start, and comes back if that is refused.
+    # A run that will be replaced is moved to `.NAME-xxxxxxxx/NAME` until the
+    # new one is sure to start, and moved back if the new one is refused.
 
     def _check_room(self, overwrite):
         folder = self.folder
@@ -283,19 +283,19 @@ class RunFolder:
         if not overwrite:
             raise ValueError(
                 "The folder exists. Choose another with --output, continue "
-                "its run with --resume, or start anew with --overwrite. "
+                "its run with --resume, or replace it with --overwrite. "
                 f"Received: {str(folder)!r}"
             )
         if not self.record_path.is_file():
             raise ValueError(
-                "Only the folder of a run is ever overwritten; this one has "
+                "Only the folder of a run can be overwritten; this one has "
                 f"no run.json. Received: {str(folder)!r}"
             )
 
     def _put_aside(self):
         if _is_free(self.folder):
             return
-        with self.locked():  # nobody works there
+        with self.locked():  # no other process works there
             aside = tempfile.mkdtemp(
                 prefix=f".{self.folder.name}-", dir=self.folder.parent
             )
@@ -303,7 +303,7 @@ class RunFolder:
             self.folder.rename(Path(aside) / self.folder.name)
 
     def _bring_back_replaced(self):
-        """If the run that replaces it was killed before it had a record."""
+        """Moves an old run back, if the new one was killed without a record."""
         for aside in self._asides():
             if not _is_free(self.folder):
                 return
@@ -313,14 +313,14 @@ class RunFolder:
                 if self.folder.exists():
                     try:
                         stack.callback(_unlock, _lock(self.folder))
-                    except BlockingIOError:  # it was not killed
+                    except BlockingIOError:  # the new run is alive
                         return
-                    shutil.rmtree(self.folder)  # nothing is in it
+                    shutil.rmtree(self.folder)  # it has no files
                 (aside / self.folder.name).rename(self.folder)
             aside.rmdir()
 
     def _forget_if_new(self):
-        """Takes a run away of which there is nothing but its record."""
+        """Removes a run that has only its record."""
         names = {child.name for child in self.folder.iterdir()}
         if names <= {self.record_path.name, self._holder_path.name}:
             for name in names:
@@ -345,7 +345,7 @@ class RunFolder:
 
 
 def new_record(recipe, seed, deterministic=False, offline=False):
-    """Tells what a run begins with.
+    """Makes the first record of a run.
 
     Args:
         recipe: `Recipe` to train.
@@ -384,7 +384,7 @@ def next_folder(root, name):
 
 
 def versions():
-    """Tells what a run was made with.
+    """Lists the versions that a run was made with.
 
     Returns:
         Dictionary: name -> version, of Python, the machine and the packages.
@@ -406,7 +406,7 @@ def _is_free(folder):
 
 
 def _is_before_record(path):
-    """Whether it is what a folder has before a run has its record."""
+    """Whether a path belongs to a folder whose run has no record yet."""
     if path.name == ".lock":
         return not _is_real_folder(path)
     return (
@@ -421,7 +421,7 @@ def _is_real_folder(path):
 
 
 def _place(folder):
-    """What tells a folder from another one at its path, or `None`."""
+    """The identity of a folder, even if its path changes, or `None`."""
     try:
         found = folder.lstat(), folder.stat()
     except OSError:
@@ -435,7 +435,7 @@ def _unlock(lock):
 
 
 def _lock(folder):
-    """Locks a folder: its descriptor, or `None` where it cannot be locked."""
+    """Locks a folder: returns its descriptor, or `None` without locks."""
     if fcntl is None:
         return None
     lock = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""What the machines of one run share, and what those do that write nothing."""
+"""Runs on several machines: shared steps, and machines without files."""
 
 import contextlib
 import dataclasses
@@ -8,7 +8,7 @@ from keras_genai.recipes import recipe_from_record
 
 
 def opened(record, epochs=None):
-    """Opens the data of a run and builds its model, alike on every machine.
+    """Opens the data of a run and builds its model, the same everywhere.
 
     Args:
         record: Dictionary, the record of the run.
@@ -30,7 +30,7 @@ def opened(record, epochs=None):
         recipe = dataclasses.replace(recipe, epochs=epochs)
     if record["deterministic"]:
         tf.config.experimental.enable_op_determinism()
-    # The first thing that TensorFlow does: later it takes no other machines.
+    # Before all else: later TensorFlow cannot connect to other machines.
     strategy = get_strategy(record.get("strategy"))
     dataset = recipe.dataset(record["seed"], record["offline"])
     _check_same_data(record, dataset.examples)
@@ -45,16 +45,16 @@ def opened(record, epochs=None):
 
 
 def follow(record, epochs=None, folder=None):
-    """Trains as one of several machines, of which another writes the files.
+    """Trains as one of several machines; another machine writes the files.
 
     Args:
         record: Dictionary, the record of the run, as the chief has it.
         epochs: Integer, epochs in all, or `None` for the recipe's.
         folder: Path of the run's folder, which this machine must be able to
-            read, where the run is resumed; or `None` for a new one.
+            read, if the run is resumed; or `None` for a new one.
 
     Raises:
-        ConnectionError: If another machine is gone.
+        ConnectionError: If the connection to another machine is lost.
         ValueError: As `check_same_epochs`.
     """
     from keras_genai.callbacks import Checkpoints, RaiseOnNaN
@@ -77,19 +77,19 @@ def follow(record, epochs=None, folder=None):
 
 
 def check_same_epochs(model, done, epochs):
-    """Refuses to train if the machines of a run would train other epochs.
+    """Refuses to train if the machines of a run would train different epochs.
 
-    A machine whose view of the shared folder is old would go on from another
-    checkpoint, with weights that are no longer those of the others.
+    A machine with an old view of the shared folder would resume from another
+    checkpoint, with weights that differ from those of the other machines.
 
     Args:
         model: The model, made in the strategy's scope.
         done: Integer, the epochs that this machine has done.
-        epochs: Integer, the epochs in all that it was asked for.
+        epochs: Integer, the number of epochs in all.
 
     Raises:
         ValueError: If they differ, on every machine.
-        ConnectionError: If another machine is gone.
+        ConnectionError: If the connection to another machine is lost.
     """
     import tensorflow as tf
 
@@ -107,19 +107,19 @@ def check_same_epochs(model, done, epochs):
     rows = strategy.experimental_local_results(found)[0].numpy().tolist()
     if any(row != rows[0] for row in rows):
         raise ValueError(
-            "The machines of a run go on from the same epoch to the same "
-            "epoch: give each the same --epochs, and a folder in which it "
-            "sees the same checkpoints. Received, on one after another: "
+            "The machines of a run must begin and end with the same "
+            "epochs: give each the same --epochs, and a folder in which it "
+            "sees the same checkpoints. Received, one for each machine: "
             + ", ".join(f"done={d} of epochs={e}" for d, e in rows)
         )
 
 
 @contextlib.contextmanager
 def lost_machines_told():
-    """Says in one line what TensorFlow says in a page.
+    """Replaces a long error of TensorFlow by one line.
 
     Raises:
-        ConnectionError: If another machine of the run is gone.
+        ConnectionError: If the connection to another machine is lost.
     """
     import tensorflow as tf
 
@@ -140,7 +140,7 @@ def _check_same_data(record, examples):
     before = record.get("data")
     if before and before.get("digest") != examples.digest:
         raise ValueError(
-            "The data are no longer those that the run was started with. "
+            "The data have changed since the run was started. "
             f"Expected: {before.get('source')} with digest "
             f"{before.get('digest')}. "
             f"Received: {examples.source} with digest {examples.digest}"

@@ -1,4 +1,4 @@
-"""What `Run.evaluate` measures of a model with a bound of its likelihood."""
+"""Bounds of the likelihood, for `Run.evaluate`."""
 
 
 def bounds(model, recipe, dataset, k):
@@ -11,7 +11,7 @@ def bounds(model, recipe, dataset, k):
         k: Integer >= 1, codes an image of the importance-weighted bound.
 
     Returns:
-        Dictionary: name -> float; empty for a model that has none.
+        Dictionary: name -> float; empty for a model without bounds.
     """
     from keras_genai import evaluation
 
@@ -31,7 +31,7 @@ def bounds(model, recipe, dataset, k):
 
 
 def _in_bits(model, recipe, nats):
-    """A bound in the unit that image families share, where it has bits."""
+    """A bound in bits a dimension, if the likelihood is discrete."""
     from keras_genai import evaluation
 
     if model.likelihood == "discretized_logistic":

@@ -1,4 +1,4 @@
-"""What `run.json` may hold: one table, checked whenever it is read."""
+"""The valid contents of `run.json`: one table, checked at each reading."""
 
 import json
 import reprlib
@@ -9,7 +9,7 @@ import typing
 from keras_genai.recipes import recipe_from_record
 
 MAX_BYTES = 2**24
-_DEEPEST = 32  # dictionaries and lists in one another
+_DEEPEST = 32  # levels of dictionaries and lists
 
 STATUSES = (
     *("started", "training", "interrupted", "diverged"),
@@ -18,7 +18,7 @@ STATUSES = (
 
 
 def read_record(data):
-    """Reads a record, and checks all of it that is used.
+    """Reads a record, and checks all parts that are used.
 
     Args:
         data: Bytes, the content of `run.json`.
@@ -27,7 +27,7 @@ def read_record(data):
         Dictionary.
 
     Raises:
-        ValueError: If it is not what a run writes; the reason, in one line.
+        ValueError: If it is not a valid record; the reason, in one line.
 
     Example:
         >>> read_record(b"[]")
@@ -108,7 +108,7 @@ def _is_boolean(value):
     return isinstance(value, bool)
 
 
-# Name -> whether it is there from the start, what it is, and a test of that.
+# Name -> whether it is required, its description, and a test of its value.
 _FIELDS = {
     "status": (True, f"one of {', '.join(STATUSES)}", STATUSES.__contains__),
     "recipe": (True, "a dictionary", _is_table),
@@ -127,7 +127,7 @@ _FIELDS = {
     "alarms": (False, "a list", lambda value: isinstance(value, list)),
     "final": (False, "a dictionary of numbers with epoch", _is_final),
     "evaluation": (
-        *(False, "a dictionary of splits and what was measured on each"),
+        *(False, "a dictionary of splits and their measures"),
         _is_evaluation,
     ),
 }

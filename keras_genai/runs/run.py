@@ -1,4 +1,4 @@
-"""A run: what is done in the folder of one."""
+"""A run: training and evaluation in one folder."""
 
 import contextlib
 import dataclasses
@@ -20,14 +20,14 @@ from keras_genai.runs.measuring import bounds
 
 
 class Run(RunFolder):
-    """The folder of a run, and what is done in it.
+    """The folder of a run: training and evaluation.
 
     It holds `run.json` (every argument, the data's source and digest,
     versions, seconds, final numbers), `history.csv` and `history.png`,
-    `samples/` and `samples.gif`, `checkpoints/`, `model.keras`, `export/`, and
-    `evaluation/`, `generated/` and `comparisons/` once there was such a thing.
+    `samples/` and `samples.gif`, `checkpoints/`, `model.keras`, `export/`,
+    and, once they are needed, `evaluation/`, `generated/` and `comparisons/`.
 
-    What TensorBoard shows is in `tensorboard/`, where it was asked for.
+    Files for TensorBoard are in `tensorboard/`, if the user asked for them.
 
     Args:
         folder: Path of the folder.
@@ -41,7 +41,7 @@ class Run(RunFolder):
         deterministic=False,
         offline=False,
     ):
-        """Trains, from the start or from the last epoch that was finished.
+        """Trains, from the start or from the last finished epoch.
 
         Args:
             epochs: Integer, epochs in all, or `None` for the recipe's.
@@ -50,8 +50,8 @@ class Run(RunFolder):
             strategy: String for `keras_genai.replicas.get_strategy`, now and
                 whenever the run is resumed, or `None` for the run's own. On
                 several machines the others `follow` this one, the chief.
-            deterministic: Boolean. Whether it repeats bit for bit from here
-                on, also where it was not created so.
+            deterministic: Boolean. Whether the run repeats bit for bit from
+                here on, even if it was not created so.
             offline: Boolean. Whether the network is not used, from here on.
 
         Returns:
@@ -59,18 +59,17 @@ class Run(RunFolder):
 
         Raises:
             ImportError: If TensorBoard is asked for and not installed.
-            KeyboardInterrupt: If it was interrupted; `train` goes on from the
-                last epoch that was finished.
+            KeyboardInterrupt: If it was interrupted; the next `train`
+                continues from the last finished epoch.
             FloatingPointError: If it diverged.
-            ConnectionError: If another machine of the run is gone.
-            OSError: If the folder is deleted, moved away or replaced while
-                it is trained: it ends after that epoch.
-            ValueError: If the data are no longer the same, if nothing is
-                whole that the run could go on from, if several machines
-                would not train the same epochs, if another process works in
-                the folder, or if that holds links to other folders. What is
-                refused leaves the record as it was; a new run that has
-                nothing but its record is removed.
+            ConnectionError: If the connection to another machine is lost.
+            OSError: If the folder is deleted, moved away or replaced during
+                training: the run ends after that epoch.
+            ValueError: If the data have changed, if no checkpoint is complete,
+                if several machines would not train the same epochs, if another
+                process works in the folder, or if the folder holds links to
+                other folders. After such an error the record is unchanged; a
+                new run that has only its record is removed.
         """
         with self.locked():
             record = self.record()
@@ -146,7 +145,7 @@ class Run(RunFolder):
             if log.csv_file is not None:  # the callback ends with the fit
                 log.csv_file.close()
             self.check_place()
-            # A clock that went backwards takes no time away.
+            # A clock that was set back must not reduce the time.
             record["seconds"] = earlier + max(0, time.monotonic() - started)
             alarms = [alarm._asdict() for alarm in doctor.alarms]
             record["alarms"] = record.get("alarms", []) + alarms
@@ -160,9 +159,9 @@ class Run(RunFolder):
                     validation_data=validation,
                     epochs=recipe.epochs,
                     initial_epoch=epochs_done,
-                    # First whether the folder is still there. The
-                    # checkpoints last, so that an epoch of which there is one
-                    # is wholly recorded.
+                    # First check whether the folder still exists. Checkpoints
+                    # come last, so that an epoch with a checkpoint is
+                    # completely recorded.
                     callbacks=[
                         keras.callbacks.LambdaCallback(
                             on_epoch_end=check_place
@@ -173,8 +172,8 @@ class Run(RunFolder):
                 )
         except BaseException as error:
             record["status"] = _STATUS_AFTER.get(type(error), "training")
-            # On a full disk, say, this fails too, and what failed first is
-            # what is told.
+            # For example on a full disk this fails too; the first error is the
+            # one to raise.
             with contextlib.suppress(OSError, ValueError):
                 take_down()
             raise
@@ -205,7 +204,7 @@ class Run(RunFolder):
                     self.export_path,
                     lambda partial: check_saved_model(partial, model),
                 )
-            except tf.errors.OpError as error:  # of a full disk, above all
+            except tf.errors.OpError as error:  # most often a full disk
                 raise OSError(
                     f"The export cannot be written: {error.message}. "
                     f"Received: {str(self.export_path)!r}"
@@ -226,10 +225,11 @@ class Run(RunFolder):
     ):
         """Evaluates the trained model on held-out data, and records it.
 
-        Samples of images are measured where the data have classes, against
-        the split and with the training images for a floor; the measures and
-        their picture are also in the folder's `evaluation/SPLIT.json` and
-        `.png`. Scores are measured beside the pieces of the split.
+        Samples of images are measured if the data have classes: they are
+        compared with the split, and training images give the floor. The
+        measures and their picture are also in the folder's
+        `evaluation/SPLIT.json` and `.png`. Scores are compared with the pieces
+        of the split.
 
         Args:
             split: String, the split to evaluate on, or `None` for the
@@ -239,21 +239,21 @@ class Run(RunFolder):
             num_samples: Integer, how many samples are measured, or `None` for
                 as many as the split has, 10,000 images or 256 scores at most.
             seed: Integer, seed of the samples and their intervals.
-            offline: Boolean. Whether the network is not used, also where
-                the run was not created so.
+            offline: Boolean. Whether the network is not used, even if the run
+                was created with it.
 
         Returns:
-            Dictionary: what the model reports in `evaluate`; the bounds of
-            a VAE with their standard errors, nats an example, and the better
-            one in bits a dimension where its likelihood has bits; the bits a
+            Dictionary: the metrics of the model's `evaluate`; the bounds of a
+            VAE with their standard errors, nats an example, and the better one
+            in bits a dimension if its likelihood is discrete; the bits a
             character of a language model that slides over the text, or nats a
-            step over the scores; under `"samples"` what
-            `SampleEvaluation.to_dict` returns, or the `music_measures`.
+            step over the scores; under `"samples"` the result of
+            `SampleEvaluation.to_dict`, or the `music_measures`.
 
         Raises:
             ValueError: If there is no such split, it has fewer images than
                 `num_samples`, or `k` is below 1; if another process works in
-                the folder, or that holds links to other folders.
+                the folder, or the folder holds links to other folders.
         """
         with self.locked():
             return self._evaluate(split, k, num_samples, seed, offline)
@@ -268,7 +268,7 @@ class Run(RunFolder):
             tf.config.experimental.enable_op_determinism()
         recipe = recipe_from_record(record["recipe"])
         split = split or recipe.validation_split or "test"
-        if Path(split).name != split:  # files are named by it
+        if Path(split).name != split:  # files have its name
             raise ValueError(
                 f"Expected the name of a split. Received: split={split!r}"
             )
@@ -305,15 +305,15 @@ class Run(RunFolder):
                 plot_history(history).savefig(partial)
 
     def _forget_unfinished_epochs(self, done):
-        """Cuts the history back to the checkpoint, or refuses to go on."""
+        """Cuts the history back to the checkpoint, or refuses to continue."""
         lines = self._history_lines()
         logged = len(lines) - 1
         # A run that was killed between the log and its first checkpoint has
-        # logged one epoch, and begins again.
+        # logged one epoch, and starts again.
         if not done and logged > 1:
             raise ValueError(
-                f"The run has {logged} epochs in its history, and no "
-                "checkpoint to go on from; nothing was changed. "
+                f"The run has {logged} epochs in its history, but no "
+                "checkpoint to resume from. No file was changed. "
                 f"Received: {str(self.checkpoints)!r}"
             )
         kept = lines[: done + 1] if done else []
@@ -321,15 +321,15 @@ class Run(RunFolder):
         if finished < done:
             raise ValueError(
                 f"The history has {finished} epochs, and the checkpoint "
-                f"is of epoch {done}; nothing was changed. "
+                f"is of epoch {done}. No file was changed. "
                 f"Received: {str(self.history_path)!r}"
             )
-        if self.history_path.is_file():  # without a line that was torn
+        if self.history_path.is_file():  # without an incomplete line
             with complete_or_absent(self.history_path) as partial:
                 partial.write_bytes("".join(kept).encode())
 
 
-# What a run is after an exception; after any other it is still in training.
+# The status after these exceptions; after others it is still "training".
 _STATUS_AFTER = {
     KeyboardInterrupt: "interrupted",
     FloatingPointError: "diverged",

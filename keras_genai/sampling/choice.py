@@ -34,7 +34,7 @@ class Choice:
 
     @classmethod
     def asked(cls, vocabulary_size, **asked):
-        """Makes the choice that a caller asks for, and checks it.
+        """Makes a choice from a caller's arguments, and checks it.
 
         Args:
             vocabulary_size: Integer. A larger `top_k` means all tokens.
@@ -68,7 +68,7 @@ class Choice:
             vocabulary_size: Integer.
 
         Raises:
-            ValueError: If one of its attributes is.
+            ValueError: If one of its attributes is out of range.
         """
         for name, fits, expected in (
             ("temperature", self.temperature >= 0, "0 or more"),
@@ -102,7 +102,7 @@ class Choice:
 
 
 def asked_choice(temperature, top_k, top_p):
-    """Makes the choice of an export's caller, which the graph checks.
+    """Makes a choice from the arguments of an export; the graph checks it.
 
     Args:
         temperature: Scalar float tensor, 0 or more.

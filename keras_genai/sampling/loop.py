@@ -89,7 +89,8 @@ def start_loop(
         seen=tf.zeros((batch_size, model.vocabulary_size), "bool"),
         ended=tf.equal(max_new_tokens, 0)
         | (tf.range(batch_size) >= batch_size - padding),
-        # All beams of a text begin alike: only the first one counts.
+        # All beams of a text begin with the same tokens: only the first
+        # counts.
         scores=tf.where(first, 0.0, -np.inf),
         lengths=tf.zeros((batch_size,), "int32"),
     )
@@ -103,7 +104,7 @@ def _draws(room, batch_size, seed):
     """Draws numbers `(room, batch)`; more rows or room change none of them."""
 
     def block(number):
-        # Row after row: the numbers of further rows come behind.
+        # Row after row: the numbers of additional rows come at the end.
         shape = batch_size, _BLOCK
         return tf.random.stateless_uniform(shape, (seed, number))
 
@@ -152,7 +153,7 @@ class _Now(typing.NamedTuple):
 
 
 def run_loop(model, loop, until, choice, end_token_id=-1, num_beams=1):
-    """Reads token after token, and writes a new one where none is given.
+    """Reads token after token, and writes a new one at each free place.
 
     Each step has three parts:
 
@@ -174,7 +175,8 @@ def run_loop(model, loop, until, choice, end_token_id=-1, num_beams=1):
             before it are there then.
         choice: `Choice`: how a token is drawn with one beam, and how beams
             are ranked with several.
-        end_token_id: Integer, the token that ends a text; -1 for none.
+        end_token_id: Integer, the token that ends a text; -1 for no such
+            token.
         num_beams: Integer >= 1. With several, the likeliest beams are kept
             and nothing is drawn.
 
@@ -216,8 +218,8 @@ def run_loop(model, loop, until, choice, end_token_id=-1, num_beams=1):
         return now._replace(position=tf.constant(kept), state=state)
 
     def up_to_the_limit(now):
-        # A loop inside the loop: XLA copies what a branch returns. A branch in
-        # every step would copy the whole state for each token.
+        # A loop inside the loop: XLA copies the results of a branch. A branch
+        # in every step would copy the whole state for each token.
         now = tf.cond(
             now.position == limit, lambda: read_again(now), lambda: now
         )

@@ -110,7 +110,7 @@ def test_what_is_no_json_object(says, content, reason):
         (b"{", "Expecting property name.*keras_genai.json"),
         # Each of them might be true, but not of this export.
         (b'{"makes": "music"}', "Expected an export of music"),
-        (b'{"image_shape": [28, 28, 1]}', "of the shape that it says"),
+        (b'{"image_shape": [28, 28, 1]}', "of the shape in its metadata"),
     ],
 )
 def test_the_demo_ends_with_one_line(says, capsys, content, reason):

@@ -88,7 +88,7 @@ def test_no_lambda_of_a_file_is_run(tmp_path, unsafe):
     with_lambda(path, marker)
     marker.unlink()  # of building it here
     # Keras's own guard is off, and ours is not.
-    refused(path, "cannot be made anew: .*lambda")
+    refused(path, "cannot be rebuilt: .*lambda")
     assert not marker.exists()
     keras.saving.load_model(path)
     assert marker.exists()  # so that there was something to guard against
@@ -110,15 +110,15 @@ def test_safe_mode_cannot_be_switched_off(saved):
                 "config": "eval",
                 "registered_name": "eval",
             },
-            "cannot be made anew",
+            "cannot be rebuilt",
         ),
         (
             {"module": "their.package", "class_name": "Layer"},
-            "cannot be made anew: Could not locate class 'Layer'",
+            "cannot be rebuilt: Could not locate class 'Layer'",
         ),
         (
             {"module": "keras.layers", "class_name": "TFSMLayer"},
-            "cannot be made anew: .*TFSMLayer",
+            "cannot be rebuilt: .*TFSMLayer",
         ),
         (
             {
@@ -136,7 +136,7 @@ def test_safe_mode_cannot_be_switched_off(saved):
         ),
         (
             {"module": "keras.layers", "class_name": "TorchModuleWrapper"},
-            "cannot be made anew: .*torch",
+            "cannot be rebuilt: .*torch",
         ),
         (
             {"module": "keras.layers", "class_name": "FlaxLayer"},
@@ -148,7 +148,7 @@ def test_safe_mode_cannot_be_switched_off(saved):
                 "class_name": "StringLookup",
                 "config": {"vocabulary": "/etc/passwd"},
             },
-            "cannot be made anew: .*vocabulary",
+            "cannot be rebuilt: .*vocabulary",
         ),
     ],
 )
@@ -179,7 +179,7 @@ def test_classes_that_this_process_knows_are_no_strangers(tmp_path):
         model.save(path)
         loaded = keras_genai.load_model(path, custom_objects=known)
         assert type(loaded.generator.layers[0]) is kind
-    refused(path, "cannot be made anew: Could not locate class 'Named'")
+    refused(path, "cannot be rebuilt: Could not locate class 'Named'")
 
 
 def test_a_learning_rate_is_no_download(saved, tmp_path, monkeypatch):

@@ -71,7 +71,7 @@ def test_no_whole_checkpoint_is_no_new_beginning(run, damage, contents):
     for path in run.checkpoints.iterdir():
         damage(path)
     before = contents(run.folder)
-    message = f"no checkpoint is whole.*{in_it(run.checkpoints)}"
+    message = f"no checkpoint is complete.*{in_it(run.checkpoints)}"
     with pytest.raises(ValueError, match=message):
         run.train(epochs=3)
     assert contents(run.folder) == before
@@ -81,7 +81,7 @@ def test_lost_checkpoints_are_no_new_beginning(run, contents):
     for path in run.checkpoints.iterdir():
         path.unlink()
     before = contents(run.folder)
-    with pytest.raises(ValueError, match="2 epochs in its history, and no"):
+    with pytest.raises(ValueError, match="2 epochs in its history, but no"):
         run.train(epochs=3)
     assert contents(run.folder) == before
 

@@ -201,7 +201,7 @@ def test_samples_and_comparisons_do_not_follow_a_link(
     ):
         assert main(command) == 2
         told = capsys.readouterr().err
-        assert told.count("\n") == 1 and "through a link" in told
+        assert told.count("\n") == 1 and "link in a run" in told
     assert contents(outside) == before
 
 
@@ -326,6 +326,8 @@ def test_a_checkpoint_of_another_model(models, other, tmp_path, capsys):
 
     (tmp_path / "epoch_001.keras").unlink()
     (tmp_path / "epoch_002.keras.damaged").rename(tmp_path / "epoch_002.keras")
-    with pytest.raises(ValueError, match=r"no checkpoint is whole.*epoch_002"):
+    with pytest.raises(
+        ValueError, match=r"no checkpoint is complete.*epoch_002"
+    ):
         Checkpoints(tmp_path).restore(model)
     assert (tmp_path / "epoch_002.keras").is_file()

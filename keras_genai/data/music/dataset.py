@@ -35,15 +35,15 @@ def music_dataset(
 ):
     """Feeds scores from any source as windows of token ids and their targets.
 
-    The target of a token is the token after it, and the end token stands
-    before and after each piece. Every window begins with a group, or with the
-    end token before the first group.
+    The target of a token is the token after it, and the end token is before
+    and after each piece. Every window begins with a group, or with the end
+    token before the first group.
 
     Random windows depend only on (seed, epoch), as in `image_dataset`. Longer
     pieces are drawn more often. A piece is then moved to a random key in which
-    each voice keeps its range. A window that reaches the end of a piece goes on
-    with the next one. Tiled windows hold one piece, or a part of it, in its own
-    key.
+    each voice keeps its range. A window that reaches the end of a piece
+    continues with the next one. Tiled windows hold one piece, or a part of it,
+    in its own key.
 
     Args:
         source: A name, a path or scores, as for `load_scores`.

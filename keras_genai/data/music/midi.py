@@ -61,7 +61,7 @@ def midi_bytes(score, quarters_per_minute=QUARTERS_PER_MINUTE):
 
 
 def check_tempo(quarters_per_minute):
-    """Refuses a tempo that a MIDI file cannot hold or nobody can hear.
+    """Refuses a tempo that a MIDI file cannot hold or that is inaudible.
 
     Args:
         quarters_per_minute: Float.

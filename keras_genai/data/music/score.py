@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 STEPS_PER_QUARTER = 4
-HOLD = -1  # the note or the rest goes on
+HOLD = -1  # the note or the rest continues
 REST = -2  # a rest begins
 FREE = -3  # not in a score: the model chooses
 
@@ -19,8 +19,8 @@ class Score:
 
     Args:
         events: Integer array `(steps, voices)`, a row a sixteenth: the MIDI
-            pitch, 0 to 127, where a note begins (60 is middle C), -1 where
-            the note or the rest goes on, -2 where a rest begins.
+            pitch, 0 to 127, where a note begins (60 is middle C), -1 where the
+            note or the rest continues, -2 where a rest begins.
         name: String, the title. Scores with different names can be equal.
 
     Raises:

@@ -81,7 +81,7 @@ def midi_file(
             for voice, name in enumerate(names)
         ]
     )
-    # A rest may stand between the last note and the end.
+    # There may be a rest between the last note and the end.
     last = tf.reduce_max(tf.where(begins | stops, ticks, 0), axis=1)
     rest = [_as_bytes(*each) for each in _variable_length(ticks[:, -1] - last)]
     end = tf.strings.join([*rest, b"\xff\x2f\x00"])

@@ -45,7 +45,7 @@ class Scores:
     digest: str
     held_out: bool = False
 
-    unit = "steps"  # what its length counts
+    unit = "steps"  # the unit of its length
 
     def __len__(self):
         return sum(map(len, self.scores))
@@ -63,9 +63,9 @@ def load_scores(
     """Reads the scores of a split.
 
     Sub-folders with the names of splits are these splits. Otherwise a tenth of
-    the pieces, rounded down, is `"validation"`, another tenth `"test"`, and the
-    rest `"train"`, by a fixed random order. A piece that is there twice counts
-    once: in the held-out split, if one of the two is in it.
+    the pieces, rounded down, is `"validation"`, another tenth `"test"`, and
+    the rest `"train"`, by a fixed random order. A piece that occurs twice
+    counts once: in the held-out split, if one of the two is in it.
 
     Args:
         source: One of

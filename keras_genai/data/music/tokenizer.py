@@ -129,9 +129,9 @@ class MusicTokenizer(Tokenizer):
 
     @property
     def slots(self):
-        """Boolean array `(group_size, vocabulary_size)`: where ids may be.
+        """Boolean array `(group_size, vocabulary_size)`: valid places of ids.
 
-        The end may stand where a group would begin.
+        The end may be at the first place of a group.
         """
         slots = np.zeros((self.group_size, self.vocabulary_size), bool)
         slots[:-1, [self.hold_id, self.rest_id]] = True
@@ -240,7 +240,7 @@ class MusicTokenizer(Tokenizer):
             `Score`.
 
         Raises:
-            ValueError: If an id stands where it cannot, or if no group is
+            ValueError: If an id is at a wrong place, or if no group is
                 complete.
         """
         ids = np.asarray(token_ids, "int64").reshape(-1)

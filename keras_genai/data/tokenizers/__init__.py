@@ -3,7 +3,7 @@
 A tokenizer is a fixed vocabulary. It turns strings to ids and back in Python
 (`encode`, `decode`), and by the same rule in TensorFlow operations that an
 exported model holds (`tokenize`, `detokenize`). Its last id is the end of a
-text: no text holds it, and it decodes to nothing.
+text: it is not in any text, and decodes to an empty string.
 """
 
 from keras_genai.data.tokenizers.byte_pairs import BytePairTokenizer

@@ -168,7 +168,8 @@ class BytePairTokenizer(Tokenizer):
             order = ranks * count + tf.range(count)
             first = tf.math.unsorted_segment_min(order, words, words[-1] + 1)
             is_merged = (order == tf.gather(first, words)) & (ranks < no_rank)
-            # The left half becomes the new token, and the right half goes.
+            # The left half becomes the new token, and the right half is
+            # removed.
             made = tf.gather(self._merged, tf.minimum(ranks, no_rank - 1))
             token_ids = tf.where(is_merged, made, token_ids)
             is_kept = tf.concat([[True], ~is_merged[:-1]], axis=0)

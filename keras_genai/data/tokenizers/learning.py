@@ -75,7 +75,7 @@ def byte_pair_learner(model):
 
 
 def _texts_to_learn_from(texts):
-    """Makes a list of strings, not all empty, of what the user gave."""
+    """Makes a list of strings, not all empty, from the user's texts."""
     if isinstance(texts, Corpus):
         texts = texts.texts
     if is_path(texts):
@@ -102,7 +102,7 @@ def _texts_to_learn_from(texts):
 
 
 def _byte_letters():
-    """Byte -> the visible character that stands for it in that package."""
+    """Byte -> the visible character that replaces it in that package."""
     visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
     letters = {byte: chr(byte) for byte in visible}
     hidden = [byte for byte in range(256) if byte not in letters]

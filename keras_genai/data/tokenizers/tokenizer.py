@@ -1,4 +1,4 @@
-"""What every tokenizer can do, and the file that keeps one."""
+"""The base of all tokenizers, and the file of a tokenizer."""
 
 import importlib
 import json
@@ -17,8 +17,7 @@ _PART = 2**18  # characters that are turned to ids at once
 class Tokenizer:
     """The base of all tokenizers.
 
-    A subclass gives `tokenize` and `_pieces`, the bytes that each id stands
-    for.
+    A subclass gives `tokenize` and `_pieces`, the bytes of each id.
     """
 
     @property
@@ -62,7 +61,7 @@ class Tokenizer:
         )
 
     def join_bytes(self, token_ids):
-        """Turns ids to bytes, in TensorFlow, also to bytes that are no text.
+        """Turns ids to bytes, in TensorFlow, also to bytes that are not text.
 
         Args:
             token_ids: As for `detokenize`.
@@ -109,7 +108,7 @@ class Tokenizer:
         return [text]
 
     def decode(self, token_ids):
-        """Turns ids to a string; bytes that are no character become U+FFFD.
+        """Turns ids to a string; invalid bytes become U+FFFD.
 
         Args:
             token_ids: Integer array `(length,)`.
@@ -167,7 +166,7 @@ def load_tokenizer(filepath):
         name = saved["registered_name"]
         kind = keras.saving.get_registered_object(name)
         if not (isinstance(kind, type) and issubclass(kind, Tokenizer)):
-            raise ValueError(f"{name!r} is no tokenizer that is known here")
+            raise ValueError(f"{name!r} is not a tokenizer that is known here")
         return kind.from_config(saved["config"])
     except Exception as error:  # broken values can raise any kind
         raise ValueError(

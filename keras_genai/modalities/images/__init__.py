@@ -1,4 +1,4 @@
-"""Images: all that depends on a model making images."""
+"""Images: all code for models of images."""
 
 from keras_genai.modalities.base import Modality
 from keras_genai.modalities.images.command import ImageCommand

@@ -1,4 +1,4 @@
-"""What the command line does with images."""
+"""The command line for images."""
 
 import math
 from pathlib import Path
@@ -8,7 +8,7 @@ from keras_genai.modalities.options import check_num_samples
 
 _COUNT = 64
 _SHOWN = 4096  # images of a picture, or of an export's answer, at most
-_LEAST_SIDE = 400  # pixels of a picture: 28 of them are a stamp
+_LEAST_SIDE = 400  # pixels of a picture: 28 would be too small to see
 
 
 class ImageCommand(Command):
@@ -95,7 +95,7 @@ def _write(images, file):
 
 
 def _zoom(images):
-    """How often each pixel is repeated: until both sides are long enough."""
+    """How often to repeat each pixel, so that both sides are long enough."""
     from keras_genai.plotting import image_grid
 
     height, width, _ = image_grid(images, padding=0).shape

@@ -1,4 +1,4 @@
-"""Codes along which images change most, found from a decoder only."""
+"""Directions of codes along which images change most, from a decoder."""
 
 import numpy as np
 
@@ -10,13 +10,13 @@ _DRAWS = 512
 def find_directions(codes, images, count):
     """Finds the directions of codes along which images change most.
 
-    The principal components of the images say how they change; each is
-    regressed on the codes, and the slopes are made orthonormal, the first
-    kept as it is.
+    The principal components of the images are the changes between them. Each
+    is regressed on the codes, and the slopes are made orthonormal; the first
+    one keeps its direction.
 
     Args:
         codes: Float array `(draws, latent_dim)`, uncorrelated, of variance 1.
-        images: Float array `(draws, ...)`, what they decode to.
+        images: Float array `(draws, ...)`, the decoded images.
         count: Integer >= 1.
 
     Returns:
@@ -33,7 +33,7 @@ def find_directions(codes, images, count):
     scores, _, _ = np.linalg.svd(pixels - pixels.mean(0), full_matrices=False)
     slopes = (codes - codes.mean(0)).T @ scores[:, : min(count, codes.shape[1])]
     directions, _ = np.linalg.qr(slopes)  # (latent_dim, count)
-    # The triangle's signs are anybody's: as the regression has them.
+    # QR leaves the signs open: take those of the regression.
     signs = np.where((directions * slopes).sum(axis=0) < 0, -1.0, 1.0)
     return (directions * signs).T
 
@@ -53,7 +53,7 @@ class LatentSpace:
         if model.codes_are_normal:
             self._mean, self._root = np.zeros(latent_dim), np.eye(latent_dim)
         else:
-            # Codes that training left anywhere.
+            # Codes without a prior, with any mean and covariance.
             covariance = np.cov(codes, rowvar=False).reshape(2 * [latent_dim])
             self._mean = codes.mean(axis=0)
             self._root = np.linalg.cholesky(
@@ -72,7 +72,7 @@ class LatentSpace:
         Args:
             seed: Integer, of the sample.
             offsets: Floats, standard deviations along each direction.
-            label: Integer, or `None` where the model takes none.
+            label: Integer, or `None` for a model without labels.
 
         Returns:
             Float32 array `(height, width, channels)`.
@@ -82,13 +82,13 @@ class LatentSpace:
         return self._decode(code, label)[0]
 
     def between(self, seed, other_seed, num_steps, label=None):
-        """The way from one sample to another.
+        """Images on the way from one sample to another.
 
         Args:
             seed: Integer, of the first sample.
             other_seed: Integer, of the last one.
             num_steps: Integer >= 2.
-            label: Integer, or `None` where the model takes none.
+            label: Integer, or `None` for a model without labels.
 
         Returns:
             Float32 array `(num_steps, height, width, channels)`.

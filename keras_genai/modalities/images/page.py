@@ -26,8 +26,8 @@ def build_images(model, events):
         events: `Events`.
 
     Returns:
-        List of triples, what to do when the page is opened: a function, its
-        inputs and its outputs.
+        List of triples for the opening of the page: a function, its inputs and
+        its outputs.
     """
     openings = []
     with gr.Tabs():
@@ -109,7 +109,7 @@ def _build_directions(model, events, space):
         events.bind(slider.release, walk, inputs, outputs)
     for control in (seed, *labels):
         events.bind(control.change, walk, inputs, outputs)
-    # The first to name it: the HTTP API has one `walk`, not one a slider.
+    # Only the first has the name: the HTTP API has one `walk` in all.
     back = button.click(
         lambda: [0] * len(sliders), None, sliders, api_visibility="private"
     )
@@ -124,7 +124,7 @@ def _build_between(model, events, space):
         )
         path = new_file(moving, "between.gif")
         zoom = _zoom(images[0], 224)
-        # There and back again.
+        # Forward and backward.
         write_gif([*images, *images[::-1]], path, seconds=3.0, zoom=zoom)
         return _strip(images), str(path)
 
@@ -173,8 +173,7 @@ def _build_drawing(model, events):
         with gr.Column(scale=2):
             with gr.Row():
                 shown = [
-                    _image(label)
-                    for label in ("drawn", "with noise", "what comes back")
+                    _image(label) for label in ("drawn", "with noise", "result")
                 ]
             code = gr.Textbox(label="its code", lines=2)
     events.bind(
@@ -200,8 +199,8 @@ def _build_completion(model, events):
         return _strip([image, images[0], *made])
 
     gr.Markdown(
-        "The model is given the upper half of a drawing, or of a sample where "
-        "nothing is drawn, and draws the lower one."
+        "The model gets the upper half of a drawing, or of a sample if "
+        "the sheet is empty, and draws the lower half."
     )
     with gr.Row():
         with gr.Column(scale=1):
@@ -210,7 +209,7 @@ def _build_completion(model, events):
             labels = _labels(model, "complete")
             button = gr.Button("Complete", variant="primary")
         with gr.Column(scale=2):
-            gr.Markdown("The image, what is given of it, and ways to go on:")
+            gr.Markdown("The image, the given half, and completions:")
             strip = _image("strip", show_label=False)
     events.bind(
         button.click, complete, [sheet, seed, *labels], [strip], "complete"
@@ -225,7 +224,7 @@ def _seed(label="seed", value=0):
 
 
 def _labels(model, signature, any_label=False):
-    """A list of one control where a signature takes labels, or of none."""
+    """A list with one control if a signature takes labels, else empty."""
     if not model.takes_labels(signature):
         return []
     classes = [(str(label), label) for label in range(model.num_classes)]
@@ -249,7 +248,7 @@ def _sheet(model):
     photo = model.image_shape[-1] == 3
     blank = np.full((_SHEET, _SHEET, 3), 255, "uint8")
     sheet = gr.ImageEditor(
-        # With something to draw on, the brush is in hand.
+        # Start with the brush, ready to draw.
         {"background": blank, "layers": [], "composite": blank},
         label="a picture" if photo else "draw here",
         sources=("upload",) if photo else (),
@@ -276,7 +275,7 @@ def _drawn(sheet, drawing, model):
 
 
 def _picture(image, side):
-    """An image in [0, 1] as bytes, its pixels so large that they are seen."""
+    """An image in [0, 1] as bytes, with pixels large enough to be seen."""
     return image_grid(image[None], padding=0, zoom=_zoom(image, side))
 
 

@@ -1,4 +1,4 @@
-"""An export that makes images, and typed calls that check what they get."""
+"""An export that makes images, with calls that check their arguments."""
 
 import numpy as np
 
@@ -29,19 +29,19 @@ class ServedImages(ServedModel):
             if shape.is_fully_defined():
                 return tuple(shape)
         raise ValueError(
-            "Expected an export whose `generate` makes images, of the shape "
-            f"that it says. Received: {self.name!r} with {made}, not {said}"
+            "Expected an export whose `generate` makes images of the shape "
+            f"in its metadata. Received: {self.name!r} with {made}, not {said}"
         )
 
     def has(self, signature):
-        """Whether the export can be asked for something.
+        """Whether the export has a function that can be called.
 
         Args:
             signature: String.
 
         Returns:
-            Boolean: `False` too where it takes labels and it is not known
-            which.
+            Boolean: also `False` if the function takes labels and the classes
+            are not known.
         """
         if signature not in self.signatures:
             return False
@@ -58,7 +58,7 @@ class ServedImages(ServedModel):
         Args:
             num_samples: Integer from 1 to 64.
             seed: Integer >= 0.
-            label: Integer, the class of all of them; `None` for any.
+            label: Integer, the class of all images; `None` for any class.
 
         Returns:
             Float32 array `(num_samples, height, width, channels)`.
@@ -81,11 +81,11 @@ class ServedImages(ServedModel):
 
     @property
     def codes_are_normal(self):
-        """Whether codes are drawn from N(0, 1), as a GAN's or a VAE's."""
+        """Whether codes are drawn from N(0, 1), as in a GAN or a VAE."""
         return "codes" not in self.inputs("decode")
 
     def codes(self, num_samples, seed):
-        """The codes of what `generate` makes, of a model with a decoder.
+        """The codes of the images of `generate`, for a model with a decoder.
 
         Args:
             num_samples: Integer >= 1.
@@ -105,8 +105,8 @@ class ServedImages(ServedModel):
 
         Args:
             codes: Float array `(batch, latent_dim)`.
-            labels: Integer array `(batch,)`, or `None` where the model takes
-                none.
+            labels: Integer array `(batch,)`, or `None` for a model without
+                labels.
 
         Returns:
             Float32 array `(batch, height, width, channels)`.
@@ -135,7 +135,7 @@ class ServedImages(ServedModel):
 
         Args:
             images: Float array `(batch, height, width, channels)`, in [0, 1].
-            label: Integer, or `None` where the model takes none.
+            label: Integer, or `None` for a model without labels.
 
         Returns:
             Float32 array `(batch, latent_dim)`.
@@ -144,11 +144,11 @@ class ServedImages(ServedModel):
         return answer["z_mean" if "z_mean" in answer else "codes"]
 
     def reconstruct(self, images, label=None):
-        """Images that went through their codes, or were cleaned.
+        """Reconstructed or denoised images.
 
         Args:
             images: Float array `(batch, height, width, channels)`, in [0, 1].
-            label: Integer, or `None` where the model takes none.
+            label: Integer, or `None` for a model without labels.
 
         Returns:
             Float32 array like `images`.
@@ -163,7 +163,7 @@ class ServedImages(ServedModel):
             images: Float array `(batch, height, width, channels)`, in [0, 1].
             known: Boolean array like `images`.
             seed: Integer >= 0.
-            label: Integer, or `None` where the model takes none.
+            label: Integer, or `None` for a model without labels.
 
         Returns:
             Float32 array like `images`.
@@ -181,7 +181,7 @@ class ServedImages(ServedModel):
         return self.ask(signature, images=images, labels=labels, **inputs)
 
     def check_label(self, label):
-        """Takes a label that the model knows.
+        """Checks a label.
 
         Args:
             label: Anything.
@@ -190,6 +190,6 @@ class ServedImages(ServedModel):
             Integer.
 
         Raises:
-            ValueError: If it is not one.
+            ValueError: If it is not a class of the model.
         """
         return check_integer("label", label, 0, self.num_classes - 1)

@@ -1,4 +1,4 @@
-"""How images are shown while a model is trained, and then measured."""
+"""How images are shown during training, and measured after it."""
 
 import typing
 

@@ -45,7 +45,7 @@ class ModeCollapse:
             )
 
     def _spread(self, images):
-        """Mean distance of two images, and classes, as if equally many."""
+        """Mean distance of two images, and the effective number of classes."""
         extractor = self._doctor.extractor
         if extractor is None:
             pixels = np.asarray(images)

@@ -1,4 +1,4 @@
-"""Music: all that depends on a model making music."""
+"""Music: all code for models of music."""
 
 from keras_genai.modalities.base import Modality
 from keras_genai.modalities.music.command import MusicCommand

@@ -1,4 +1,4 @@
-"""What the command line does with music."""
+"""The command line for music."""
 
 from keras_genai.modalities.base import Command
 from keras_genai.modalities.options import CHOICE, check_num_samples, given
@@ -49,11 +49,11 @@ class MusicCommand(Command):
     def check(self, options, exported):
         check_num_samples(
             *(options.num_samples, _MOST),
-            "one go; make others with another --seed",
+            "one call; make others with another --seed",
         )
         if options.voice is not None and options.melody is None:
             raise ValueError(
-                "The voice is that of a melody: --melody FILE. "
+                "--voice needs a melody: --melody FILE. "
                 f"Received: --voice {options.voice}"
             )
         if exported and str(options.output).endswith(".wav"):
@@ -99,7 +99,7 @@ def _composed(model, options, melody, count):
 
 
 def _served(signatures, options, melody, count):
-    """The bytes of MIDI files of an export."""
+    """The bytes of MIDI files from an export."""
     from keras_genai.export import ask
 
     choice = {**CHOICE, **given(options, CHOICE), "seed": options.seed}
@@ -118,7 +118,7 @@ def _served(signatures, options, melody, count):
 
 
 def _events(melody, options, count, num_voices):
-    """What `complete` is given: a melody in its voice, the others free."""
+    """The events for `complete`: a melody in its voice, the others free."""
     import numpy as np
 
     from keras_genai.data.music import FREE

@@ -14,14 +14,14 @@ from keras_genai.plotting import plot_piano_roll
 def build_music(model, events):
     """Builds the part, inside the `gr.Blocks` that is being built.
 
-    Without the extra `music` it offers MIDI only, and says so.
+    Without the extra `music` it offers MIDI only, and shows a note about it.
 
     Args:
         model: `ServedMusic`.
         events: `Events`.
 
     Returns:
-        Empty list: nothing is done when the page is opened.
+        Empty list: no function runs when the page is opened.
     """
     sounds = _can_read_midi()
 
@@ -63,7 +63,7 @@ def build_music(model, events):
                 ]
             else:
                 gr.Markdown(
-                    "Sound and piano roll take the extra `music`: "
+                    "Sound and piano roll need the extra `music`: "
                     f"{how_to_install('music')}."
                 )
             midi = gr.File(label="MIDI")

@@ -15,7 +15,7 @@ class ServedMusic(ServedModel):
 
     @functools.cached_property
     def num_voices(self):
-        """Integer, the voices of what it composes."""
+        """Integer, the voices of its scores."""
         return self.inputs("complete")["events"].shape[-1]
 
     def compose(self, num_steps, temperature=1.0, top_k=0, top_p=1.0, seed=0):

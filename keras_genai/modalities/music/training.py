@@ -1,8 +1,8 @@
-"""How music is written down while a model is trained, and then measured."""
+"""How music is written during training, and measured after it."""
 
 from keras_genai.modalities.base import Training
 
-_MOST_SCORES = 256  # composed to be measured, all at once
+_MOST_SCORES = 256  # composed for the measures, all at once
 
 
 class MusicTraining(Training):
@@ -36,12 +36,13 @@ class MusicTraining(Training):
                 "digest": held_out.digest,
             },
         }
-        # In tiles a window's first steps have no context; sliding, they have.
+        # In tiles the first steps of a window have no context; sliding windows
+        # give them one.
         return {"nats_per_step_sliding": float(nats), "samples": samples}, None
 
 
 def _beside(composed, held_out):
-    """The measures of composed scores beside those of held-out pieces."""
+    """The measures of composed scores and of held-out pieces."""
     from keras_genai.evaluation import music_measures
 
     pieces = music_measures(held_out)

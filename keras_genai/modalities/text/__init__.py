@@ -1,4 +1,4 @@
-"""Text: all that depends on a model making text."""
+"""Text: all code for models of text."""
 
 from keras_genai.modalities.base import Modality
 from keras_genai.modalities.text.command import TextCommand

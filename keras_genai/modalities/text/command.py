@@ -1,4 +1,4 @@
-"""What the command line does with text."""
+"""The command line for text."""
 
 import itertools
 import typing
@@ -25,7 +25,7 @@ class TextCommand(Command):
         from keras_genai.cli.values import integer, number
 
         group = parser.add_argument_group("of a language model")
-        group.add_argument("--prompt", help="what the text goes on from")
+        group.add_argument("--prompt", help="beginning of the text")
         group.add_argument(
             "--max-new-tokens", type=integer, help=f"({_MAX_NEW_TOKENS})"
         )
@@ -38,7 +38,7 @@ class TextCommand(Command):
             help="(0.0) above 0 for longer beams",
         )
         group.add_argument(
-            "--stop", action="append", help="a string to end before"
+            "--stop", action="append", help="string at which the text ends"
         )
 
     def generate(self, source, options, files):
@@ -50,7 +50,7 @@ class TextCommand(Command):
             print(texts["text"][0].decode("utf-8", "replace"))
             return
         choices |= given(options, _OF_RUNS)
-        # Of several beams the best is known at the end.
+        # The best of several beams is known only at the end.
         stream = choices.get("num_beams", 1) == 1
         pieces = source.generate(options.prompt, stream=stream, **choices)
         if not stream:

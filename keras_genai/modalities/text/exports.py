@@ -5,7 +5,7 @@ from keras_genai.modalities.base import Exports
 
 class TextExports(Exports):
     def made(self, signatures):
-        # An export of music scores too, but token ids.
+        # An export of music has `score` too, but for token ids.
         score = signatures.get("score")
         if score is None:
             return False

@@ -18,7 +18,7 @@ def build_text(model, events):
         events: `Events`.
 
     Returns:
-        Empty list: nothing is done when the page is opened.
+        Empty list: no function runs when the page is opened.
     """
     with gr.Row():
         with gr.Column(scale=1):
@@ -53,7 +53,7 @@ def _build_score(model, events):
     def score(text):
         return f"{model.score(text):.3f}"
 
-    with gr.Accordion("What does a text cost?", open=False), gr.Row():
+    with gr.Accordion("Bits a character of a text", open=False), gr.Row():
         text = gr.Textbox(label="text", lines=3, max_length=MAX_SCORED, scale=3)
         with gr.Column(scale=1):
             bits = gr.Textbox(label="bits a character", interactive=False)

@@ -1,4 +1,4 @@
-"""An export that goes on from a prompt, a few tokens at a time."""
+"""An export that continues a prompt, a few tokens at a time."""
 
 import numpy as np
 
@@ -13,12 +13,12 @@ from keras_genai.demo.served import (
 MAX_PROMPT = 2_000  # characters
 MAX_NEW_TOKENS = 1_000
 MAX_SCORED = 20_000  # characters
-_PIECE = 16  # tokens between two looks at what was made
-_CONTEXT = 512  # bytes that are read again, where a model has no limit
+_PIECE = 16  # tokens of each call
+_CONTEXT = 512  # bytes that are read again, if a model has no limit
 
 
 class ServedText(ServedModel):
-    """A model that goes on from a prompt."""
+    """A model that continues a prompt."""
 
     makes = "text"
 
@@ -31,15 +31,15 @@ class ServedText(ServedModel):
         top_p=1.0,
         seed=0,
     ):
-        """Goes on from a prompt, a few tokens at a time.
+        """Continues a prompt, a few tokens at a time.
 
-        An export makes its text in one go, so it is asked again and again for
-        a few tokens more. It draws by the seed and the place in the text:
-        asked with the text so far and the same seed, it goes on as it would
-        have. When the text is as long as the model looks back, the newer half
-        is what it is given, and another seed, because the places are the same
-        again. So one seed always gives one text; up to that length it is the
-        one that the export makes in one go.
+        An export makes its text in one call, so it is called again and again
+        for a few more tokens. Its draws depend on the seed and the place in
+        the text: with the text so far and the same seed, it continues exactly
+        as one long call would. When the text is as long as the model looks
+        back, the export gets only the newer half, and another seed, because
+        the places start again. So one seed always gives one text; up to that
+        length it is equal to the text of one call.
 
         Args:
             prompt: String of 1 to 2,000 characters.
@@ -61,11 +61,11 @@ class ServedText(ServedModel):
         )
         seed = check_seed(seed)
         choice = check_choice(temperature, top_k, top_p)
-        # As the tokenizer reads it: what it does not know is U+FFFD.
+        # As the tokenizer reads it: an unknown character is U+FFFD.
         context = self._go_on(self._newest(text), 0, seed, choice)
         yield _shown(text)
         while left:
-            # Without a word on its limit, all at once.
+            # If the export does not state its limit, all at once.
             room = max(1, self._limit - len(context))
             count = min(_PIECE, room, left) if self.about else left
             left -= count
@@ -73,7 +73,7 @@ class ServedText(ServedModel):
             new = longer[len(context) :]
             text += new
             yield _shown(text) if left else text.decode("utf-8", "replace")
-            if len(new) < count:  # a token is a byte or more: it ended
+            if len(new) < count:  # the text has ended
                 return
             context = self._newest(longer)
             if context != longer:
@@ -85,22 +85,22 @@ class ServedText(ServedModel):
         return self.about.get("max_sequence_length", _CONTEXT)
 
     def _newest(self, text):
-        """What of a text is read again: less than the limit."""
+        """The part of a text that is read again: less than the limit."""
         if not self.about or len(text) < self._limit:
             return text
         newest = text[-max(1, self._limit // 2) :]
-        # Not from the middle of a character.
+        # Do not begin in the middle of a character.
         return newest.lstrip(bytes(range(0x80, 0xC0))) or newest
 
     def _go_on(self, text, count, seed, choice):
         answer = self.ask(
             "generate", prompt=[text], max_new_tokens=count, seed=seed, **choice
         )
-        # Earlier exports have no other than what `text_bytes` is now.
+        # Earlier exports have no `text_bytes`: their `text` has the bytes.
         return answer.get("text_bytes", answer["text"])[0]
 
     def score(self, text):
-        """What a text costs.
+        """Scores a text.
 
         Args:
             text: String of at most 20,000 characters.
@@ -109,18 +109,18 @@ class ServedText(ServedModel):
             Float, bits a character.
 
         Raises:
-            ValueError: If it is longer, or too short to cost anything.
+            ValueError: If it is longer, or too short to be scored.
         """
         text = check_text("text", text, MAX_SCORED)
         (bits,) = self.ask("score", text=[text])["bits_per_character"]
         if not np.isfinite(bits):
             raise ValueError(
-                "Expected a text of two tokens or more: the first is what "
-                f"the others are scored after. Received: {shortened(text)}"
+                "Expected a text of two tokens or more: the first is only "
+                f"a context for the others. Received: {shortened(text)}"
             )
         return float(bits)
 
 
 def _shown(text):
-    """Bytes as a string, without a character of which half is there."""
+    """Bytes as a string, without an incomplete character at the end."""
     return text.decode("utf-8", "replace").rstrip("\ufffd")

@@ -1,4 +1,4 @@
-"""How text is shown while a model is trained, and then measured."""
+"""How text is shown during training, and measured after it."""
 
 import textwrap
 import typing
@@ -12,7 +12,7 @@ class TextTraining(Training):
     written = "samples/                the same prompt"
     alarms: typing.ClassVar = {
         "repetition": (
-            "generated text goes round in circles.",
+            "generated text repeats itself.",
             "sampling at temperature 1 with top_p=0.95; and if that does not "
             "help, targets that are the inputs shifted by one.",
             "tutorial 6, 'What goes wrong'",
@@ -43,9 +43,7 @@ class TextTraining(Training):
             share = repeated_share(text[len(prompt) :])
             seen = None
             if share > 0.5:
-                seen = (
-                    f"{share:.0%} of {text[-40:]!r} and before was there before"
-                )
+                seen = f"{share:.0%} of {text[-40:]!r} and before is repeated"
             yield "repetition", seen
 
         return look
@@ -53,21 +51,22 @@ class TextTraining(Training):
     def measure(self, model, recipe, held_out, training, num_samples, seed):
         from keras_genai.evaluation import bits_per_character
 
-        # In tiles a window's first tokens have no context; sliding, they have.
+        # In tiles the first tokens of a window have no context; sliding
+        # windows give them one.
         bits = bits_per_character(model, held_out.texts)
         return {"bits_per_character_sliding": bits}, None
 
 
 def repeated_share(text, length=10):
-    """How much of a text was in it before.
+    """The share of a text that repeats earlier parts.
 
     Args:
         text: String.
         length: Integer >= 1, characters of a piece. Defaults to `10`.
 
     Returns:
-        Float in [0, 1]: the share of its pieces, one from each character on,
-        that stand further up too; 0 for a text of one piece or less.
+        Float in [0, 1]: the share of its pieces, one starting at each
+        character, that also occur earlier; 0 for a text of one piece or less.
 
     Example:
         >>> repeated_share("all of it is new")

@@ -21,22 +21,22 @@ from keras_genai.replicas import batch_mean, total
 
 @keras.saving.register_keras_serializable("keras_genai")
 class Autoencoder(ImageCoder):
-    """Autoencoder: a code of few numbers, from which the image comes back.
+    """Autoencoder: an image to a code of few numbers, and back.
 
     The loss is the cross-entropy of pixels in [0, 1], summed over them. Like
     the squared error it is least where each pixel is the expected one, and
     its slope does not vanish where a pixel is far off.
 
-    Codes are wherever training left them. To have something to compare
-    a VAE with, `generate` decodes draws from the normal distribution that has
-    the mean and the covariance of the codes seen in training.
+    No prior shapes the codes. So that the model can be compared with a VAE,
+    `generate` decodes draws from the normal distribution that has the mean and
+    the covariance of the codes seen in training.
 
     Args:
         image_shape: `(height, width, channels)`; for convolutions both sides
             a multiple of 4. Defaults to `(28, 28, 1)`.
         latent_dim: Integer >= 1, width of the codes. Defaults to `20`.
         networks: `"dense"` (default: 784-400-20 and back, for digits) or
-            `"convolutional"`, for what is not handed in.
+            `"convolutional"`, for the networks that are not given.
         encoder: Network from images to `(batch, latent_dim)`, or `None`.
         decoder: Network from codes to logits of pixels `(batch, height,
             width, channels)`, or `None`.
@@ -132,12 +132,12 @@ class Autoencoder(ImageCoder):
         return ops.cast(self.decoder(codes, training=training), "float32")
 
     def losses_per_example(self, inputs, images, training=False):
-        """How far what comes back from the inputs is from the images.
+        """Encodes and decodes the inputs, and compares the result with images.
 
         Args:
             inputs: Float tensor `(batch, height, width, channels)`, in
                 [0, 1]: the images, or corrupted ones.
-            images: Float tensor like `inputs`: what should come back.
+            images: Float tensor like `inputs`: the targets.
             training: Boolean.
 
         Returns:
@@ -149,11 +149,11 @@ class Autoencoder(ImageCoder):
         return -pixels.log_prob(images), pixels.mean, codes
 
     def corrupt(self, images, seed=None):
-        """What the encoder is shown of images: here, the images."""
+        """The encoder's inputs for images: here, the images."""
         return images
 
     def unpack(self, data):
-        """Takes from a batch what the encoder sees and what is to come back.
+        """Takes from a batch the encoder's inputs and the targets.
 
         Args:
             data: A batch, as from `check`.
@@ -233,7 +233,7 @@ class Autoencoder(ImageCoder):
 
     def codes_of_noise(self, noise):
         """Codes with the mean and the covariance of the training images'."""
-        # Rounding must not make the covariance lose its root.
+        # Against rounding: the covariance must keep a matrix root.
         covariance = self.code_covariance + 1e-4 * ops.eye(self.latent_dim)
         root = ops.cholesky(covariance)
         return self.code_mean + ops.matmul(noise, ops.transpose(root))

@@ -1,4 +1,4 @@
-"""ConditionalVAE: a VAE that is told the label of each image."""
+"""ConditionalVAE: a VAE that gets the label of each image."""
 
 import keras
 from keras import ops
@@ -12,9 +12,9 @@ from keras_genai.models.core.condition import ClassCondition
 class ConditionalVAE(VAE):
     """Variational autoencoder of images given their labels.
 
-    Encoder and decoder are both shown the label, so that codes need not tell
-    what it tells already: the bound is on `log p(x | label)`, and a code keeps
-    its meaning, the slant of a digit say, from label to label.
+    Encoder and decoder both receive the label, so that a code need not contain
+    the label: the bound is on `log p(x | label)`, and a code keeps its
+    meaning, such as the slant of a digit, for every label.
 
     Args:
         image_shape: `(height, width, channels)`, as in `VAE`.

@@ -13,17 +13,17 @@ from keras_genai.models.core.batches import check_images, check_weights, packed
 
 @keras.saving.register_keras_serializable("keras_genai")
 class DenoisingAutoencoder(Autoencoder):
-    """Autoencoder that is shown corrupted images and gives clean ones back.
+    """Autoencoder from corrupted images to clean ones.
 
-    The corruption is drawn afresh in every step, inside the model, so that no
-    image is ever corrupted twice in the same way. Where `fit` is given pairs,
-    `fit(corrupted, clean)`, those are learned as they are. What comes back is
-    the expected clean image: where several are possible, their average.
+    The model draws a new corruption in every step, so that no image is
+    corrupted twice in the same way. Pairs in `fit(corrupted, clean)` are
+    learned without further corruption. The output is the expected clean image:
+    if several are possible, their average.
 
     Args:
         image_shape: `(height, width, channels)`, as in `Autoencoder`.
-        latent_dim: Integer >= 1, width of the codes. Defaults to `128`: what
-            must come back is a whole image, not its gist.
+        latent_dim: Integer >= 1, width of the codes. Defaults to `128`: the
+            output must be a whole image, with its details.
         networks: `"convolutional"` (default) or `"dense"`.
         encoder: Network, as in `Autoencoder`, or `None`.
         decoder: Network, as in `Autoencoder`, or `None`.
@@ -119,7 +119,7 @@ class DenoisingAutoencoder(Autoencoder):
         Returns:
             Float tensor like `images`.
         """
-        # A corruption may draw twice, and must not draw the same.
+        # A corruption may draw twice, and the two draws must differ.
         seed = (
             self.seed_generator
             if seed is None

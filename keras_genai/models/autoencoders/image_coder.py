@@ -20,12 +20,12 @@ class ImageCoder(GenerativeModel):
     code_name = "codes"  # of the argument of an exported `decode`
 
     def codes_of(self, images, labels=None):
-        """What an exported `encode` gives.
+        """The outputs of an exported `encode`.
 
         Args:
             images: Float tensor `(batch, height, width, channels)`, in
                 [0, 1].
-            labels: Of a conditional model only: integer tensor `(batch,)`.
+            labels: For a conditional model only: integer tensor `(batch,)`.
 
         Returns:
             Dictionary of float tensors `(batch, latent_dim)`. The first is
@@ -38,7 +38,7 @@ class ImageCoder(GenerativeModel):
 
         Args:
             codes: Float tensor `(batch, latent_dim)`.
-            labels: Of a conditional model only: integer tensor `(batch,)`.
+            labels: For a conditional model only: integer tensor `(batch,)`.
 
         Returns:
             Float tensor `(batch, height, width, channels)`, in [0, 1].

@@ -8,8 +8,7 @@ from keras_genai.sampling import interpolate
 class LatentWalks:
     """Walks between the codes of two images, and along one latent.
 
-    What it needs of a model: `encode`, `decode` and `latent_dim`, as `VAE`
-    has them.
+    The model must have `encode`, `decode` and `latent_dim`, as `VAE` does.
     """
 
     def interpolate(
@@ -23,7 +22,8 @@ class LatentWalks:
             num_steps: Integer >= 2, images on the way, with both ends.
             method: `"spherical"` (default) or `"linear"`, as for
                 `keras_genai.sampling.interpolate`.
-            label: Integer, the label of all, for a conditional model alone.
+            label: Integer, the label of all images, for a conditional model
+                only.
 
         Returns:
             Float32 NumPy array `(num_steps, height, width, channels)`.
@@ -40,13 +40,13 @@ class LatentWalks:
     def traverse(
         self, image, axis, values=(-3, -2, -1, 0, 1, 2, 3), label=None
     ):
-        """Moves one latent of an image's code and leaves the others.
+        """Moves one latent of an image's code and leaves the others unchanged.
 
         Args:
             image: Float array `(height, width, channels)`, in [0, 1].
             axis: Integer in [0, latent_dim), the latent to move.
             values: Floats it is set to.
-            label: Integer, the image's label, for a conditional model alone.
+            label: Integer, the image's label, for a conditional model only.
 
         Returns:
             Float32 NumPy array `(len(values), height, width, channels)`.

@@ -6,12 +6,12 @@ from keras import ops
 from keras_genai.checks import check_choice
 from keras_genai.distributions import Bernoulli, DiscretizedLogistic, Normal
 
-# How many numbers a pixel's distribution takes from the decoder.
+# How many numbers of the decoder make the distribution of a pixel.
 LIKELIHOODS = {"bernoulli": 1, "gaussian": 1, "discretized_logistic": 2}
 
 
 def pixel_distribution(likelihood, outputs, log_var):
-    """p(x | z) of what a decoder gives.
+    """p(x | z) from the outputs of a decoder.
 
     Args:
         likelihood: String, one of `LIKELIHOODS`.
@@ -32,7 +32,7 @@ def pixel_distribution(likelihood, outputs, log_var):
 
 
 def check_encoder(encoder, input_shape, latent_dim):
-    """Refuses an encoder that does not give means and log-variances."""
+    """Refuses an encoder whose outputs are not means and log-variances."""
     made = encoder(np.zeros((2, *input_shape), "float32"))
     expected = (2, 2 * latent_dim)
     if isinstance(made, (list, tuple)):

@@ -45,25 +45,25 @@ class VAE(LatentWalks, ImageCoder):
         image_shape: `(height, width, channels)`; for convolutions both sides
             a multiple of 4. Defaults to `(28, 28, 1)`.
         latent_dim: Integer >= 1, width of the codes. Defaults to `32`.
-        networks: `"convolutional"` (default) or `"dense"`, for what is not
-            handed in.
+        networks: `"convolutional"` (default) or `"dense"`, for the networks
+            that are not given.
         encoder: Network from images to `(batch, 2 * latent_dim)`, means then
             log-variances, or `None`.
         decoder: Network from `(batch, latent_dim)` to `(batch, height, width,
             channels * n)`, or `None`. `n` is 1; for `"discretized_logistic"`
             2, means then log-scales.
-        likelihood: `"bernoulli"` (default), of pixels that are 0 or 1 (of
-            grey ones the loss is a cross-entropy and bounds nothing);
-            `"gaussian"`, a density; or `"discretized_logistic"`, of 8-bit
+        likelihood: `"bernoulli"` (default), for pixels that are 0 or 1 (for
+            grey pixels the loss is a cross-entropy and not a bound);
+            `"gaussian"`, a density; or `"discretized_logistic"`, for 8-bit
             pixels.
-        pixel_stddev: Float > 0, of the Gaussian likelihood, or `None` to
+        pixel_stddev: Float > 0, for the Gaussian likelihood, or `None` to
             learn it, one for all pixels.
         beta: Float >= 0, weight of the KL term. Defaults to `1.0`.
-        kl_warmup_steps: Integer >= 0. The weight of the KL term in what is
-            optimised, though not in the log, grows from 0 to `beta` over
-            these steps. Defaults to `0`.
-        free_bits: Float >= 0. Nats a latent, on average over the batch, that
-            the KL term has free: below them it does not push. Not in the log
+        kl_warmup_steps: Integer >= 0. The weight of the KL term grows from 0
+            to `beta` over these steps. This changes the gradients, but not the
+            loss in the log. Defaults to `0`.
+        free_bits: Float >= 0. Nats a latent, on average over the batch: a KL
+            term below this number has no gradient. The log does not show this
             either. Defaults to `0.0`.
         seed: Integer, or `None` for one drawn at random.
         **kwargs: `name` and the like, for `keras.Model`.
@@ -136,7 +136,7 @@ class VAE(LatentWalks, ImageCoder):
         self.kl_warmup_steps = kl_warmup_steps
         self.free_bits = free_bits
 
-        # A conditional model shows its networks the label beside their input.
+        # The networks of a conditional model take the label as a second input.
         encoder_shape, code_dim = self._input_shapes()
         *sides, channels = self.image_shape
         pixel_shape = (*sides, channels * LIKELIHOODS[likelihood])
@@ -182,7 +182,7 @@ class VAE(LatentWalks, ImageCoder):
         ]
 
     def call(self, inputs, training=False):
-        """The mean image of the code that each image is most likely to have."""
+        """The mean image of the most likely code of each image."""
         images, labels = self.condition.split(inputs)
         z = self.posterior(images, labels, training=training).mean
         return self.pixels(z, labels, training=training).mean
@@ -198,7 +198,7 @@ class VAE(LatentWalks, ImageCoder):
         """q(z | x), a `Normal` of shape `(batch, latent_dim)`."""
         self.condition.expect(labels)
         outputs = self.encoder(images, training=training)
-        if isinstance(outputs, (list, tuple)):  # and a draw, which is made anew
+        if isinstance(outputs, (list, tuple)):  # a third one, a draw, is unused
             return Normal(*(ops.cast(part, "float32") for part in outputs[:2]))
         return Normal(*ops.split(ops.cast(outputs, "float32"), 2, axis=-1))
 
@@ -214,7 +214,7 @@ class VAE(LatentWalks, ImageCoder):
         Args:
             images: Float tensor `(batch, height, width, channels)`, in
                 [0, 1].
-            labels: Of a conditional model only: integer tensor `(batch,)`.
+            labels: For a conditional model only: integer tensor `(batch,)`.
             training: Boolean.
 
         Returns:
@@ -283,19 +283,19 @@ class VAE(LatentWalks, ImageCoder):
         return self.results()
 
     def log_weights(self, images, labels=None, num_samples=1, seed=None):
-        """Log-weights of codes drawn from the posterior: what bounds average.
+        """Log-weights of codes drawn from the posterior, which bounds average.
 
         `log p(x | z) + log p(z) - log q(z | x)`. Their mean estimates the
-        ELBO; the logarithm of the mean of their exponentials is closer to
-        `log p(x)`, the more so the more there are.
+        ELBO; the logarithm of the mean of their exponentials is closer to `log
+        p(x)`, and gets closer with more samples.
 
         Args:
             images: Float tensor `(batch, height, width, channels)`, in
                 [0, 1].
-            labels: Of a conditional model only: integer tensor `(batch,)`.
+            labels: For a conditional model only: integer tensor `(batch,)`.
             num_samples: Integer, or scalar tensor: codes an image.
             seed: Integer or `keras.random.SeedGenerator`, or `None` for the
-                model's own.
+                model's own generator.
 
         Returns:
             Float tensor `(num_samples, batch)`, nats.
@@ -322,14 +322,14 @@ class VAE(LatentWalks, ImageCoder):
         """Generates images: decodes draws from the prior.
 
         Args:
-            num_samples: Integer >= 0. May be left out where `z` or `labels`
-                is given.
-            seed: Integer: the same seed gives the same images, the first ones
-                alike however many there are. `None` draws one from the
+            num_samples: Integer >= 0. May be left out if `z` or `labels` is
+                given.
+            seed: Integer: the same seed gives the same images; more samples
+                leave the first ones unchanged. `None` draws one from the
                 model's own generator.
             z: Float array `(num_samples, latent_dim)` to decode instead, or
                 `None`.
-            labels: Of a conditional model only: integer array
+            labels: For a conditional model only: integer array
                 `(num_samples,)`; one integer, for all of them; or `None` to
                 draw labels evenly.
 
@@ -339,7 +339,7 @@ class VAE(LatentWalks, ImageCoder):
 
         Raises:
             ValueError: If `num_samples` is negative or missing, if `z` has
-                another shape, or if labels are out of range or of no use.
+                another shape, or if labels are out of range or not needed.
 
         Example:
             >>> model = VAE(image_shape=(4, 4, 1), latent_dim=2, seed=0)
@@ -356,11 +356,11 @@ class VAE(LatentWalks, ImageCoder):
         return self.decode(z, labels)
 
     def encode(self, images, labels=None):
-        """Gives the codes of images, as the posterior has them.
+        """Gives the codes of images, the mean and variance of each.
 
         Args:
             images: Float array `(batch, height, width, channels)`, in [0, 1].
-            labels: Integer array `(batch,)`, for a conditional model alone.
+            labels: Integer array `(batch,)`, for a conditional model only.
 
         Returns:
             Pair of float32 NumPy arrays `(batch, latent_dim)`: `z_mean` and
@@ -377,7 +377,7 @@ class VAE(LatentWalks, ImageCoder):
 
         Args:
             z: Float array `(batch, latent_dim)`.
-            labels: Integer array `(batch,)`, for a conditional model alone.
+            labels: Integer array `(batch,)`, for a conditional model only.
 
         Returns:
             Float32 NumPy array `(batch, height, width, channels)`, in [0, 1]:

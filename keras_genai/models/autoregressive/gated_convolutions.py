@@ -1,4 +1,4 @@
-"""Gated masked convolutions: what comes later is not seen."""
+"""Gated masked convolutions, which do not see later pixels."""
 
 import keras
 import numpy as np
@@ -7,10 +7,10 @@ from keras import layers, ops
 
 
 class GatedBlock(layers.Layer):
-    """A layer of both stacks: gated, and added to what comes in.
+    """A layer of both stacks: gated, and added to its input.
 
-    With a label, a vector of it is added before the gates. Of the last layer
-    only the horizontal stack is looked at.
+    A vector of the label is added before the gates. Only the horizontal stack
+    of the last layer is used.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class GatedBlock(layers.Layer):
         return above, self._left(left, self.horizontal(left), link)
 
     def _above(self, above, sums, labels):
-        """The vertical stack, and what it tells the horizontal one."""
+        """The vertical stack, and its input to the horizontal one."""
         link = self.link(sums)
         if labels is not None:
             one_hot = ops.one_hot(labels, self.num_classes)
@@ -53,7 +53,8 @@ class GatedBlock(layers.Layer):
         return left + self.add_left(_gated(sums + link))
 
     # The same in pieces, for sampling: a row of the vertical stack, then the
-    # row's pixels of the horizontal one. Kept is as much as kernels reach.
+    # row's pixels of the horizontal one. The caches hold as much as kernels
+    # reach.
 
     def initial_state(self, batch_size, row_length):
         width, reach = self.link.units // 2, self.vertical.reach + 1
@@ -84,7 +85,7 @@ class GatedBlock(layers.Layer):
 
 
 class MaskedConv2D(layers.Layer):
-    """A convolution that does not see what comes later.
+    """A convolution that does not see later pixels.
 
     The mask leaves a part of the kernel, each time that it is applied: a mask
     that was written into the weights once would be trained away by the first
@@ -135,24 +136,24 @@ class MaskedConv2D(layers.Layer):
         (above, below), (left, right) = self._margins()
         x = ops.pad(x, [(0, 0), (above, 0), (left, max(right, 0)), (0, 0)])
         height, width = ops.shape(x)[1:3]
-        # Where the mask ends before the pixel itself, so does what it sees.
+        # If the mask ends before the pixel itself, the input is shifted too.
         return self.inside(x[:, : height + below, : width + min(right, 0)])
 
     def inside(self, x):
-        """The convolution where it has all it sees, margins not added.
+        """The convolution at places with all their inputs, without margins.
 
         Args:
             x: Float tensor `(batch, height, width, channels)`.
 
         Returns:
-            Float tensor, smaller by what the mask spans.
+            Float tensor, smaller by the span of the mask.
         """
         shape = (*self.mask.shape, x.shape[-1], self.filters)
         dtype = self.compute_dtype  # sampling calls this from outside `call`
         kernel = ops.reshape(ops.cast(self.kernel, dtype), shape)
         x = ops.conv(
             ops.cast(x, dtype),
-            kernel[self._span()],  # what the mask leaves, and no zeros
+            kernel[self._span()],  # without the masked zeros
             padding="valid",
             dilation_rate=self.dilation,
         )
@@ -184,7 +185,7 @@ def _gated(x):
 
 
 def pushed(kept, new, axis):
-    """What is kept, with the oldest left out and the newest at the end."""
+    """The cache without its oldest entry, and the newest at the end."""
     oldest = [slice(None)] * axis + [slice(1, None)]
     return tf.concat([kept[tuple(oldest)], new], axis=axis)
 
@@ -195,5 +196,5 @@ def dense(units, seeds, zero=False, name=None):
 
 
 def normal(seeds, scale=1.0):
-    """Keeps the variance, where `1 / scale` of the inputs is seen."""
+    """Keeps the variance if the mask leaves `1 / scale` of the inputs."""
     return keras.initializers.VarianceScaling(scale, seed=next(seeds))

@@ -43,8 +43,8 @@ class GPT(LanguageModel):
         num_key_value_heads: Integer >= 1, divides `num_heads`: heads of
             queries share keys and values in groups. `None` for no groups.
         dropout: Float in [0, 1). Defaults to `0.0`.
-        style: `"modern"` (default) or `"gpt2"`: it makes those of the six
-            choices below that are `None`.
+        style: `"modern"` (default) or `"gpt2"`: it sets each of the six
+            choices below that is `None`.
         positions: `"rotary"` (the angle between two tokens' vectors turns
             with their distance), `"learned"` (a vector for each place) or
             `"relative"` (a learned vector for each distance, which queries

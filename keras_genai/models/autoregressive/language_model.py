@@ -1,4 +1,4 @@
-"""What language models share: the vocabulary, the loss and its units."""
+"""The base of language models: vocabulary, loss and units."""
 
 import importlib
 

@@ -144,7 +144,7 @@ class LSTMLanguageModel(LanguageModel):
             x = ops.matmul(x, ops.cast(vectors, x.dtype))
         return ops.cast(x, "float32"), new_state
 
-    # Generation: the memory is all that is kept of the tokens before.
+    # Generation: only the memory is kept of the tokens before.
 
     def initial_state(self, batch_size):
         zeros = ops.zeros((batch_size, self.hidden_dim), self.compute_dtype)

@@ -184,7 +184,7 @@ class MarkovChain(LanguageModel):
         self._estimate()
         return super().test_step(data)
 
-    # Generation: the last `order` tokens are kept; -1 stands for no token.
+    # Generation: the last `order` tokens are kept; -1 means no token.
 
     def initial_state(self, batch_size):
         return tf.fill((batch_size, self.order), -1)

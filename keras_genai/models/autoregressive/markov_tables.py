@@ -79,7 +79,7 @@ class Table:
             vocabulary_size: Integer.
             smoothing: `"kneser_ney"` or `"witten_bell"`.
         """
-        # The n-grams of a context stand one after another.
+        # The n-grams of a context are next to each other.
         contexts, first, followers = np.unique(
             keys // vocabulary_size, return_index=True, return_counts=True
         )  # followers: how many different tokens follow

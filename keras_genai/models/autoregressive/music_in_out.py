@@ -17,7 +17,7 @@ from keras_genai.models.core.condition import NUM_SAMPLES, SEED
 
 
 class MusicInOut(TokenByToken):
-    """Composes scores, continues and harmonises them, and exports that.
+    """Composes, continues and harmonises scores, and exports this.
 
     A family comes with `tokenizer`, a `keras_genai.MusicTokenizer`; `rules`,
     its `ScoreRules`; `_state_of`, which makes the state of the loop from that
@@ -63,7 +63,7 @@ class MusicInOut(TokenByToken):
         """
         check_num_samples(num_samples)
         _check_num_steps(num_steps)
-        # All voices are free, but for the steps of the prompt.
+        # All voices are free, except in the steps of the prompt.
         events = self._free(num_steps)
         if prompt is not None:
             if len(prompt) >= num_steps:
@@ -134,7 +134,7 @@ class MusicInOut(TokenByToken):
                 "`num_steps` must reach the melody's end. Received: "
                 f"num_steps={num_steps} and a melody of {len(melody)} steps"
             )
-        # All voices are free, but for that of the melody.
+        # All voices are free, except that of the melody.
         events = self._free(num_steps)
         events[: len(melody), voice] = melody.events[:, 0]
         choice = self._choice(temperature, top_k, top_p, min_p)
@@ -293,8 +293,8 @@ class MusicInOut(TokenByToken):
             (None, None, self.tokenizer.num_voices), "int32", "events"
         )
         token_ids = tf.TensorSpec((None, None), "int32", "token_ids")
-        # One graph for the three functions that call it, since its loop is
-        # most of each.
+        # One graph for the three functions that call it, because most of each
+        # is its loop.
         compose = graph(compose, [events, *choice])
         return {
             "generate": (generate, [*size, *choice]),

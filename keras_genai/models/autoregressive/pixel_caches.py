@@ -1,17 +1,17 @@
-"""PixelCaches: what PixelCNN keeps of earlier pixels while it samples.
+"""PixelCaches: results of earlier pixels, kept while PixelCNN samples.
 
 The network sees, from the pixel x that is next, two regions:
 
     v v v v v      v: the vertical stack, all rows above
     v v v v v      h: the horizontal stack, the row on the left
-    h h x . .      .: what is not drawn yet
+    h h x . .      .: pixels that are not drawn yet
 
 So the vertical stack changes only when a row ends, and the horizontal one with
-each pixel. Of the input of each layer only as much is kept as its kernel
-reaches, and what falls out of reach is dropped:
+each pixel. A cache keeps as much of each layer's input as the kernel reaches,
+and drops the rest:
 
     kept "rows"    the last rows of the vertical stack, of every layer
-    kept "link"    what the vertical stack tells the horizontal one, a row
+    kept "link"    a row of the input from the vertical to the horizontal stack
     kept "left"    the last pixels of the horizontal stack, of every layer
 
     a row ends:    push it onto "rows", compute one row of each layer, refill
@@ -26,7 +26,7 @@ from keras_genai.models.autoregressive.gated_convolutions import pushed
 
 
 class PixelCaches:
-    """Computes the next pixel from what is kept of those before it."""
+    """Computes the next pixel from the caches of those before it."""
 
     def initial_state(self, batch_size, labels=None):
         _, width, channels = self.image_shape
@@ -35,7 +35,7 @@ class PixelCaches:
             return tf.zeros((batch_size, *shape), dtype)
 
         return {
-            # What is above, one row of it a time, and what is on the left.
+            # The rows above, one at a time, and the pixels on the left.
             "rows": zeros(self.first_vertical.reach, width, channels),
             "row": zeros(1, width, channels),
             "pixel": zeros(channels),
@@ -77,11 +77,11 @@ class PixelCaches:
         return logits[:, None], state
 
     def _begin_pixel(self, pixel, state):
-        """Takes in the pixel before, and asks the network of this one."""
+        """Reads the previous pixel, and computes the outputs for this one."""
         width = self.image_shape[1]
         column = pixel % width
         row = pushed(state["row"], state["pixel"][:, None, None], axis=2)
-        row = tf.where(pixel == 0, 0.0, row)  # there was none before
+        row = tf.where(pixel == 0, 0.0, row)  # no pixel on the left
         state = {**state, "row": row}
         state = tf.cond(
             column == 0,

@@ -34,14 +34,14 @@ class PixelCNN(PixelCaches, PixelsInOut):
         log p(x) = sum_i log p(x_i | x_1, ..., x_(i-1))
         loss = -log p(x), nats an image
 
-    Convolutions whose kernels are masked see nothing of what comes later, so
-    that one pass scores all pixels. Two stacks of them go side by side: one
-    sees all rows above, the other what is on the left in the row itself and
-    what the first has found. Layers are gated, `tanh(a) * sigmoid(b)`.
+    Convolutions with masked kernels do not see later pixels, so that one pass
+    scores all pixels. There are two stacks of them: one sees all rows above,
+    the other sees the pixels on the left in the row itself and the output of
+    the first. Layers are gated, `tanh(a) * sigmoid(b)`.
 
     Sampling goes pixel by pixel through the same loop as text and music, and
-    what was computed for earlier pixels is kept: all of it costs about as
-    much as one pass over the image.
+    keeps the results of earlier pixels: in total it costs about as much as one
+    pass over the image.
 
     Args:
         image_shape: `(height, width, channels)`. Defaults to `(28, 28, 1)`.
@@ -55,8 +55,8 @@ class PixelCNN(PixelCaches, PixelsInOut):
             are. Defaults to `(1, 2, 1, 4, 1, 2)`.
         kernel_size: Odd integer >= 3, of all layers but the first. Defaults
             to `3`.
-        first_kernel_size: Odd integer >= 3. Defaults to `13`: on the pixels
-            themselves a wide one costs little.
+        first_kernel_size: Odd integer >= 3. Defaults to `13`: a wide kernel on
+            pixels costs little.
         head_width: Integer >= 1, channels before the last layer. Defaults to
             `64`.
         seed: Integer, or `None` for one drawn at random.
@@ -78,7 +78,7 @@ class PixelCNN(PixelCaches, PixelsInOut):
         van den Oord et al., Conditional image generation with PixelCNN
         decoders, 2016; Salimans et al., PixelCNN++, 2017 (the mixture);
         Ramachandran et al., Fast generation for convolutional autoregressive
-        models, 2017 (what is kept).
+        models, 2017 (the caches).
     """
 
     recipe = {
@@ -140,8 +140,7 @@ class PixelCNN(PixelCaches, PixelsInOut):
         size, initial = first_kernel_size, {"seeds": seeds, "strict": True}
         self.first_vertical = MaskedConv2D(width, size, "above", **initial)
         self.first_horizontal = MaskedConv2D(width, size, "left", **initial)
-        # What differs from place to place, for all images: digits are in the
-        # middle.
+        # A bias for each place, for all images: digits are in the middle.
         self.places = self.add_weight(
             (*self.image_shape[:2], 2 * width), "zeros", name="places"
         )
@@ -161,8 +160,8 @@ class PixelCNN(PixelCaches, PixelsInOut):
         self.head = dense(
             channels
             if likelihood == "bernoulli"
-            # Of each channel logits, locations and log-scales; of each pair
-            # what the earlier one adds to the later one's location.
+            # Of each channel logits, locations and log-scales; for each pair
+            # the weight of the earlier one in the later one's location.
             else k * (3 * channels + channels * (channels - 1) // 2),
             seeds,
             name="head",
@@ -178,7 +177,7 @@ class PixelCNN(PixelCaches, PixelsInOut):
     def make_optimizer(cls, learning_rate):
         """Muon for the matrices, Adam for all else.
 
-        Kernels are kept as matrices, of what they take to what they give.
+        Kernels are stored as matrices from their inputs to their outputs.
 
         Args:
             learning_rate: Float, or
@@ -208,12 +207,12 @@ class PixelCNN(PixelCaches, PixelsInOut):
         return self.pixels(images, labels).mean
 
     def outputs_of(self, images, labels=None):
-        """What the network says of each pixel, given those before it.
+        """The network's outputs for each pixel, given those before it.
 
         Args:
             images: Float tensor `(batch, height, width, channels)`, in
                 [0, 1].
-            labels: Of a conditional model only: integer tensor `(batch,)`.
+            labels: For a conditional model only: integer tensor `(batch,)`.
 
         Returns:
             Float tensor `(batch, height, width, n)`.
@@ -240,7 +239,7 @@ class PixelCNN(PixelCaches, PixelsInOut):
         Args:
             images: Float tensor `(batch, height, width, channels)`, in
                 [0, 1].
-            labels: Of a conditional model only: integer tensor `(batch,)`.
+            labels: For a conditional model only: integer tensor `(batch,)`.
 
         Returns:
             `keras_genai.distributions.Distribution` of that shape.
@@ -250,7 +249,7 @@ class PixelCNN(PixelCaches, PixelsInOut):
     def _pixels(self, outputs, images):
         """A distribution of outputs `(..., n)` and pixels `(..., channels)`.
 
-        Of several channels each is given those before it too.
+        Each channel is given the channels before it too.
         """
         if self.likelihood == "bernoulli":
             return Bernoulli(outputs)

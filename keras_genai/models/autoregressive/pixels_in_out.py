@@ -1,4 +1,4 @@
-"""Pixels in, pixels out: what a model of pixels in order is asked for."""
+"""Pixels in, pixels out: the tasks of a model of pixels in order."""
 
 import keras
 import numpy as np
@@ -17,10 +17,10 @@ LIKELIHOODS = ("bernoulli", "discretized_logistic_mixture")
 class PixelsInOut(TokenByToken):
     """Scores images, draws and completes them, and exports all three.
 
-    What it needs of a model: `image_shape`, `condition`, `likelihood`,
-    `pixels`, `initial_state` and `extend`, as `PixelCNN` has them. A token is
-    a colour of a pixel, row by row; before the first one stands another,
-    which says nothing.
+    The model must have `image_shape`, `condition`, `likelihood`, `pixels`,
+    `initial_state` and `extend`, as `PixelCNN` does. A token is a colour of a
+    pixel, row by row. An extra token without meaning comes before the first
+    one.
     """
 
     @property
@@ -39,7 +39,7 @@ class PixelsInOut(TokenByToken):
 
         Args:
             images: Float array `(batch, height, width, channels)`, in [0, 1].
-            labels: Integer array `(batch,)`, for a conditional model alone.
+            labels: Integer array `(batch,)`, for a conditional model only.
 
         Returns:
             Float32 NumPy array `(batch,)`, nats an image.
@@ -56,12 +56,11 @@ class PixelsInOut(TokenByToken):
         """Generates images, pixel by pixel.
 
         Args:
-            num_samples: Integer >= 0. May be left out where `labels` is an
-                array.
-            seed: Integer: the same seed gives the same images. Each has draws
-                of its own: the first ones come out alike however many there
-                are. `None` draws one from the model's own generator.
-            labels: For a conditional model alone: integer array
+            num_samples: Integer >= 0. May be left out if `labels` is an array.
+            seed: Integer: the same seed gives the same images. Each image has
+                draws of its own: more samples leave the first ones unchanged.
+                `None` draws a seed from the model's own generator.
+            labels: For a conditional model only: integer array
                 `(num_samples,)`; one integer, for all of them; or `None` to
                 draw labels evenly.
 
@@ -84,22 +83,23 @@ class PixelsInOut(TokenByToken):
         """Draws the pixels of images that are not known.
 
         They are drawn in order, each given those before it, known or drawn;
-        what is known further down or right stays, but is not looked at.
+        known pixels that come later are kept, but do not influence the drawn
+        ones.
 
         Args:
             images: Float array `(batch, height, width, channels)`, in [0, 1].
-            known: Boolean array `(height, width)` or `(batch, height,
-                width)`: which pixels are kept. What `images` has at the
-                others makes no difference.
+            known: Boolean array `(height, width)` or `(batch, height, width)`:
+                which pixels are kept. The values of `images` at other pixels
+                are ignored.
             seed: Integer, as in `generate`.
-            labels: Integer array `(batch,)`, for a conditional model alone.
+            labels: Integer array `(batch,)`, for a conditional model only.
 
         Returns:
             Float32 NumPy array like `images`.
 
         Raises:
-            ValueError: If the shapes do not agree, if there is nothing to
-                complete, or if labels are missing.
+            ValueError: If the shapes do not agree, if all pixels are known, or
+                if labels are missing.
         """
         images = check_image_array(images, self.image_shape)
         known = np.asarray(known)
@@ -168,8 +168,8 @@ class PixelsInOut(TokenByToken):
         images = tf.TensorSpec(shape, "float32", "images")
         known = tf.TensorSpec(shape, "bool", "known")
         told = self.condition.specs
-        # One graph, which what generates calls too: its loop is the most of
-        # an export.
+        # One graph, shared with the functions that generate: its loop is most
+        # of an export.
         complete = graph(complete, [images, known, *told, SEED])
         return {
             **self.condition.generate_signatures(generate),

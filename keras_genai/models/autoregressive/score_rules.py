@@ -20,11 +20,11 @@ class ScoreRules:
             |
             +---> the end, only here
 
-    Three things follow from where the next token stands, its `slot` in the
-    group and its `step` in the score:
+    The place of the next token is its `slot` in the group and its `step` in
+    the score. It decides three things:
 
-    - A slot takes the tokens of the drawing. The first group has no hold, and
-      the score does not end there.
+    - A slot takes the tokens shown in the drawing. The first group has no
+      hold, and the score does not end there.
     - Where an event of a voice is given, its token is the only one. Where
       nothing is given, the voice is free.
     - A time does not go beyond the next given event that is not a hold, and
@@ -38,7 +38,7 @@ class ScoreRules:
         longest_time  (batch, steps)          from a step to the next group
         may_end       (batch, steps)          whether nothing given follows
 
-    The last of the steps stands for all that follow it.
+    The last of the steps represents all later ones.
 
     Args:
         tokenizer: `keras_genai.MusicTokenizer`.

@@ -5,7 +5,7 @@ import math
 
 from keras_genai.checks import check_choice
 
-# What each choice may be; the others are booleans.
+# The valid values of each choice; the others are booleans.
 _KNOWN = {
     "positions": ("learned", "relative", "rotary"),
     "normalization": ("layer", "rms"),
@@ -84,7 +84,7 @@ STYLES = {
 
 
 def get_style(name, **choices):
-    """Looks up a style, with some of its choices made otherwise.
+    """Looks up a style, and changes some of its choices.
 
     Args:
         name: String, `"modern"` or `"gpt2"`.

@@ -56,7 +56,7 @@ def check_stream(stream, rows):
 
 
 def check_beams(num_beams, choice, stream):
-    """Refuses choices that a beam search, or its absence, would ignore."""
+    """Refuses arguments that have no effect with, or without, beam search."""
     if not isinstance(num_beams, int) or num_beams < 1:
         raise ValueError(
             "`num_beams` must be an integer, 1 or more. "
@@ -64,13 +64,13 @@ def check_beams(num_beams, choice, stream):
         )
     if num_beams == 1 and choice.length_penalty:
         raise ValueError(
-            "`length_penalty` ranks beams: give num_beams=4, for instance. "
+            "`length_penalty` ranks beams: give num_beams=4, for example. "
             f"Received: num_beams=1, length_penalty={choice.length_penalty}"
         )
     others = dataclasses.replace(choice, length_penalty=0.0)
     if num_beams > 1 and (stream or others != sampling.Choice()):
         raise ValueError(
-            "A beam search draws nothing, and knows its text only at the end: "
+            "A beam search draws nothing, and has its text only at the end: "
             "it takes no other choice and no stream. "
             f"Received: num_beams={num_beams}, stream={stream}, {choice}"
         )

@@ -69,7 +69,7 @@ class TextInOut(TokenByToken):
             min_p: Float in [0, 1]. Only tokens at least this many times as
                 likely as the likeliest are drawn from. Defaults to `0.0`.
             repetition_penalty: Float > 0 that weakens the logits of tokens
-                that are in the text already. Defaults to `1.0`, not at all.
+                that are in the text already. Defaults to `1.0`, no change.
             num_beams: Integer >= 1. With more than 1, that many of the
                 likeliest continuations are kept at each token (beam search),
                 nothing is drawn, and the likeliest text is returned; the
@@ -123,9 +123,9 @@ class TextInOut(TokenByToken):
         if not rows:
             return []
         stop = as_strings(stop)
-        # Where the texts are looked at on the way, a graph makes a few tokens
-        # at a time. Else it makes all of them, and so it does for beams: the
-        # best beam is known only at the end.
+        # If the texts are read during generation, a graph makes a few tokens
+        # at a time. Otherwise it makes all of them, also for beams: the best
+        # beam is known only at the end.
         looks = (stream or stop) and num_beams == 1
         pieces = self._pieces(
             rows,

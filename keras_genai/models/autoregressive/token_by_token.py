@@ -19,7 +19,7 @@ class TokenByToken(GenerativeModel):
 
     compiled_loop = True  # whether XLA compiles the loop of `generate`
     max_sequence_length = None
-    end_token_id = -1  # none
+    end_token_id = -1  # no such token
 
     def run_loop(self, loop, until, choice, num_beams=1):
         """Runs `sampling.run_loop` as one graph, kept for the next time.

@@ -1,1 +1,1 @@
-"""What every family is built on."""
+"""The base classes and checks that every family is built on."""

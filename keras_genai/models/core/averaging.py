@@ -41,8 +41,8 @@ def move_averages(averages, values, decay):
     Args:
         averages: Iterable of float variables.
         values: Iterable of float tensors or variables of the same shapes.
-        decay: Float or float scalar tensor in [0, 1], what is kept of the
-            averages.
+        decay: Float or float scalar tensor in [0, 1], the share of the old
+            averages that is kept.
     """
     for average, value in zip(averages, values, strict=True):
         kept = ops.cast(decay, average.dtype)
@@ -54,7 +54,7 @@ def copy_network(network, inputs):
 
     Args:
         network: `keras.Layer`, built.
-        inputs: What it takes: a tensor, or a list of several.
+        inputs: Inputs of the network: a tensor, or a list of several.
 
     Returns:
         `keras.Layer`, named `averaged_...`, with the weights of the network.
@@ -70,7 +70,7 @@ def copy_network(network, inputs):
     name = f"averaged_{network.name}"
     try:
         copy = keras.models.clone_model(network)
-    except Exception:  # of whatever kind what has no config makes
+    except Exception:  # any kind: the network has no config
         return OtherWeights(network, name=name)
     copy.name = name
     copy(inputs, training=True)  # builds
@@ -86,15 +86,16 @@ class OtherWeights(keras.Layer):
     a notebook or a lambda, is called here with other weights instead.
 
     Args:
-        network: `keras.Layer`, built. Its weights are what these start from.
+        network: `keras.Layer`, built. The new weights start as copies of its
+            weights.
 
     Call arguments:
-        inputs: What the network takes.
+        inputs: The inputs of the network.
     """
 
     def __init__(self, network, **kwargs):
         super().__init__(**kwargs)
-        self._network = lambda: network  # it is not a part of this
+        self._network = lambda: network  # not tracked as a part of this layer
         self._copies = [
             self.add_weight(
                 shape=weight.shape,

@@ -1,4 +1,4 @@
-"""What every model family shares: the seed, the whole of its state, export."""
+"""The base of every model family: its seed, its whole state and export."""
 
 import functools
 
@@ -21,8 +21,8 @@ class GenerativeModel(Fitting):
 
     A family subclasses it, makes its networks in `__init__`, and gives
     `network_names`, `call`, `train_step`, `test_step`, `generate`,
-    `signatures` and `get_config`; where one optimizer is not what it needs,
-    also `compile`.
+    `signatures` and `get_config`; also `compile`, if it needs more than one
+    optimizer.
 
     Args:
         seed: Integer, or `None` for one drawn at random. Seeds the weights
@@ -30,7 +30,7 @@ class GenerativeModel(Fitting):
         dtype: String or `keras.DTypePolicy` that the networks compute with:
             `"mixed_bfloat16"` or `"mixed_float16"`, quick on GPUs that have
             hardware for it; losses stay in 32 bits. `None` (default) for
-            Keras's own, `keras.config.dtype_policy()`.
+            Keras's default, `keras.config.dtype_policy()`.
         **kwargs: `name` and the like, for `keras.Model`.
     """
 
@@ -47,22 +47,22 @@ class GenerativeModel(Fitting):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    makes = "images"  # what `generate` returns: a folder of `modalities`
-    condition = Condition()  # what the model is told besides its input
-    # What `keras-genai train` does unless told otherwise: the kind of recipe,
-    # and what the presets "default" and "quick" change of it. Written as
-    # literals, since `keras_genai.recipes` reads them without TensorFlow.
+    makes = "images"  # the modality, a folder of `modalities`
+    condition = Condition()  # input besides the images or tokens
+    # The defaults of `keras-genai train`: the kind of recipe, and the changes
+    # of it in the presets "default" and "quick". They are literals, because
+    # `keras_genai.recipes` reads them without TensorFlow.
     recipe = None
     hands_on = False  # whether `**kwargs` are arguments of the parent family
     network_names = ()  # arguments and attributes that are networks
 
     @property
     def num_classes(self):
-        """The number of classes that the model is told apart, or `None`."""
+        """The number of classes that the model is conditioned on, or `None`."""
         return self.condition.num_classes
 
     def unpack(self, data):
-        """Takes from a batch what a step needs.
+        """Takes the inputs of a step from a batch.
 
         Args:
             data: A batch, as from `check`.
@@ -103,13 +103,13 @@ class GenerativeModel(Fitting):
             **kwargs: As in `keras.Model.save`.
 
         Raises:
-            ValueError: If the path ends otherwise, or if a network cannot be
-                saved.
+            ValueError: If the path has another ending, or if a network cannot
+                be saved.
         """
         if not str(filepath).endswith(".keras"):
             raise ValueError(
                 "A model is saved whole in a file that ends in '.keras'; "
-                "weights alone by `save_weights`. "
+                "`save_weights` saves only its weights. "
                 f"Received: filepath={str(filepath)!r}"
             )
         for name in self.network_names:
@@ -117,7 +117,7 @@ class GenerativeModel(Fitting):
         super().save(filepath, *args, **kwargs)
 
     def _check_savable(self, name):
-        """Says what it takes to save and load a network of the user's."""
+        """Says how to make a network of the user saved and loaded."""
         network = getattr(self, name)
         of_keras = type(network).__module__.startswith("keras.")
         registered = keras.saving.get_registered_name(type(network))
@@ -127,7 +127,7 @@ class GenerativeModel(Fitting):
         )
         try:
             keras.saving.serialize_keras_object(network)
-        except Exception as error:  # of whatever kind what has no config makes
+        except Exception as error:  # any kind: the network has no config
             reason = str(error).strip().partition("\n")[0]
             raise ValueError(
                 f"The {name} cannot be saved: {how}. Received: a "
@@ -144,16 +144,16 @@ class GenerativeModel(Fitting):
 
         Returns:
             Dictionary: name -> (function of tensors that returns a dictionary
-            of tensors, list of `tf.TensorSpec`). The first one is what is
-            served by default. Callers get each function as a `tf.function`,
-            which is traced once and kept.
+            of tensors, list of `tf.TensorSpec`). The first one is served by
+            default. Callers get each function as a `tf.function`, which is
+            traced once and kept.
         """
         raise NotImplementedError(
             f"{type(self).__name__} gives no `signatures` to export."
         )
 
     def example_request(self):
-        """What an export is asked, to be compared with its model.
+        """The arguments to call an export with, to compare it with its model.
 
         Returns:
             Dictionary: arguments of the first of `signatures`.
@@ -163,7 +163,8 @@ class GenerativeModel(Fitting):
     def network_signatures(self):
         """The functions that LiteRT and ONNX are offered.
 
-        They draw nothing: what draws, or takes strings, `export` leaves out.
+        They draw nothing: `export` leaves out functions that draw random
+        numbers or take strings.
 
         Returns:
             Dictionary like that of `signatures`.
@@ -177,38 +178,39 @@ class GenerativeModel(Fitting):
         overwrite=True,
         quantization=None,
     ):
-        """Writes what runs without this package.
+        """Writes the model in a format that runs without this package.
 
         A SavedModel does all that the model does, draws included. LiteRT and
-        ONNX are for networks: of a model of images `decode`, `encode` and the
-        like, of text and music the logits of the next token. What draws
-        random numbers, takes strings or has ragged rows is left out, and
-        `keras_genai.export.why_not` says which and why. Whoever runs them
-        draws the noise: `rng.standard_normal((16, latent_dim), "float32")`.
+        ONNX hold networks only: for a model of images `decode`, `encode` and
+        similar functions, for text and music the logits of the next token.
+        Functions that draw random numbers, take strings or have ragged rows
+        are left out, and `keras_genai.export.why_not` says which and why. The
+        program that runs such an export draws the noise itself:
+        `rng.standard_normal((16, latent_dim), "float32")`.
 
         Args:
-            filepath: Path of the folder to write, for LiteRT of the file,
-                which ends in `.tflite`. An ONNX export is a folder of one file
-                a function. It appears when it is complete, and not before.
+            filepath: Path of the folder to write, for LiteRT the file, which
+                ends in `.tflite`. An ONNX export is a folder of one file a
+                function. It appears only when it is complete.
             format: `"saved_model"` (default), `"litert"` or `"onnx"`.
-            overwrite: Boolean. Whether an export in this format that stands
-                there already is replaced; anything else never is. Defaults to
-                `True`.
-            quantization: Of LiteRT alone: `None` for float32, `"float16"` or
+            overwrite: Boolean. Whether an export in this format that already
+                exists is replaced; anything else is never replaced. Defaults
+                to `True`.
+            quantization: For LiteRT only: `None` for float32, `"float16"` or
                 `"int8"` for smaller weights.
 
         Returns:
             `pathlib.Path` of the folder or file.
 
         Raises:
-            ImportError: If the format takes a package that is not installed.
-            ValueError: If `filepath` exists and may not be replaced, or if
-                the format can express nothing of the model.
+            ImportError: If the format needs a package that is not installed.
+            ValueError: If `filepath` exists and may not be replaced, or if the
+                format can express no function of the model.
         """
         check_choice("format", format, export.FORMATS)
         if quantization is not None and format != "litert":
             raise ValueError(
-                "LiteRT alone is quantised: format='litert'. Received: "
+                "Only LiteRT is quantised: format='litert'. Received: "
                 f"format={format!r}, quantization={quantization!r}"
             )
         if format == "litert":
@@ -224,12 +226,12 @@ class GenerativeModel(Fitting):
         )
 
     def about(self):
-        """What whoever is handed an export would want to know of the model.
+        """Facts about the model for a person who receives an export.
 
         Returns:
-            Dictionary that JSON can hold: `"family"`, `"makes"`, and those of
-            `"image_shape"`, `"latent_dim"`, `"num_classes"` and
-            `"max_sequence_length"` that the model has.
+            Dictionary that JSON can hold: `"family"`, `"makes"`, and, if the
+            model has them, `"image_shape"`, `"latent_dim"`, `"num_classes"`
+            and `"max_sequence_length"`.
         """
         sizes = {name: getattr(self, name, None) for name in _SIZES}
         return {
@@ -240,12 +242,12 @@ class GenerativeModel(Fitting):
         }
 
     def _run(self, signature, *arrays, batch_size=256):
-        """Runs what `export` would write on arrays, a batch at a time.
+        """Runs an exported function on arrays, a batch at a time.
 
         Args:
             signature: String, a name in `_functions()`.
-            *arrays: Arrays of one length, its arguments. `None`, of a model
-                that is told nothing, is left out.
+            *arrays: Arrays of one length, its arguments. `None`, for a model
+                without a condition, is left out.
             batch_size: Integer >= 1.
 
         Returns:
@@ -285,11 +287,11 @@ class GenerativeModel(Fitting):
         return {}
 
     def _functions(self):
-        """What `_run` knows: the signatures, and what is not exported."""
+        """The functions that `_run` can call, exported or not."""
         return self.signatures()
 
     def _seed(self, seed):
-        """The seed given, or one drawn from the model's own generator."""
+        """The given seed, or one drawn from the model's own generator."""
         if seed is not None:
             return seed
         return int(
@@ -297,7 +299,8 @@ class GenerativeModel(Fitting):
         )
 
     # Keras saves weights and optimizers, but not the states of random
-    # generators: with them a resumed run draws what an unbroken one would.
+    # generators: with them a resumed run draws the same numbers as one without
+    # a break.
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
@@ -319,10 +322,10 @@ class GenerativeModel(Fitting):
 
 
 def _traced_once(make):
-    """Makes what a method gives `tf.function`s, the same ones every time.
+    """Turns the functions that a method returns into `tf.function`s, once.
 
-    Tracing takes seconds where a loop generates token by token, and what is
-    generated, exported and checked is one graph.
+    Tracing takes seconds where a loop generates token by token, and
+    generation, export and the check of an export share one graph.
     """
 
     @functools.wraps(make)

@@ -1,4 +1,4 @@
-"""Batches that `fit` and `evaluate` are given: what is refused of them."""
+"""Checks of the batches that `fit` and `evaluate` receive."""
 
 import keras
 import numpy as np
@@ -6,10 +6,10 @@ import tensorflow as tf
 
 
 def check_image_batch(data, model, low, high):
-    """Refuses what is not a batch of images that a model works on.
+    """Refuses a batch that is not of images as the model needs them.
 
     Args:
-        data: What `fit` or `evaluate` was given, in Keras's form.
+        data: The argument of `fit` or `evaluate`, in Keras's form.
         model: The model, with `image_shape` and a `condition`.
         low: Float, the least value allowed.
         high: Float, the greatest value allowed.
@@ -28,7 +28,7 @@ def check_image_batch(data, model, low, high):
 
 
 def packed(inputs, targets, weights):
-    """A batch in Keras's form, without what is `None` at its end."""
+    """A batch in Keras's form, without `None` at its end."""
     if targets is None and weights is None:
         return inputs
     return (inputs, targets) if weights is None else (inputs, targets, weights)
@@ -38,8 +38,8 @@ def check_images(images, image_shape, low, high):
     """Refuses images of another shape, type or range than a model's.
 
     Args:
-        images: Float tensor `(batch, height, width, channels)`, or without
-            the last axis where there is one channel.
+        images: Float tensor `(batch, height, width, channels)`, or without the
+            last axis if there is one channel.
         image_shape: `(height, width, channels)` of the model.
         low: Float, the least value allowed.
         high: Float, the greatest value allowed.
@@ -48,8 +48,8 @@ def check_images(images, image_shape, low, high):
         The images, a float32 tensor with all axes.
 
     Raises:
-        ValueError: If the shape or the type is another. What lies outside
-            the range is refused as by `check_finite_range`.
+        ValueError: If the shape or the type is wrong. Values outside the range
+            are refused as by `check_finite_range`.
     """
     images = tf.convert_to_tensor(images)
     if images.shape.rank == 3 and image_shape[-1] == 1:
@@ -69,11 +69,11 @@ def check_images(images, image_shape, low, high):
 
 
 def look_below_zero(images, model, is_first):
-    """Says it once where the first batch seems to be in [0, 1].
+    """Prints a hint, once, if the first batch seems to be in [0, 1].
 
     Args:
         images: Float tensor, checked to be in [-1, 1].
-        model: The model, which says it.
+        model: The model, which prints the hint.
         is_first: Boolean tensor, whether this is the first batch.
 
     Returns:
@@ -84,10 +84,10 @@ def look_below_zero(images, model, is_first):
         if least >= 0 and greatest > 0.5:
             model.say_once(
                 f"No pixel of the first batch is below 0. "
-                f"{type(model).__name__} works on images in [-1, 1]: those in "
+                f"{type(model).__name__} works on images in [-1, 1]: images in "
                 "[0, 1] would teach it grey backgrounds. image_dataset(..., "
-                "value_range=(-1, 1)) gives the former; 2 * images - 1 makes "
-                "them of the latter."
+                "value_range=(-1, 1)) gives images in [-1, 1]; "
+                "2 * images - 1 converts images in [0, 1]."
             )
         return False
 
@@ -101,34 +101,34 @@ def look_below_zero(images, model, is_first):
 
 
 def check_no_targets(targets, images, model):
-    """Refuses targets that a model which learns from images cannot heed.
+    """Refuses targets that a model of images cannot use.
 
     Args:
-        targets: What `fit` was given as `y`; `None`, labels, which are left
-            alone, or the images again.
+        targets: The argument `y` of `fit`: `None`, labels, which are ignored,
+            or the images again.
         images: Float32 tensor, the images, checked.
-        model: The model, for whom labels are said once to be left alone.
+        model: The model; it prints once that labels are ignored.
 
     Returns:
         The images.
 
     Raises:
-        ValueError: If the targets are neither. Other images than those given
-            are refused when they arrive.
+        ValueError: If the targets are anything else. Targets that are other
+            images are refused when they arrive.
     """
     if targets is None:
         return images
     targets = tf.convert_to_tensor(targets)
     name = type(model).__name__
     if targets.shape.rank in (1, 2) and targets.shape[1:] in ([], [1]):
-        model.say_once(f"{name} has no use for labels, and leaves them alone.")
+        model.say_once(f"{name} does not use labels, and ignores them.")
         return images
     if targets.shape.rank == 2 and targets.shape[1] == 0:  # see `Fitting.fit`
         return images
     expected = (
-        f"{name} learns from images alone: y is nothing, their labels, or "
-        "the images again. What comes back clean of corrupted images is "
-        "learned by DenoisingAutoencoder."
+        f"{name} learns from images only: y must be None, their labels, or "
+        "the images again. To learn clean images from corrupted ones, use "
+        "DenoisingAutoencoder."
     )
     if targets.shape.rank == 3 and model.image_shape[-1] == 1:
         targets = targets[..., None]
@@ -152,17 +152,17 @@ def check_no_targets(targets, images, model):
 
 
 def check_weights(weights):
-    """Refuses sample weights that are not one an example, 0 or more.
+    """Refuses sample weights unless each example has one, 0 or more.
 
     Args:
-        weights: What `fit` was given, `None` if nothing.
+        weights: The argument `sample_weight` of `fit`, or `None`.
 
     Returns:
         Float32 tensor, or `None`.
 
     Raises:
-        ValueError: If the type is another. What is negative or not finite is
-            refused when it arrives.
+        ValueError: If the type is wrong. Negative or non-finite weights are
+            refused when they arrive.
     """
     if weights is None:
         return None
@@ -187,10 +187,10 @@ def _shown(shape):
 
 
 def after(assertion, tensor):
-    """The tensor, once an assertion held: nothing can stumble over it before.
+    """The tensor, usable only after an assertion has been checked.
 
     Args:
-        assertion: What `tf.debugging.Assert` returned, `None` eagerly.
+        assertion: The result of `tf.debugging.Assert`, `None` in eager mode.
         tensor: Tensor.
 
     Returns:
@@ -204,20 +204,20 @@ def check_labels(labels, num_classes):
     """Refuses labels that are not integers below `num_classes`.
 
     Args:
-        labels: What `fit` or `evaluate` was given, `None` if nothing.
+        labels: The labels given to `fit` or `evaluate`, or `None`.
         num_classes: Integer, classes of the model.
 
     Returns:
         The labels, an int32 tensor `(batch,)`.
 
     Raises:
-        ValueError: If there are none, or the shape or the type is another.
-            What is out of range is refused as by `check_finite_range`.
+        ValueError: If labels are missing, or the shape or the type is wrong.
+            Labels out of range are refused as by `check_finite_range`.
     """
     if labels is None:
         raise ValueError(
             "A conditional model needs the labels of its images: "
-            "image_dataset(..., labels=True). Received: images alone"
+            "image_dataset(..., labels=True). Received: only images"
         )
     labels = tf.convert_to_tensor(labels)
     if labels.shape.rank == 2 and labels.shape[1] == 1:
@@ -244,10 +244,10 @@ def check_labels(labels, num_classes):
 
 
 def check_token_ids(token_ids, least, vocabulary_size):
-    """Refuses what is not a batch of token ids.
+    """Refuses a batch that is not of token ids.
 
     Args:
-        token_ids: What `fit` or `evaluate` was given.
+        token_ids: The argument of `fit` or `evaluate`.
         least: Integer, the least id allowed: 0, or -1 for targets.
         vocabulary_size: Integer.
 
@@ -255,8 +255,8 @@ def check_token_ids(token_ids, least, vocabulary_size):
         The ids, an int32 tensor `(batch, length)`.
 
     Raises:
-        ValueError: If the shape or the type is another. What is out of range
-            is refused as by `check_finite_range`.
+        ValueError: If the shape or the type is wrong. Ids out of range are
+            refused as by `check_finite_range`.
     """
     token_ids = tf.convert_to_tensor(token_ids)
     if len(token_ids.shape) != 2 or not token_ids.dtype.is_integer:
@@ -276,7 +276,7 @@ def check_token_ids(token_ids, least, vocabulary_size):
             highest,
         ],
     )
-    # Else an embedding may be looked up, and fail, before that is said.
+    # Otherwise the lookup of an embedding may fail before this message.
     return after(fits, token_ids)
 
 
@@ -284,8 +284,8 @@ def check_finite_range(images, low, high):
     """Refuses images outside [low, high] or not finite, when they arrive.
 
     Works inside `tf.function`; XLA leaves such checks out. `fit` and
-    `evaluate`, which check before what XLA compiles, turn the refusal into
-    a `ValueError`.
+    `evaluate` check outside the steps that XLA compiles, and turn the refusal
+    into a `ValueError`.
 
     Args:
         images: Float tensor of any shape.
@@ -297,7 +297,7 @@ def check_finite_range(images, low, high):
     """
     least, greatest = tf.reduce_min(images), tf.reduce_max(images)
     tolerance = 1e-3
-    # Written so that it fails for NaN, of which no comparison is true.
+    # Written so that it fails for NaN too: no comparison with NaN is true.
     fits = (least >= low - tolerance) & (greatest <= high + tolerance)
     assertion = tf.debugging.Assert(
         fits,

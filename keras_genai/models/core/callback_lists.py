@@ -1,4 +1,4 @@
-"""What `fit` does with callbacks before it hands them to Keras."""
+"""Prepares the callbacks of `fit` before Keras receives them."""
 
 import keras
 import tensorflow as tf
@@ -12,7 +12,7 @@ def looks_at_batches(callback):
         return False
     if getattr(callback, "looks_at_executions", False):  # of this package
         return False
-    # What may be asked for every so many batches, and was not.
+    # These attributes give a number of batches, or "epoch".
     for name in ("save_freq", "update_freq"):
         if getattr(callback, name, None) == "epoch":
             return False
@@ -26,7 +26,7 @@ def looks_at_batches(callback):
 
 
 class _ProgressBar(keras.callbacks.ProgbarLogger):
-    """Keras's, but it counts no further than to the last batch.
+    """Keras's progress bar, but it does not count beyond the last batch.
 
     With several steps an execution Keras counts whole executions, and would
     show 40 of 36 steps.
@@ -43,7 +43,7 @@ class _ProgressBar(keras.callbacks.ProgbarLogger):
 
 
 def joined(callbacks, ours):
-    """The user's callbacks, ours and a progress bar, if there is none."""
+    """The user's callbacks, ours, and a progress bar if it is missing."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         for callback in ours:
             callbacks.append(callback)

@@ -1,17 +1,17 @@
-"""What is refused where it enters a model, in one wording."""
+"""Checks of the arguments of a model, with one wording of errors."""
 
 import numpy as np
 
 
 def check_image_shape(image_shape):
-    """Refuses what is not `(height, width, channels)`.
+    """Refuses an image shape that is not `(height, width, channels)`.
 
     Args:
-        image_shape: What a model was given.
+        image_shape: The argument of a model.
 
     Raises:
-        ValueError: If it is not three positive integers, or if there are
-            neither 1 nor 3 channels.
+        ValueError: If it is not three positive integers, or if the number of
+            channels is not 1 or 3.
     """
     sizes = tuple(image_shape)
     if (
@@ -26,10 +26,10 @@ def check_image_shape(image_shape):
 
 
 def check_num_samples(num_samples):
-    """Refuses what is not a number of samples.
+    """Refuses an invalid number of samples.
 
     Args:
-        num_samples: What `generate` was given.
+        num_samples: The argument of `generate`.
 
     Raises:
         ValueError: If it is missing or negative.
@@ -45,14 +45,14 @@ def check_image_array(images, image_shape):
     """Refuses an array that is not of images in [0, 1].
 
     Args:
-        images: What a method was given.
+        images: The argument of a method.
         image_shape: `(height, width, channels)` of the model.
 
     Returns:
         Float32 NumPy array `(batch, height, width, channels)`.
 
     Raises:
-        ValueError: If the shape, the type or the range is another.
+        ValueError: If the shape, the type or the range is wrong.
     """
     images = np.asarray(images)
     if images.shape[1:] != image_shape or images.ndim != 4:
@@ -61,7 +61,7 @@ def check_image_array(images, image_shape):
             f"Received: images of shape {images.shape}"
         )
     low, high = images.min(initial=0), images.max(initial=0)
-    # Written so that it fails for NaN, of which no comparison is true.
+    # Written so that it fails for NaN too: no comparison with NaN is true.
     if not (low >= -1e-3 and high <= 1 + 1e-3):
         raise ValueError(
             "Expected finite images in [0, 1]. "
@@ -71,17 +71,17 @@ def check_image_array(images, image_shape):
 
 
 def check_code_array(z, latent_dim):
-    """Refuses an array that is not of codes.
+    """Refuses an array that does not hold codes.
 
     Args:
-        z: What a method was given.
+        z: The argument of a method.
         latent_dim: Integer, width of the model's codes.
 
     Returns:
         Float32 NumPy array `(batch, latent_dim)`.
 
     Raises:
-        ValueError: If the shape is another.
+        ValueError: If the shape is wrong.
     """
     z = np.asarray(z, "float32")
     if z.ndim != 2 or z.shape[1] != latent_dim:
@@ -93,10 +93,10 @@ def check_code_array(z, latent_dim):
 
 
 def check_label_array(labels, count, num_classes):
-    """Refuses an array that is not of labels, one an example.
+    """Refuses an array that does not hold one label for each example.
 
     Args:
-        labels: What a method was given.
+        labels: The argument of a method.
         count: Integer, number of examples.
         num_classes: Integer, classes of the model.
 
@@ -104,7 +104,7 @@ def check_label_array(labels, count, num_classes):
         Int32 NumPy array `(count,)`.
 
     Raises:
-        ValueError: If they are missing, of another number, or out of range.
+        ValueError: If they are missing, too few, too many, or out of range.
     """
     if labels is None:
         raise ValueError(
@@ -135,7 +135,7 @@ def check_network(network, input_shape, output_shape):
         output_shape: Tuple of integers, without the batch axis.
 
     Raises:
-        ValueError: If two examples come out with another shape.
+        ValueError: If its outputs for two examples have another shape.
     """
     outputs = network(np.zeros((2, *input_shape), "float32"))
     if tuple(outputs.shape) != (2, *output_shape):

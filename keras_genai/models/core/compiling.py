@@ -1,4 +1,4 @@
-"""Compiling as Keras has it: what is passed takes effect, or is refused."""
+"""Compiling as in Keras: each argument takes effect, or is refused."""
 
 import warnings
 
@@ -12,10 +12,10 @@ STEPS_PER_EXECUTION = 8
 class Compiling(keras.Model):
     """A `keras.Model` that brings its own loss and its own optimizer."""
 
-    learning_rate = 1e-3  # of the optimizer that `compile` is not given
+    learning_rate = 1e-3  # if `compile` receives no optimizer
     xla = False  # whether XLA compiles the steps of `fit` on a CPU too
-    objective = "a loss of its own"  # in words, for whoever gives another
-    prediction = None  # what `compile(metrics=...)` compares, in words
+    objective = "a loss of its own"  # in words, for errors
+    prediction = None  # in words, compared by `compile(metrics=...)`
     pads = False  # whether examples have places where nothing is predicted
 
     @classmethod
@@ -46,23 +46,24 @@ class Compiling(keras.Model):
             optimizer: `keras.optimizers.Optimizer` or its name, or `None` for
                 that of `make_optimizer` with the family's `learning_rate`.
             steps_per_execution: Integer >= 1, batches between two returns to
-                Python, where callbacks and the progress bar are; or `None`
-                for 8, which trains small networks up to a third faster than
-                1, but for 1 where TensorFlow cannot do more (eagerly and on
-                several devices) and where a callback looks at each batch.
-                `fit` takes fewer where a number of steps is no multiple.
+                Python, where callbacks and the progress bar are; or `None` for
+                8, which trains small networks up to a third faster than 1, but
+                for 1 where TensorFlow cannot do more (eagerly and on several
+                devices) and where a callback looks at each batch. `fit` uses
+                fewer if the number of steps is not a multiple.
             jit_compile: Boolean, whether XLA compiles the steps, or `"auto"`
-                for Keras's choice, which is yes on a GPU; or `None` for that
-                and, where it is faster for the family, yes on a CPU too.
-            metrics: List of metrics, as for `keras.Model.compile`, of what
-                the family predicts: an autoencoder's reconstructions, or the
+                for Keras's choice, `True` on a GPU; or `None` for Keras's
+                choice and, if the family is faster with XLA, `True` on a CPU
+                too.
+            metrics: List of metrics, as for `keras.Model.compile`, of the
+                family's predictions: an autoencoder's reconstructions, or the
                 logits of a language model.
             weighted_metrics: As `metrics`, weighted by `sample_weight`.
             **kwargs: `run_eagerly` and the like, for `keras.Model.compile`.
 
         Raises:
-            ValueError: If a loss is given, or metrics of a family that
-                predicts nothing.
+            ValueError: If a loss is given, or metrics of a family without
+                predictions.
         """
         if optimizer is None:
             optimizer = self.make_optimizer(self.learning_rate)
@@ -95,9 +96,9 @@ class Compiling(keras.Model):
                 )
         if (metrics or weighted_metrics) and self.prediction is None:
             raise ValueError(
-                f"{type(self).__name__} predicts nothing that a metric could "
-                "compare with a target; callbacks and "
-                "keras_genai.evaluate_samples measure what it generates. "
+                f"{type(self).__name__} has no predictions that a metric could "
+                "compare with targets; callbacks and "
+                "keras_genai.evaluate_samples measure its samples. "
                 f"Received: metrics={metrics or weighted_metrics}"
             )
         # As they were given, for `get_compile_config`: another machine may
@@ -129,7 +130,7 @@ class Compiling(keras.Model):
             **kwargs,
         )
         if jit_compile is None and self.xla and single:
-            # Where XLA cannot be (TensorFlow's determinism), Keras would warn.
+            # Under TensorFlow's determinism XLA cannot work; Keras would warn.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)
                 self.jit_compile = True
@@ -138,8 +139,8 @@ class Compiling(keras.Model):
         muon = isinstance(self.optimizer, keras.optimizers.Muon)
         if muon and self.variable_dtype == "float64":
             raise ValueError(
-                "Keras's Muon, the optimizer that this family takes unless "
-                "told otherwise, does not work in float64: give compile "
+                "Keras's Muon, the default optimizer of this family, does "
+                "not work in float64: give compile "
                 'another, such as optimizer="adam", or the model '
                 'dtype="float32". '
                 f"Received: dtype {self.dtype_policy.name}"
@@ -161,9 +162,9 @@ class Compiling(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     def scaled(self, optimizer):
-        """The optimizer, scaling its loss where networks need it.
+        """The optimizer, which scales its loss if the networks need it.
 
-        Keras does so with a model's one optimizer; a GAN has two.
+        Keras does this for the single optimizer of a model; a GAN has two.
 
         Args:
             optimizer: `keras.optimizers.Optimizer`.

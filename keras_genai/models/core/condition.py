@@ -1,8 +1,9 @@
-"""Condition: what a model is told besides its input.
+"""Condition: an input of a model besides images or tokens.
 
-Nothing, or the class of each image. A model holds one such object and asks no
-questions. Where it is told nothing each method gives `None`, and everything
-that takes a condition takes `None` for it: networks, losses and exports.
+It is nothing, or the class of each image. A model holds one such object and
+calls it without a case distinction. For an unconditional model each method
+gives `None`, and everything that takes a condition accepts `None`: networks,
+losses and exports.
 """
 
 import keras
@@ -22,21 +23,21 @@ SEED = tf.TensorSpec((), "int32", "seed")
 
 
 class Condition:
-    """Nothing: the model is told its input only.
+    """No condition: the model has its input only.
 
-    It is also the list of what every condition can do.
+    It also lists the methods of every condition.
     """
 
     num_classes = None
-    specs = ()  # what an exported function takes besides, as `tf.TensorSpec`
+    specs = ()  # more inputs of an exported function
 
     # --- Of a batch ----------------------------------------------------------
 
     def check(self, targets, images, model):
-        """Refuses what the model cannot be told.
+        """Refuses a condition that the model cannot use.
 
         Args:
-            targets: What `fit` was given as `y`, or `None`.
+            targets: The argument `y` of `fit`, or `None`.
             images: Float tensor, the images beside it, checked.
             model: The model.
 
@@ -44,7 +45,7 @@ class Condition:
             Pair: the images, and the condition as the steps take it.
 
         Raises:
-            ValueError: If it is missing, or of another shape, type or range.
+            ValueError: If it is missing, or its shape, type or range is wrong.
         """
         return check_no_targets(targets, images, model), None
 
@@ -67,19 +68,19 @@ class Condition:
     # --- For networks --------------------------------------------------------
 
     def expect(self, condition):
-        """Refuses a condition where there is none to tell, and the reverse.
+        """Refuses a condition that is missing or not needed.
 
         Args:
             condition: As from `unpack`.
 
         Raises:
-            ValueError: If it is missing, or of no use.
+            ValueError: If it is missing, or not needed.
         """
         if condition is not None:
             self.array(condition, None)
 
     def beside(self, inputs, condition):
-        """The arguments of a network that is told the condition.
+        """The arguments of a network that takes the condition.
 
         Args:
             inputs: Tensor, such as noise or images.
@@ -100,12 +101,13 @@ class Condition:
 
         Args:
             condition: As from `unpack`.
-            share: Float in [0, 1], probability that an example's is hidden.
+            share: Float in [0, 1], probability that the condition of an
+                example is hidden.
             seed: `keras.random.SeedGenerator`.
 
         Returns:
-            The condition, in its place what stands for none where it is
-            hidden.
+            The condition; a hidden one is replaced by the value for no
+            condition.
 
         Reference:
             Ho and Salimans, Classifier-free diffusion guidance, 2021.
@@ -119,24 +121,24 @@ class Condition:
         return num_samples
 
     def given(self, labels, count, draw_seed):
-        """What a method is to be told of so many samples.
+        """The condition of so many samples.
 
         Args:
-            labels: What the user gave; `None` to draw them.
+            labels: The argument of the user; `None` to draw labels.
             count: Integer, number of samples.
-            draw_seed: Function without arguments, asked for a seed where
+            draw_seed: Function without arguments, called for a seed if
                 something is drawn.
 
         Returns:
             The condition, an array.
 
         Raises:
-            ValueError: If it is out of range, or nothing can be told.
+            ValueError: If it is out of range, or the model is not conditional.
         """
         return self.array(labels, count)
 
     def array(self, labels, count):
-        """As `given`, of examples that must have it: nothing is drawn."""
+        """As `given`, but the condition must be there: nothing is drawn."""
         if labels is not None:
             raise ValueError(
                 "The model is not conditional: it takes no labels. "
@@ -147,7 +149,7 @@ class Condition:
     # --- For exports ---------------------------------------------------------
 
     def about(self):
-        """What an export says of it: a dictionary that JSON can hold."""
+        """Its entries in an export's metadata: a dictionary for JSON."""
         return {}
 
     def generate_signatures(self, generate):
@@ -158,9 +160,9 @@ class Condition:
                 a seed; it returns a dictionary of tensors.
 
         Returns:
-            Dictionary with `"generate"`, which takes `num_samples` and
-            `seed`, and, where there is something to tell, a second that takes
-            it.
+            Dictionary with `"generate"`, which takes `num_samples` and `seed`,
+            and, for a conditional model, a second function that takes the
+            condition.
         """
         return {
             "generate": (
@@ -209,7 +211,7 @@ class ClassCondition(Condition):
         return ops.zeros((count,), "int32")
 
     def drop(self, condition, share, seed):
-        # One class more than there are stands for none.
+        # One more class than there are: it means no label.
         hidden = draw(keras.random.uniform, ops.shape(condition), seed=seed)
         return ops.where(hidden < share, self.num_classes, condition)
 

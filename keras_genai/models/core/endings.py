@@ -1,9 +1,9 @@
-"""Where a network ends: what it cannot say, however it is trained."""
+"""The last layer of a network: outputs that it can never give."""
 
 import keras
 import numpy as np
 
-# Layers and operations that pass on what they are given, laid out anew.
+# Layers and operations that only change the shape of their inputs.
 _PASSES_ON = (
     *("Reshape", "Flatten", "Permute", "Identity", "Dropout", "Cropping2D"),
     *("Transpose", "Squeeze", "ExpandDims"),
@@ -15,15 +15,15 @@ _SQUASHING = (*_NOT_NEGATIVE, "hard_sigmoid", "tanh", "hard_tanh")
 def last_activation(network):
     """The function that a network ends in, by name.
 
-    It is looked for behind layers that only lay out anew, in networks inside
-    of networks, and among operations of `keras.ops`.
+    The search passes layers that only change the shape, looks in networks
+    inside of networks, and among operations of `keras.ops`.
 
     Args:
         network: `keras.Layer`.
 
     Returns:
-        String, `"linear"` where Keras's last layer has no function; `None`
-        where the last layer is not Keras's, and cannot be looked into.
+        String, `"linear"` if Keras's last layer has no function; `None` if the
+        last layer is not one of Keras's, so that its function is not known.
 
     Example:
         >>> last_activation(keras.layers.Dense(1, activation="tanh"))
@@ -60,12 +60,13 @@ def check_logits(network, make, what):
 
     Args:
         network: `keras.Layer` that gives logits.
-        make: Function of a scale: what the network makes of probes so large,
-            an array. Asked where the last layer does not tell.
-        what: String, what the network is, for the message.
+        make: Function of a scale: the network's outputs for probes of this
+            size, an array. Called if the function of the last layer is not
+            known.
+        what: String, name of the network in the message.
 
     Raises:
-        ValueError: If it does, by its last layer or by what it makes.
+        ValueError: If it does, by its last layer or by its outputs.
     """
     name = last_activation(network)
     if name in _SQUASHING:
@@ -75,8 +76,8 @@ def check_logits(network, make, what):
         )
     if name is not None:
         return
-    # Squashed is what stays in [0, 1] or [-1, 1] whatever is shown, and what
-    # large probes take to the ends of that.
+    # Outputs are squashed if they always stay in [0, 1] or [-1, 1], and large
+    # probes reach the ends of that range.
     found = _probe(make)
     for low, high in ((0.0, 1.0), (-1.0, 1.0)):
         inside = low <= found.min() and found.max() <= high
@@ -97,7 +98,7 @@ def check_signs(network, make):
         make: As for `check_logits`.
 
     Raises:
-        ValueError: If it does not, by its last layer or by what it makes.
+        ValueError: If it does not, by its last layer or by its outputs.
     """
     name = last_activation(network)
     found = _probe(make) if name is None else np.zeros(1)

@@ -1,4 +1,4 @@
-"""Training as Keras has it: what is passed takes effect, or is refused."""
+"""Training as in Keras: each argument takes effect, or is refused."""
 
 import inspect
 import math
@@ -29,7 +29,7 @@ class Fitting(keras_private.ChecksBeforeSteps, Compiling):
             loss: Float scalar tensor, this replica's share of it, as from
                 `keras_genai.replicas.batch_mean`.
             tape: `tf.GradientTape` that recorded it.
-            network: What is to learn, or `None` for the whole model.
+            network: The network to train, or `None` for the whole model.
             optimizer: `keras.optimizers.Optimizer`, or `None` for the model's
                 own.
         """
@@ -43,27 +43,27 @@ class Fitting(keras_private.ChecksBeforeSteps, Compiling):
         optimizer.apply(gradients, variables)
 
     def say_once(self, sentence):
-        """Prints a sentence, the first time that the model has to say it."""
+        """Prints a sentence, but only the first time."""
         said = vars(self).setdefault("_said", set())
         if sentence not in said:
             said.add(sentence)
             print(sentence)
 
     def check(self, data):
-        """Refuses a batch that the steps would not work on.
+        """Refuses a batch that the steps cannot use.
 
         Args:
-            data: What `fit` was given, in Keras's form: what the model works
-                on, or a tuple of it, targets and sample weights.
+            data: The argument of `fit`, in Keras's form: the inputs of the
+                model, or a tuple of inputs, targets and sample weights.
 
         Returns:
-            The same, of the types that the steps work on.
+            The same batch, in the types that the steps need.
 
         Raises:
-            ValueError: If shapes or types are others. What lies outside its
-                range is refused when it arrives, by
-                `tf.errors.InvalidArgumentError`, which `fit` and its like
-                turn into a `ValueError`.
+            ValueError: If shapes or types are wrong. Values outside their
+                range are refused when they arrive, by
+                `tf.errors.InvalidArgumentError`, which `fit` and the similar
+                methods turn into a `ValueError`.
         """
         return data
 
@@ -86,7 +86,7 @@ class Fitting(keras_private.ChecksBeforeSteps, Compiling):
         )
 
     def results(self):
-        """What a step reports.
+        """The results that a step reports.
 
         Returns:
             Dictionary: name -> float tensor, one a metric.
@@ -99,15 +99,15 @@ class Fitting(keras_private.ChecksBeforeSteps, Compiling):
 
     @property
     def _users_metrics(self):
-        """What `compile(metrics=...)` was given, as a list of one or none."""
+        """The metrics of `compile(metrics=...)`, in a list of length 1 or 0."""
         return keras_private.users_metrics(self)
 
     def compare(self, targets, predictions, data):
-        """Updates the metrics that `compile` was given.
+        """Updates the metrics that `compile` received.
 
         Args:
             targets: Tensor.
-            predictions: Tensor, what the family predicts of them.
+            predictions: Tensor, the family's predictions of them.
             data: The batch, as from `check`, with its sample weights.
         """
         _, _, weights = keras.utils.unpack_x_y_sample_weight(data)
@@ -121,10 +121,11 @@ class Fitting(keras_private.ChecksBeforeSteps, Compiling):
 
         A data set from `keras_genai.image_dataset` is shuffled by (seed,
         epoch). `fit` tells it the epoch, so that a run resumed by
-        `keras.callbacks.BackupAndRestore` sees what an unbroken one would.
+        `keras.callbacks.BackupAndRestore` sees the same batches as one without
+        a break.
 
         Args:
-            x: What `keras.Model.fit` takes, a `tf.data.Dataset` above all.
+            x: As in `keras.Model.fit`, most often a `tf.data.Dataset`.
             *args: As in `keras.Model.fit`.
             callbacks: Callback, or list of callbacks.
             **kwargs: As in `keras.Model.fit`.
@@ -133,13 +134,14 @@ class Fitting(keras_private.ChecksBeforeSteps, Compiling):
             A `keras.callbacks.History`.
 
         Raises:
-            ValueError: If the images have another shape, type or range than
-                the model works on, or are not finite.
+            ValueError: If the images do not have the shape, type and range
+                that the model needs, or are not finite.
         """
         given = _by_name(keras.Model.fit, self, x, *args, **kwargs)
         given["callbacks"] = callbacks
         if isinstance(x, tf.data.Dataset):
-            # A data set shuffles itself; Keras warns where it is asked to.
+            # A data set shuffles itself; Keras would warn about its own
+            # shuffling.
             given.setdefault("shuffle", False)
         ours = []
         if hasattr(x, "set_epoch"):
@@ -164,11 +166,10 @@ class Fitting(keras_private.ChecksBeforeSteps, Compiling):
         """Evaluates as `keras.Model.evaluate` does.
 
         A data set from `keras_genai.image_dataset` is read as in its first
-        epoch, so that what is drawn for it is the same every time.
+        epoch, so that its random draws are the same every time.
 
         Args:
-            x: What `keras.Model.evaluate` takes, a `tf.data.Dataset` above
-                all.
+            x: As in `keras.Model.evaluate`, most often a `tf.data.Dataset`.
             *args: As in `keras.Model.evaluate`.
             callbacks: Callback, or list of callbacks.
             **kwargs: As in `keras.Model.evaluate`.
@@ -201,7 +202,7 @@ class Fitting(keras_private.ChecksBeforeSteps, Compiling):
             return super().test_on_batch(*args, **kwargs)
 
     def _execute_steps(self, steps, validation_steps, given):
-        """Chooses how many steps an execution has, so that none is too many.
+        """Chooses how many steps an execution has, so that no step is extra.
 
         Keras runs whole executions: of 8 steps each, ten steps would be 16.
         """
@@ -222,7 +223,7 @@ class Fitting(keras_private.ChecksBeforeSteps, Compiling):
             self.train_function = self.test_function = None
 
     def _tell_which_way_is_better(self, callbacks):
-        """Tells callbacks with a monitor, which do not know our metrics."""
+        """Sets the direction of monitors, which do not know our metrics."""
         known = {metric.name: metric for metric in self.metrics}
         for callback in getattr(callbacks, "callbacks", callbacks):
             name = str(getattr(callback, "monitor", "")).removeprefix("val_")
@@ -242,13 +243,13 @@ def _by_name(method, model, *args, **kwargs):
 
 
 def _stand_in_for_targets(given):
-    """Has Keras heed weights beside arrays, where it would need targets.
+    """Adds targets to arrays with weights, without which Keras drops them.
 
     Args:
-        given: Dictionary, what `fit` or `evaluate` was given; changed.
+        given: Dictionary, arguments of `fit` or `evaluate`; changed.
 
     Raises:
-        ValueError: If labels are names, of which Keras knows nothing.
+        ValueError: If labels are names, which Keras cannot use.
     """
     targets = given.get("y")
     if targets is None and given.get("sample_weight") is not None:

@@ -1,4 +1,4 @@
-"""The argument `dtype` of every family: what its networks compute with.
+"""The argument `dtype` of every family: the precision of its networks.
 
 Layers take their precision from Keras's global policy when they are made, and
 networks are made in many places. So `GenerativeModel` wraps the `__init__` of
@@ -39,7 +39,7 @@ def with_dtype(make):
         finally:
             keras.config.set_dtype_policy(before)
 
-    # What `help`, the command line and Keras itself look at.
+    # `help`, the command line and Keras itself read this signature.
     signature = inspect.signature(make)
     *own, last = signature.parameters.values()
     if "dtype" not in signature.parameters:

@@ -1,4 +1,4 @@
-"""Errors that a batch raises inside of a graph, as users should see them."""
+"""Errors of batches inside a graph, in a readable form."""
 
 import contextlib
 import re
@@ -8,7 +8,7 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def refusals_as_value_errors():
-    """Raises what `check` found when a batch arrived as a `ValueError`."""
+    """Turns an error of `check` inside a graph into a `ValueError`."""
     try:
         yield
     except tf.errors.InvalidArgumentError as error:

@@ -14,15 +14,15 @@ from keras_genai.models.gans.dcgan import dcgan_features, verdict_layer
 class AuxiliaryClassifierGAN(ConditionalGAN):
     """GAN whose discriminator also learns to classify: two tasks, one body.
 
-    The discriminator is not shown the label; it has to name it. It learns
-    that from real images, and the generator is asked for images that are
-    taken for real ones and classified as their label:
+    The discriminator does not receive the label; it has to predict it. It
+    learns this from real images. The generator learns to make images that the
+    discriminator takes for real and classifies as their label:
 
         d_loss = adversarial loss + class_weight * class loss of real images
         g_loss = adversarial loss + class_weight * class loss of generated
 
     In the paper the discriminator learns to classify generated images too,
-    wrong ones included, as long as they are; here it does not.
+    also while many show the wrong class; here it does not.
 
     Args:
         image_shape: `(height, width, channels)`, as in `ConditionalGAN`.
@@ -31,9 +31,9 @@ class AuxiliaryClassifierGAN(ConditionalGAN):
         width: Integer >= 1, as in `DCGAN`. Defaults to `16`.
         class_weight: Float >= 0, weight of the class losses. Defaults to
             `1.0`.
-        normalization: String, as in `DCGAN`. Defaults to `"batch"`; as
-            a classifier the discriminator is better with `"layer"`, because
-            BatchNorm's moving statistics are of generated images too.
+        normalization: String, as in `DCGAN`. Defaults to `"batch"`; as a
+            classifier the discriminator is better with `"layer"`, because
+            BatchNorm's moving statistics include generated images.
         generator: Network, as in `ConditionalGAN`, or `None`.
         discriminator: Network from images to a list of two: one logit
             `(batch, 1)`, and logits of the classes `(batch, num_classes)`;
@@ -115,7 +115,7 @@ class AuxiliaryClassifierGAN(ConditionalGAN):
         return [*super().metrics, *self.class_trackers]
 
     def discriminate(self, images, labels=None, training=False):
-        """The logits `(batch, 1)` of images in [-1, 1], whatever they show."""
+        """The logits `(batch, 1)` of images in [-1, 1], for any class."""
         return self._judge(images, training)[0]
 
     def _judge(self, images, training):
@@ -183,7 +183,7 @@ class AuxiliaryClassifierGAN(ConditionalGAN):
         shape = tuple(self.discriminator(images)[1].shape)
         if shape != (2, self.num_classes):
             raise ValueError(
-                "The discriminator must give a logit a class besides. "
+                "The discriminator must also give one logit for each class. "
                 f"Expected: (2, {self.num_classes}) from two images. "
                 f"Received: {shape}"
             )

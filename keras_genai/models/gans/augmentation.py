@@ -12,35 +12,39 @@ TRANSFORMS = ("color", "translation", "cutout")
 class DifferentiableAugmentation(keras.layers.Layer):
     """Changes every image that a discriminator sees, real or generated.
 
-    A discriminator learns a few images by heart, and then tells the generator
-    nothing. Augmented, they are never the same twice; and because generated
-    images are augmented as well, differentiably, the generator is not taught
-    to make augmented ones. (To augment real images alone, as in
-    classification, would teach exactly that.)
+    A discriminator learns a few images by heart, and then its gradients no
+    longer help the generator. Augmented, they are never the same twice; and
+    because generated images are augmented as well, differentiably, the
+    generator is not taught to make augmented ones. (To augment only real
+    images, as in classification, would teach exactly that.)
 
     Each transform is applied to each image with `probability`:
 
     - `"color"`: brightness by up to 0.5 either way; contrast times 0.5 to
       1.5; with three channels saturation times 0 to 2.
-    - `"translation"`: by up to an eighth of either side, the border going on.
+    - `"translation"`: by up to an eighth of either side; the border pixels are
+      repeated.
     - `"cutout"`: a rectangle of half of either side, rounded up, becomes 0. It
-      lies anywhere where it meets the image, partly outside too, so that
-      every pixel is equally likely to be covered.
+      may lie partly outside of the image, so that every pixel is equally
+      likely to be covered.
 
     With a `target` the probability is adapted: the share of real images that
     the discriminator calls real beyond those that it does not, `E[sign(D -
     threshold)]`, says how far it has learned them by heart. Above the target
-    the probability rises, below it falls. Of a game without verdicts, the
-    Wasserstein GAN's, there is no such share: `compile` refuses a target.
+    the probability rises, below it falls. The loss of the Wasserstein GAN
+    gives no verdicts and has no such share: there `compile` refuses a target.
 
     Args:
         transforms: Strings among `"color"`, `"translation"` and `"cutout"`,
             in the order of application. Defaults to all.
-        probability: Float in [0, 1], where it starts. Defaults to `1.0`.
-        target: Float in (0, 1), or `None` (default) to leave it there.
-        ramp_images: Integer >= 1, real images from probability 0 to 1 when
-            it only rises. Defaults to `100_000`, for sets of thousands of
-            small images; Karras et al. took 500,000.
+        probability: Float in [0, 1], the initial probability. Defaults to
+            `1.0`.
+        target: Float in (0, 1), or `None` (default) to keep the initial
+            probability.
+        ramp_images: Integer >= 1, the number of real images in which a
+            probability that only rises goes from 0 to 1. Defaults to
+            `100_000`, for sets of thousands of small images; Karras et al.
+            took 500,000.
         seed: Integer, or `None` for one drawn at random.
         **kwargs: `name` and the like, for `keras.layers.Layer`.
 
@@ -73,7 +77,7 @@ class DifferentiableAugmentation(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        # Pixels stay in 32 bits, whatever the networks compute with.
+        # Pixels stay in 32 bits, for any precision of the networks.
         super().__init__(**{"dtype": "float32", **kwargs})
         transforms = tuple(transforms)
         if not transforms or set(transforms) - set(TRANSFORMS):
@@ -117,11 +121,10 @@ class DifferentiableAugmentation(keras.layers.Layer):
         return images
 
     def adapt(self, real_logits, threshold=0.0):
-        """Moves the probability towards what the discriminator needs.
+        """Moves the probability so that the share of verdicts nears the target.
 
         Args:
-            real_logits: Float tensor `(batch, 1)`, what the discriminator
-                said of augmented real images.
+            real_logits: Float tensor `(batch, 1)`, of augmented real images.
             threshold: Float, the logit above which it calls an image real,
                 as from `keras_genai.losses.decision_threshold`. Defaults to
                 `0.0`.
@@ -191,7 +194,7 @@ class DifferentiableAugmentation(keras.layers.Layer):
 
 
 def get_augmentation(augmentation, seed=None):
-    """Looks up what a GAN's `discriminator_augmentation` names.
+    """Looks up the `discriminator_augmentation` of a GAN.
 
     Args:
         augmentation: `"fixed"` (every image), `"adaptive"` (from 0 on, to a
@@ -237,8 +240,9 @@ def check_not_adaptive(augmentation, loss):
     """
     if augmentation is not None and augmentation.target is not None:
         raise ValueError(
-            "Adaptive augmentation follows how many real images are called "
-            f"real, and the game {loss!r} gives scores, not verdicts. "
-            'Expected: discriminator_augmentation="fixed", or one of your own '
-            f"without a target. Received: target={augmentation.target}"
+            "Adaptive augmentation follows the share of real images that the "
+            f"discriminator calls real, but loss={loss!r} gives scores, not "
+            'verdicts. Expected: discriminator_augmentation="fixed", or an '
+            "augmentation without a target. "
+            f"Received: target={augmentation.target}"
         )

@@ -1,4 +1,4 @@
-"""ConditionalGAN: a GAN whose two networks are shown labels."""
+"""ConditionalGAN: a GAN whose two networks receive labels."""
 
 import keras
 from keras import layers
@@ -19,10 +19,10 @@ from keras_genai.models.gans.gan import GAN
 class ConditionalGAN(GAN):
     """Generative adversarial network of images given their labels.
 
-    The generator is asked for a label, and the discriminator judges whether
-    an image is a real one *of that label*. Generated images take the labels
-    of the real ones beside them, so that how often a label comes tells the
-    discriminator nothing. Without networks of one's own they are DCGAN's.
+    The generator receives a label, and the discriminator judges whether an
+    image is a real one *of that label*. Generated images take the labels of
+    the real ones in the same batch, so that the frequency of a label tells the
+    discriminator nothing. The default networks are those of DCGAN.
 
     Args:
         image_shape: `(height, width, channels)`; sides multiples of 4.
@@ -30,12 +30,12 @@ class ConditionalGAN(GAN):
         num_classes: Integer >= 1. Defaults to `10`.
         latent_dim: Integer >= 1, width of the noise. Defaults to `64`.
         width: Integer >= 1, as in `DCGAN`. Defaults to `16`.
-        conditioning: How the discriminator is shown the label:
-            `"projection"` (default) adds to its logit the product of the
-            image's features with a vector learned for the label; `"planes"`
-            lays constant planes, one a class, on the image; `"embedding"`
-            lays one plane on it that is learned for each label. The generator
-            has a vector learned for the label beside its noise.
+        conditioning: How the discriminator receives the label: `"projection"`
+            (default) adds to its logit the product of the image's features
+            with a vector learned for the label; `"planes"` lays constant
+            planes, one a class, on the image; `"embedding"` lays one plane on
+            it that is learned for each label. The generator has a vector
+            learned for the label beside its noise.
         normalization: String, as in `DCGAN`. Defaults to `"batch"`.
         generator: Network from `[noise, labels]`, `(batch, latent_dim)` and
             int32 `(batch,)`, to images in [-1, 1], or `None`.
@@ -139,11 +139,11 @@ class ConditionalGAN(GAN):
 def conditional_generator(
     image_shape, num_classes, latent_dim, width=16, seed=None
 ):
-    """Builds DCGAN's generator with a vector for the label beside the noise.
+    """Builds DCGAN's generator, with a vector for the label next to the noise.
 
-    The vector is as long as the noise, and starts a twentieth as strong: where
-    it was as strong from the start, the generator learned labels before it
-    learned to listen to noise, and made one digit of each class.
+    The vector is as long as the noise, and starts with a twentieth of its
+    strength. With equal strength from the start, the generator learned labels
+    before it learned to use the noise, and made only one digit of each class.
 
     Args:
         image_shape: `(height, width, channels)`, sides multiples of 4.
@@ -178,7 +178,7 @@ def conditional_discriminator(
     normalization="batch",
     seed=None,
 ):
-    """Builds DCGAN's discriminator, shown the label of each image.
+    """Builds DCGAN's discriminator, with the label of each image as input.
 
     Args:
         image_shape: `(height, width, channels)`, sides multiples of 4.

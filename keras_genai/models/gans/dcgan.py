@@ -17,14 +17,15 @@ from keras_genai.models.gans.gan import GAN
 
 @keras.saving.register_keras_serializable("keras_genai")
 class DCGAN(GAN):
-    """Deep convolutional GAN: the game of `GAN` between two pyramids.
+    """Deep convolutional GAN: `GAN` with two convolutional networks.
 
     Strided convolutions in place of pooling, BatchNorm in all but the layers
     that touch pixels, ReLU in the generator, LeakyReLU in the discriminator.
-    The generator is light, with one convolution more where strokes meet; the
-    discriminator is slim but goes down to sides of 2, so that it judges the
-    image as a whole. For digits this is worth far more, a second, than wide
-    layers next to the pixels.
+    The generator is light, with one more convolution at half the size of the
+    image; the discriminator has few channels but goes down to sides of 2, so
+    that it judges the image as a whole. For digits, more levels improve the
+    samples far more than wide layers next to the pixels, at the same training
+    time.
 
     Args:
         image_shape: `(height, width, channels)`; both sides a multiple of 4,
@@ -64,7 +65,7 @@ class DCGAN(GAN):
         "quick": {"split": "train[:1000]", "batch_size": 32, "epochs": 20},
     }
 
-    network_names = ()  # `width` says what they are
+    network_names = ()  # `width` determines both networks
     # Ten times Radford's 2e-4: the best, and the highest, of the few rates
     # tried on digits (one seed each, partly on other widths).
     learning_rate = 2e-3
@@ -137,7 +138,7 @@ def dcgan_generator(image_shape, latent_dim, width=16, seed=None):
         network.append(layers.BatchNormalization(momentum=0.9))
         network.append(layers.ReLU())
 
-    # Biases would only be taken off again by BatchNorm.
+    # No biases: BatchNorm would subtract them again.
     inner = {"padding": "same", "use_bias": False}
     channels = width * 2 ** (doublings - 1)
     add(layers.Dense, height * breadth * channels, use_bias=False)
@@ -194,7 +195,7 @@ def dcgan_discriminator(
 def dcgan_features(
     image_shape, width=16, normalization="batch", seed=None, name="features"
 ):
-    """Builds the discriminator's body, up to what its verdict is made of.
+    """Builds the discriminator's body, up to the features before the logit.
 
     Args:
         image_shape: As in `dcgan_discriminator`; any number of channels.
@@ -221,7 +222,7 @@ def dcgan_features(
             kernel_size=4,
             strides=2,
             padding="same",
-            # BatchNorm would only take biases off again.
+            # No biases: BatchNorm would subtract them again.
             use_bias=not (normalised or normalization == "spectral"),
             kernel_initializer=_normal(seeds),
         )
@@ -244,7 +245,7 @@ NORMALIZATIONS = {
 
 
 def verdict_layer(units, normalization, seeds):
-    """Makes a discriminator's last layer, normalised as its body is.
+    """Makes a discriminator's last layer, normalised like its body.
 
     Args:
         units: Integer, logits an image.
@@ -262,7 +263,7 @@ def verdict_layer(units, normalization, seeds):
 
 
 def count_doublings(image_shape):
-    """How often the generator doubles: from sides of 4 or more, or odd ones.
+    """How often the generator doubles its sides, which start at 4 or more.
 
     Args:
         image_shape: `(height, width, channels)`, sides multiples of 4.

@@ -37,8 +37,8 @@ class GAN(TwoPlayers, NoiseToImages):
 
     The generator `G` turns noise into images; the discriminator `D` learns to
     tell them from real ones; each learns from the other. Both networks may be
-    handed in; without them they are perceptrons (100-256-512-1024-pixels and
-    its mirror).
+    given; by default they are perceptrons (100-256-512-1024-pixels, and the
+    reverse).
 
     Args:
         image_shape: `(height, width, channels)` of the images.
@@ -50,11 +50,11 @@ class GAN(TwoPlayers, NoiseToImages):
         discriminator_steps: Integer >= 1, updates of the discriminator, each
             against fresh noise, before one of the generator. Defaults to `1`.
         ema_decay: Float in [0, 1), decay of the moving average of the
-            generator's weights, which is what `generate` and `export` use.
-            Defaults to `0.999`.
-        discriminator_augmentation: What every image goes through before the
-            discriminator sees it, which keeps few images from being learned
-            by heart: `"fixed"`, `"adaptive"` (as strong as it has to be), a
+            generator's weights, which `generate` and `export` use. Defaults to
+            `0.999`.
+        discriminator_augmentation: Augmentation of every image before the
+            discriminator sees it, so that few images are not learned by heart:
+            `"fixed"`, `"adaptive"` (as strong as needed), a
             `DifferentiableAugmentation`, or `None` (default).
         seed: Integer, or `None` for one drawn at random.
         **kwargs: `name` and the like, for `keras.Model`.
@@ -81,8 +81,8 @@ class GAN(TwoPlayers, NoiseToImages):
     }
 
     network_names = ("generator", "discriminator")
-    learning_rate = 1e-3  # of both, unless `compile` is given others
-    _threshold = 0.0  # of the verdict; `compile` asks the game
+    learning_rate = 1e-3  # of both optimizers that `compile` makes
+    _threshold = 0.0  # of the verdict; `compile` sets it for the loss
 
     def __init__(
         self,
@@ -149,21 +149,21 @@ class GAN(TwoPlayers, NoiseToImages):
         gradient_penalty=0.0,
         **kwargs,
     ):
-        """Chooses the two optimizers and the game.
+        """Chooses the two optimizers and the loss.
 
         Args:
-            optimizer: `None`. Of two optimizers given without names it is
-                the discriminator's; one for both is refused.
+            optimizer: `None`. If two optimizers are given without names, this
+                is the discriminator's; one for both is refused.
             g_optimizer: The generator's optimizer, or `None` for that of
                 `make_optimizer` with the family's `learning_rate`.
             d_optimizer: The discriminator's optimizer, as `g_optimizer`.
-            loss: `"non_saturating"` (default), `"minimax"`,
-                `"least_squares"`, `"hinge"` or `"wasserstein"`, which needs a
-                critic whose slope is bounded, by the penalty or by spectral
-                normalisation. Accuracies are of the verdict of the game:
+            loss: `"non_saturating"` (default), `"minimax"`, `"least_squares"`,
+                `"hinge"` or `"wasserstein"`, which needs a critic whose slope
+                is bounded, by the penalty or by spectral normalisation.
+                Accuracies use the verdict of the loss:
                 `losses.decision_threshold`.
-            label_smoothing: Float in [0, 0.5], taken off the target of real
-                images alone. Defaults to `0.0`.
+            label_smoothing: Float in [0, 0.5], subtracted from the target of
+                real images only. Defaults to `0.0`.
             gradient_penalty: Float >= 0, weight of
                 `losses.gradient_penalty` in the discriminator's loss, for a
                 discriminator without BatchNorm. Defaults to `0.0`.
@@ -171,10 +171,10 @@ class GAN(TwoPlayers, NoiseToImages):
                 `GenerativeModel.compile`.
 
         Raises:
-            ValueError: If the loss is unknown, the smoothing or the penalty
-                is out of range, the discriminator has BatchNorm under a
-                penalty, augmentation is to be adapted to a game without
-                verdicts, or one optimizer is given for both networks.
+            ValueError: If the loss is unknown, the smoothing or the penalty is
+                out of range, the discriminator has BatchNorm under a penalty,
+                augmentation is to be adapted to a loss without verdicts, or
+                one optimizer is given for both networks.
         """
         d_optimizer = d_of_two(optimizer, d_optimizer, g_optimizer)
         self._compile(**kwargs)
@@ -197,7 +197,7 @@ class GAN(TwoPlayers, NoiseToImages):
         self._discriminator_loss, self._generator_loss = (
             losses.get_adversarial_loss(loss)
         )
-        self._discriminator_loss(  # refuses what the game cannot smooth
+        self._discriminator_loss(  # refuses a loss that cannot be smoothed
             ops.zeros((1, 1)), ops.zeros((1, 1)), label_smoothing
         )
         self._threshold = losses.decision_threshold(loss, label_smoothing)
@@ -216,7 +216,7 @@ class GAN(TwoPlayers, NoiseToImages):
     @property
     def metrics(self):
         names = ["d_loss", "g_loss", "d_real_accuracy", "d_fake_accuracy"]
-        if self._threshold is None:  # no right and wrong
+        if self._threshold is None:  # scores cannot be right or wrong
             names[2:] = ["wasserstein_distance"]
         if getattr(self, "gradient_penalty", 0.0):
             names.append("gradient_penalty")
@@ -229,7 +229,7 @@ class GAN(TwoPlayers, NoiseToImages):
 
         Args:
             images: Float tensor `(batch, height, width, channels)`.
-            labels: Of a conditional GAN only: integer tensor `(batch,)`.
+            labels: For a conditional GAN only: integer tensor `(batch,)`.
             training: Boolean.
 
         Returns:
@@ -244,11 +244,11 @@ class GAN(TwoPlayers, NoiseToImages):
         batch_size = ops.shape(real_images)[0]
 
         with tf.GradientTape() as tape:
-            # One forward pass of the generator serves both players.
+            # One forward pass of the generator serves both networks.
             noise = self.sample_noise(batch_size)
             generated_images = self._make_images(noise, labels)
 
-            # The discriminator moves first ...
+            # First the step of the discriminator.
             with tape.stop_recording():
                 self._update_discriminator(
                     real_images, generated_images, labels
@@ -258,7 +258,8 @@ class GAN(TwoPlayers, NoiseToImages):
                     more_images = self._make_images(noise, labels)
                     self._update_discriminator(real_images, more_images, labels)
 
-            # ... and the generator answers the discriminator as it is now.
+            # Then the step of the generator, against the updated
+            # discriminator.
             g_losses = self.generator_losses(
                 self._augment(generated_images), labels, training=True
             )
@@ -273,8 +274,8 @@ class GAN(TwoPlayers, NoiseToImages):
         real_images = self._augment(real_images)
         generated_images = self._augment(generated_images)
         with tf.GradientTape() as tape:
-            # Two passes: in one, BatchNorm would let the discriminator tell
-            # the two apart by what each does to the other's statistics.
+            # Two passes: in one, BatchNorm would mix the statistics of both,
+            # and the discriminator could use this to tell them apart.
             d_losses, real_logits, fake_logits = self.discriminator_losses(
                 real_images, generated_images, labels, training=True
             )
@@ -291,7 +292,7 @@ class GAN(TwoPlayers, NoiseToImages):
     def discriminator_losses(
         self, real_images, generated_images, labels=None, training=False
     ):
-        """Scores the discriminator on a batch of each kind.
+        """Scores the discriminator on real and generated images.
 
         Args:
             real_images: Float tensor `(batch, height, width, channels)`.
@@ -313,7 +314,7 @@ class GAN(TwoPlayers, NoiseToImages):
         return d_losses, real_logits, fake_logits
 
     def _penalties(self, real_images, generated_images, labels, training):
-        """What is added to the discriminator's losses, `(batch,)` or 0."""
+        """The penalty in the discriminator's losses, `(batch,)` or 0."""
         if not self.gradient_penalty:
             return 0.0
         penalties = losses.gradient_penalty(
@@ -326,7 +327,7 @@ class GAN(TwoPlayers, NoiseToImages):
         return self.gradient_penalty * penalties
 
     def generator_losses(self, generated_images, labels=None, training=False):
-        """Scores the generator by what the discriminator says, `(batch,)`."""
+        """Scores the generator by the discriminator's logits, `(batch,)`."""
         fake_logits = self.discriminate(
             generated_images, labels, training=training
         )
@@ -394,9 +395,10 @@ class GAN(TwoPlayers, NoiseToImages):
         images, labels, weights = keras.utils.unpack_x_y_sample_weight(data)
         if weights is not None:
             raise ValueError(
-                "Generated images have no weights, and real ones beside them "
-                f"cannot have: {type(self).__name__} takes no `sample_weight` "
-                "and no `class_weight`. Received: weights beside images"
+                "Generated images have no sample weights, so real images "
+                f"cannot have them: {type(self).__name__} takes no "
+                "`sample_weight` and no `class_weight`. "
+                "Received: weights beside images"
             )
         is_first = self.g_optimizer.iterations == 0
         return packed(look_below_zero(images, self, is_first), labels, None)
@@ -418,7 +420,7 @@ class GAN(TwoPlayers, NoiseToImages):
         )
 
 
-# Everything that a GAN may report; `metrics` says which of it there is.
+# Everything that a GAN may report; `metrics` chooses from it.
 _REPORTED = (
     *("d_loss", "g_loss", "d_real_accuracy", "d_fake_accuracy"),
     *("wasserstein_distance", "gradient_penalty", "augmentation_probability"),

@@ -1,4 +1,4 @@
-"""NoiseToImages: what a generator makes of noise, and what is exported."""
+"""NoiseToImages: images from the noise of a generator, and their export."""
 
 import keras
 import numpy as np
@@ -59,15 +59,15 @@ class NoiseToImages(GenerativeModel):
         """Generates images.
 
         Args:
-            num_samples: Integer >= 0. May be left out where `noise` or
-                `labels` is given.
+            num_samples: Integer >= 0. May be left out if `noise` or `labels`
+                is given.
             seed: Integer: the same seed gives the same images. `None` draws
                 one from the model's own generator.
             noise: Float array `(num_samples, latent_dim)` to use instead of a
                 draw, or `None`.
             averaged: Boolean. Whether the averaged generator is used, or the
                 one that is being trained. Defaults to `True`.
-            labels: Of a conditional GAN only: integer array `(num_samples,)`;
+            labels: For a conditional GAN only: integer array `(num_samples,)`;
                 one integer, for all of them; or `None` to draw labels evenly.
 
         Returns:
@@ -75,9 +75,9 @@ class NoiseToImages(GenerativeModel):
             [0, 1].
 
         Raises:
-            ValueError: If `num_samples` is negative or missing, if `noise`
-                has another shape or a seed beside it, or if labels are out of
-                range or of no use.
+            ValueError: If `num_samples` is negative or missing, if `noise` has
+                another shape or is given together with a seed, or if labels
+                are out of range or not needed.
 
         Example:
             >>> model = GAN(image_shape=(4, 4, 1), latent_dim=2, seed=0)
@@ -105,7 +105,7 @@ class NoiseToImages(GenerativeModel):
                 )
             if seed is not None or num_samples not in (None, len(noise)):
                 raise ValueError(
-                    "`noise` takes the place of `num_samples` and `seed`. "
+                    "`noise` replaces `num_samples` and `seed`: give only one. "
                     f"Received: noise of shape {noise.shape}, "
                     f"num_samples={num_samples}, seed={seed}"
                 )

@@ -1,14 +1,14 @@
-"""The two optimizers of a GAN, as the one that callbacks look for."""
+"""The two optimizers of a GAN, as one object for callbacks."""
 
 import keras
 
 
 class OptimizerPair:
-    """What `model.optimizer` is where two networks have an optimizer each.
+    """`model.optimizer` of a model with an optimizer for each network.
 
-    A learning rate that is set is the generator's, and the discriminator's is
-    scaled alike. So `LearningRateScheduler` and `ReduceLROnPlateau` do what
-    they say, to both.
+    Setting the learning rate sets that of the generator, and scales that of
+    the discriminator by the same factor. So `LearningRateScheduler` and
+    `ReduceLROnPlateau` work on both.
 
     Args:
         model: The model, with `d_optimizer` and `g_optimizer`.
@@ -24,7 +24,7 @@ class OptimizerPair:
 
     @property
     def learning_rate(self):
-        """The generator's."""
+        """The generator's learning rate."""
         return self.g_optimizer.learning_rate
 
     @learning_rate.setter
@@ -33,12 +33,12 @@ class OptimizerPair:
             learning_rate, keras.optimizers.schedules.LearningRateSchedule
         ):
             raise ValueError(
-                "A schedule is for one optimizer: set that of "
-                "`model.d_optimizer` and that of `model.g_optimizer`. "
+                "A schedule is for one optimizer: set `learning_rate` of "
+                "`model.d_optimizer` and of `model.g_optimizer`. "
                 f"Received: learning_rate={learning_rate}"
             )
         self._remember_ratio()
-        # Of one with a schedule Keras raises an error: before anything is set.
+        # Keras raises an error for a schedule: read both before setting any.
         self.d_optimizer.learning_rate = learning_rate * self._ratio
         self.g_optimizer.learning_rate = learning_rate
 
@@ -47,7 +47,7 @@ class OptimizerPair:
             float(optimizer.learning_rate.numpy())
             for optimizer in (self.d_optimizer, self.g_optimizer)
         ]
-        if all(rates):  # of rates that are 0 it is what it was
+        if all(rates):  # rates of 0 keep the ratio
             self._ratio = rates[0] / rates[1]
 
     @property
@@ -57,10 +57,10 @@ class OptimizerPair:
 
     @property
     def variables(self):
-        """The variables of both."""
+        """The variables of both optimizers."""
         return self._of_both("variables")
 
-    # What `keras.callbacks.SwapEMAWeights` asks for.
+    # `keras.callbacks.SwapEMAWeights` needs these.
 
     @property
     def use_ema(self):
@@ -92,12 +92,12 @@ def d_of_two(optimizer, d_optimizer, g_optimizer):
     """Finds the discriminator's optimizer among those given to `compile`.
 
     Args:
-        optimizer: `None`, or the discriminator's, given without a name.
+        optimizer: `None`, or the discriminator's, passed without a name.
         d_optimizer: The discriminator's, or `None`.
         g_optimizer: The generator's, or `None`.
 
     Returns:
-        The discriminator's, as it was given, or `None`.
+        The discriminator's optimizer, unchanged, or `None`.
 
     Raises:
         ValueError: If one optimizer is given for both networks.
@@ -107,7 +107,7 @@ def d_of_two(optimizer, d_optimizer, g_optimizer):
         'sgd'
     """
     each = (
-        "The two networks play against each other and need an optimizer each: "
+        "The two networks are trained in turn and need an optimizer each: "
         "compile(d_optimizer=..., g_optimizer=...). Received: "
     )
     if optimizer is not None and (d_optimizer or not g_optimizer):

@@ -10,7 +10,8 @@ class TwoPlayers(GenerativeModel):
 
     def fit(self, *args, **kwargs):
         history = super().fit(*args, **kwargs)
-        # As Keras does with one: those that average weights leave averages.
+        # As Keras does for one optimizer: averaged weights replace the
+        # weights.
         for optimizer, network in (
             (self.d_optimizer, self.discriminator),
             (self.g_optimizer, self.generator),
@@ -30,11 +31,11 @@ class TwoPlayers(GenerativeModel):
     def compile_from_config(self, config):
         augmentation = self.discriminator_augmentation
         adapted = getattr(augmentation, "target", None) is not None
-        if config["loss"] == "wasserstein" and adapted:  # an older file's
+        if config["loss"] == "wasserstein" and adapted:  # an older file
             augmentation.target = None
             self.say_once(
-                "The augmentation keeps its strength from now on: a "
-                "Wasserstein GAN gives no verdicts to adapt it to."
+                "The augmentation keeps its present strength: a Wasserstein "
+                "GAN gives no verdicts to adapt it to."
             )
         super().compile_from_config(config)
 

@@ -10,10 +10,11 @@ class WGANGP(DCGAN):
     """Wasserstein GAN with gradient penalty, on DCGAN's networks.
 
     The discriminator is a critic: it gives scores, not verdicts, and the gap
-    between those of real and of generated images estimates how far one set
-    has to be moved to become the other, as long as its slope is 1 at most. A
-    penalty on slopes that are not 1 sees to that, which allows no BatchNorm.
-    The critic is kept close to its best by more than one step each time.
+    between those of real and of generated images estimates how far one set has
+    to be moved to become the other, if its slope is at most 1. A penalty on
+    slopes other than 1 keeps it there; it does not work with BatchNorm. The
+    critic takes several steps for each step of the generator, so that it stays
+    close to its best.
 
     Args:
         image_shape: `(height, width, channels)`, as in `DCGAN`.
@@ -23,8 +24,9 @@ class WGANGP(DCGAN):
             the generator. Defaults to `3`; the paper has 5.
         ema_decay: Float in [0, 1), as in `GAN`. Defaults to `0.999`.
         normalization: `"none"` (default), `"layer"` or `"spectral"`, as in
-            `DCGAN`. On digits the critic without one was ahead of that with
-            layer normalisation after an epoch (one seed each).
+            `DCGAN`. On digits, after an epoch, the critic without
+            normalisation was better than the one with layer normalisation (one
+            seed each).
         discriminator_augmentation: As in `GAN`, but not `"adaptive"`: scores
             are no verdicts to adapt it to. Defaults to `None`.
         seed: Integer, or `None` for one drawn at random.
@@ -84,7 +86,7 @@ class WGANGP(DCGAN):
 
     @classmethod
     def make_optimizer(cls, learning_rate):
-        # Momentum would carry the critic on when the generator has moved.
+        # No momentum: it would follow gradients of an older generator.
         return keras.optimizers.Adam(learning_rate, beta_1=0.0, beta_2=0.9)
 
     def compile(
