@@ -13,7 +13,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "keras_genai"
 FOLDERS = sorted({path.parent for path in PACKAGE.rglob("*.py")})
-PAGES = []
+PAGES = sorted(
+    [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").rglob("*.md"),
+    ]
+)
 
 PLAIN = {
     "afresh": "again",
@@ -108,10 +114,11 @@ def prose_of_code(path):
 
 
 def prose_of_page(path):
-    """The page's text without its blocks of code, which keep their lines."""
+    """The page's text without code: its blocks keep their lines."""
     text = path.read_text(encoding="utf-8")
     blank = lambda block: "\n" * block[0].count("\n")  # noqa: E731
-    yield 1, re.sub(r"^```.*?^```", blank, text, flags=re.DOTALL | re.M)
+    text = re.sub(r"^```.*?^```", blank, text, flags=re.DOTALL | re.M)
+    yield 1, re.sub(r"`[^`\n]+`", "", text)
 
 
 def complaints(path, prose):
