@@ -181,7 +181,7 @@ def test_unknown_names_are_attribute_errors():
 
 def test_no_file_has_outgrown_a_sitting():
     for path in FILES:
-        assert len(path.read_text().splitlines()) <= 600, path
+        assert len(path.read_text().splitlines()) <= 430, path
 
 
 def test_the_tests_of_a_file_have_one_worker(request):

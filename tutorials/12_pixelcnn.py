@@ -24,9 +24,9 @@
 # repository, from which the page runs. The page takes about 4 minutes on two
 # CPU cores and downloads nothing.
 #
-# **What to expect**, over 3 seeds, on one core and on two. Each pixel by itself:
-# 212.8 to 213.5 nats; PixelCNN: 85.8 to 86.9 nats; PixelCNN, given the digit:
-# 82.9 to 84.0 nats.
+# **What to expect**, over 3 seeds, on one core and on two. Each pixel by
+# itself: 212.8 to 213.5 nats; PixelCNN: 85.8 to 86.9 nats; PixelCNN, given the
+# digit: 82.9 to 84.0 nats.
 
 # %%
 import keras_genai as kg

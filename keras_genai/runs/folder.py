@@ -2,12 +2,9 @@
 
 import contextlib
 import csv
-import dataclasses
 import glob
-import importlib.metadata
 import json
 import os
-import platform
 import re
 import shutil
 import socket
@@ -15,13 +12,9 @@ import tempfile
 from pathlib import Path
 
 from keras_genai.files import complete_or_absent, remove_leftovers
+from keras_genai.runs.begin import new_record
+from keras_genai.runs.locks import lock_folder, place_of, unlock
 from keras_genai.runs.record import MAX_BYTES, read_record
-from keras_genai.version import __version__
-
-try:
-    import fcntl
-except ImportError:  # Windows: folders are not locked there
-    fcntl = None
 
 
 class RunFolder:
@@ -201,7 +194,7 @@ class RunFolder:
                 be written to, or if it holds links to other folders.
         """
         try:
-            lock = _lock(self.folder)
+            lock = lock_folder(self.folder)
         except BlockingIOError:
             holder = "another process"
             with contextlib.suppress(OSError):  # the process may have ended
@@ -220,7 +213,7 @@ class RunFolder:
                 # A new file: if there was a link, it is not followed.
                 self._holder_path.unlink(missing_ok=True)
                 with self._holder_path.open("x") as file:
-                    self._place = _place(self.folder)
+                    self._place = place_of(self.folder)
                     file.write(holder)
                 remove_leftovers(self.folder)
             except OSError as error:
@@ -234,11 +227,11 @@ class RunFolder:
             raise OSError(error.errno, reason, str(self.folder)) from error
         finally:
             # Not in another folder that has replaced it.
-            if self._place is not None and _place(self.folder) == self._place:
+            if self._place is not None and place_of(self.folder) == self._place:
                 with contextlib.suppress(OSError):
                     self._holder_path.unlink()
             self._place = None
-            _unlock(lock)
+            unlock(lock)
 
     def check_place(self):
         """Refuses to continue if the locked folder is no longer at its path.
@@ -247,7 +240,7 @@ class RunFolder:
             OSError: If it was deleted, moved away or replaced, also by a link.
             ValueError: If there is a link to another folder in it.
         """
-        if _place(self.folder) != self._place:
+        if place_of(self.folder) != self._place:
             raise OSError(
                 "The folder of the run was deleted, moved away or replaced "
                 "while a process used it; no more files are written there. "
@@ -312,7 +305,7 @@ class RunFolder:
             with contextlib.ExitStack() as stack:
                 if self.folder.exists():
                     try:
-                        stack.callback(_unlock, _lock(self.folder))
+                        stack.callback(unlock, lock_folder(self.folder))
                     except BlockingIOError:  # the new run is alive
                         return
                     shutil.rmtree(self.folder)  # it has no files
@@ -344,61 +337,6 @@ class RunFolder:
         ]
 
 
-def new_record(recipe, seed, deterministic=False, offline=False):
-    """Makes the first record of a run.
-
-    Args:
-        recipe: `Recipe` to train.
-        seed: Integer, seed of the weights, the data and the noise.
-        deterministic: Boolean, as in `Run.create`.
-        offline: Boolean, as in `Run.create`.
-
-    Returns:
-        Dictionary that JSON can hold.
-    """
-    return {
-        "status": "started",
-        "recipe": dataclasses.asdict(recipe),
-        "seed": seed,
-        "deterministic": deterministic,
-        "offline": offline,
-        "seconds": 0.0,
-        "versions": versions(),
-    }
-
-
-def next_folder(root, name):
-    """Names the folder of the next run: `root/name-001`, `-002`, ...
-
-    Args:
-        root: Path of the folder of all runs.
-        name: String.
-
-    Returns:
-        `pathlib.Path` of a folder that does not exist.
-    """
-    number = 1
-    while (folder := Path(root) / f"{name}-{number:03d}").exists():
-        number += 1
-    return folder
-
-
-def versions():
-    """Lists the versions that a run was made with.
-
-    Returns:
-        Dictionary: name -> version, of Python, the machine and the packages.
-    """
-    packages = ("keras", "tensorflow", "tensorflow-datasets", "numpy")
-    return {
-        "keras_genai": __version__,
-        **{name: importlib.metadata.version(name) for name in packages},
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-    }
-
-
 def _is_free(folder):
     if not folder.exists():
         return True
@@ -418,33 +356,3 @@ def _is_before_record(path):
 
 def _is_real_folder(path):
     return path.is_dir() and not path.is_symlink()
-
-
-def _place(folder):
-    """The identity of a folder, even if its path changes, or `None`."""
-    try:
-        found = folder.lstat(), folder.stat()
-    except OSError:
-        return None
-    return [(each.st_dev, each.st_ino) for each in found]
-
-
-def _unlock(lock):
-    if lock is not None:
-        os.close(lock)
-
-
-def _lock(folder):
-    """Locks a folder: returns its descriptor, or `None` without locks."""
-    if fcntl is None:
-        return None
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise
-    except OSError:  # a file system without such locks
-        os.close(lock)
-        return None
-    return lock
