@@ -1,5 +1,7 @@
 """Checks of arguments that every folder shares, so that errors read alike."""
 
+from keras_genai.names import did_you_mean
+
 
 def check_at_least_one(**arguments):
     """Refuses arguments that are not integers of 1 or more.
@@ -43,6 +45,6 @@ def check_choice(name, value, known):
     known = tuple(known)
     if value not in known:
         raise ValueError(
-            f"Expected `{name}` among {', '.join(known)}. "
-            f"Received: {name}={value!r}"
+            f"Expected `{name}` among {', '.join(known)}."
+            f"{did_you_mean(str(value), known)} Received: {name}={value!r}"
         )

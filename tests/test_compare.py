@@ -245,7 +245,7 @@ def test_compare_without_an_epoch(tmp_path, capsys):
     folders = [write_run(tmp_path / name, {}) for name in "ab"]
     output = tmp_path / "compare.png"
     assert main(["compare", *folders, "--output", str(output)]) == 0
-    assert "nothing to draw" in capsys.readouterr().out
+    assert "there is no picture" in capsys.readouterr().out
     assert not output.exists()
 
 

@@ -386,7 +386,7 @@ def test_missing_or_wrong_path_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no such file"):
         load_images(tmp_path / "nowhere.npz")
     (tmp_path / "notes.txt").write_text("not an image")
-    with pytest.raises(ValueError, match="is neither"):
+    with pytest.raises(ValueError, match="which is not one of them"):
         load_images(str(tmp_path / "notes.txt"))
 
 

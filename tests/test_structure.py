@@ -21,7 +21,7 @@ ALLOWED = {
     "registered": set(),
     "files": set(),
     "names": set(),
-    "checks": set(),
+    "checks": {"names"},
     "extras": set(),
     "keras_private": set(),
     "archives": {"files"},

@@ -150,6 +150,7 @@ class TrainingDoctor(keras.callbacks.Callback):
         ValueError: If an argument is out of its range.
 
     Example:
+        >>> import numpy as np
         >>> doctor = TrainingDoctor(reference=np.zeros((8, 28, 28, 1)))
         >>> doctor.alarms
         []

@@ -2,6 +2,7 @@
 
 import collections.abc
 import dataclasses
+import functools
 
 from keras_genai.names import look_up
 from keras_genai.recipes.declared import declared, families
@@ -27,11 +28,15 @@ class _Recipes(collections.abc.Mapping):
         return len(families())
 
     def __getitem__(self, name):
-        family = families()[name]
-        said = declared(family)
-        default = _KINDS[said["kind"]](family, **said.get("default", {}))
-        quick = dataclasses.replace(default, **said.get("quick", {}))
-        return {"default": default, "quick": quick}
+        return _presets(families()[name])
+
+
+@functools.cache
+def _presets(family):
+    said = declared(family)
+    default = _KINDS[said["kind"]](family, **said.get("default", {}))
+    quick = dataclasses.replace(default, **said.get("quick", {}))
+    return {"default": default, "quick": quick}
 
 
 RECIPES = _Recipes()

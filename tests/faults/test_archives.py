@@ -127,12 +127,12 @@ def test_safe_mode_cannot_be_switched_off(saved):
                 "config": "get_file",
                 "registered_name": "get_file",
             },
-            "keras.utils.function, which no model is made of",
+            "keras.utils.function, which is not a part of models",
         ),
         # Keras takes the name of a function for that of a class, too.
         (
             {"module": "keras.utils", "class_name": "plot_model"},
-            "keras.utils.plot_model, which no model is made of",
+            "keras.utils.plot_model, which is not a part of models",
         ),
         (
             {"module": "keras.layers", "class_name": "TorchModuleWrapper"},
@@ -194,7 +194,9 @@ def test_a_learning_rate_is_no_download(saved, tmp_path, monkeypatch):
     }
     path = tmp_path / "model.keras"
     rewritten(saved, path, {"config.json": json.dumps(crafted)})
-    refused(path, "keras.datasets.cifar10.function, which no model is made of")
+    refused(
+        path, "keras.datasets.cifar10.function, which is not a part of models"
+    )
 
 
 def test_a_tokenizer_brings_no_code_along(tmp_path):
@@ -225,7 +227,7 @@ def test_members_that_do_not_belong_there(saved, tmp_path, name):
     path = tmp_path / "in" / "model.keras"
     path.parent.mkdir()
     rewritten(saved, path, extra=[(name, b"out")])
-    refused(path, "nothing but config.json")
+    refused(path, "only config.json")
     assert [each.name for each in tmp_path.rglob("*")] == ["in", path.name]
 
 
@@ -235,12 +237,12 @@ def test_symbolic_links_and_doubles(saved, tmp_path):
     path = rewritten(
         saved, tmp_path / "link.keras", extra=[(link, "/etc/passwd")]
     )
-    refused(path, "nothing but config.json")
+    refused(path, "only config.json")
     with pytest.warns(UserWarning, match="Duplicate name"):
         rewritten(saved, path, extra=[("config.json", "{}")])
-    refused(path, "nothing but config.json")
+    refused(path, "only config.json")
     rewritten(saved, path, {"metadata.json": None})
-    refused(path, "nothing but config.json")
+    refused(path, "only config.json")
 
 
 def test_a_weights_member_that_is_a_link_is_only_bytes(saved, tmp_path):

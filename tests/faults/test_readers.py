@@ -275,7 +275,9 @@ def test_only_tokenizers_are_made_of_a_tokenizers_file(tmp_path, monkeypatch):
     saved = keras.saving.serialize_keras_object(dense)
     for name in (None, "Dense", "keras_genai>GPT", "keras_genai>LabelPlanes"):
         path.write_text(json.dumps({**saved, "registered_name": name}))
-        with pytest.raises(ValueError, match=rf"no tokenizer.*{path.name}"):
+        with pytest.raises(
+            ValueError, match=rf"is not a tokenizer.*{path.name}"
+        ):
             keras_genai.load_tokenizer(path)
     assert not made
 

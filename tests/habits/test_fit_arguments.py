@@ -159,7 +159,7 @@ def test_labels_that_are_of_no_use_are_said_once(capsys):
     model.fit(IMAGES, LABELS, verbose=0, validation_data=(IMAGES, LABELS))
     model.evaluate(IMAGES, LABELS[:, None], verbose=0)
     said = capsys.readouterr().out
-    assert said.count("VAE has no use for labels") == 1
+    assert said.count("VAE does not use labels") == 1
 
 
 # --- Weights -----------------------------------------------------------------

@@ -51,6 +51,7 @@ class Autoencoder(ImageCoder):
             not fit.
 
     Example:
+        >>> import numpy as np
         >>> model = Autoencoder(image_shape=(8, 8, 1), latent_dim=2, seed=0)
         >>> model.reconstruct(np.zeros((3, 8, 8, 1))).shape
         (3, 8, 8, 1)

@@ -76,6 +76,7 @@ class VAE(LatentWalks, ImageCoder):
             not fit.
 
     Example:
+        >>> import numpy as np
         >>> model = VAE(image_shape=(8, 8, 1), latent_dim=2, seed=0)
         >>> z_mean, z_log_var = model.encode(np.zeros((3, 8, 8, 1)))
         >>> z_mean.shape, model.decode(z_mean).shape

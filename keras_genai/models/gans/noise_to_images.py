@@ -80,6 +80,7 @@ class NoiseToImages(GenerativeModel):
                 are out of range or not needed.
 
         Example:
+            >>> from keras_genai import GAN
             >>> model = GAN(image_shape=(4, 4, 1), latent_dim=2, seed=0)
             >>> first, second = (model.generate(3, seed=7) for _ in range(2))
             >>> bool((first == second).all())
