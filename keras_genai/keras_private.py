@@ -1,7 +1,7 @@
 """Interfaces of Keras that it does not document, and why each is needed.
 
-All were read in Keras 3.15, which `setup.cfg` asks for at least. If a later
-version no longer has one, the test that is named here fails.
+All were read in Keras 3.15. If another version does not have one, the test
+that is named here fails.
 """
 
 import contextlib

@@ -72,3 +72,15 @@ def test_labels_of_no_use_are_refused(ask):
 def test_labels_that_are_missing_are_asked_for(ask):
     with pytest.raises(ValueError, match="needs labels"):
         ask()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: VAE(SHAPE, 2, "dense"),
+        lambda: ConditionalVAE(SHAPE, 3, 2, "dense"),
+    ],
+)
+def test_a_number_of_samples_beside_other_codes_is_refused(make):
+    with pytest.raises(ValueError, match=r"5 codes, num_samples=3"):
+        make().generate(3, z=np.zeros((5, 2), "float32"))

@@ -353,6 +353,11 @@ class VAE(LatentWalks, ImageCoder):
             check_num_samples(num_samples)
             seed = self._seed(seed)
             z = sampling.seeded_noise(num_samples, self.latent_dim, seed)
+        elif num_samples not in (None, len(z)):
+            raise ValueError(
+                "`z` replaces `num_samples`: give only one. "
+                f"Received: {len(z)} codes, num_samples={num_samples}"
+            )
         labels = self.condition.given(labels, len(z), lambda: self._seed(seed))
         return self.decode(z, labels)
 
